@@ -1,0 +1,198 @@
+//! Names and identifiers, each checked once where it enters.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Longest [`Name`] in bytes.
+pub const NAME_LIMIT_BYTES: usize = 128;
+
+/// A stream id, rendition id or label: 1 to 128 bytes of `[A-Za-z0-9._~/-]`.
+///
+/// The character set keeps names safe in URLs, metric labels and dashboards.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+/// Why a text is not a [`Name`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// The text has no byte.
+    Empty,
+    /// The text has this many bytes; 128 are allowed.
+    TooLong(usize),
+    /// This character, at this byte offset, is not in `[A-Za-z0-9._~/-]`.
+    Character(char, usize),
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "empty name; expected 1 to {NAME_LIMIT_BYTES} bytes of [A-Za-z0-9._~/-]"),
+            Self::TooLong(n) => write!(f, "name of {n} bytes; expected at most {NAME_LIMIT_BYTES}"),
+            Self::Character(c, at) => {
+                write!(f, "character {c:?} at byte {at} of a name; expected [A-Za-z0-9._~/-]")
+            }
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+impl Name {
+    /// Checks `text` and keeps it.
+    pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > NAME_LIMIT_BYTES {
+            return Err(NameError::TooLong(text.len()));
+        }
+        match text.char_indices().find(|(_, c)| !is_name_char(*c)) {
+            Some((at, c)) => Err(NameError::Character(c, at)),
+            None => Ok(Self(text)),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '/' | '-')
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A viewer's identity on one edge connection: 16 bytes, 32 lower-case hex digits as text.
+///
+/// Layout, big-endian: edge u16 | shard u8 | reserved u8 | slot u32 | generation u16 | random 6 bytes,
+/// so that an edge finds a connection by slab lookup and no table is needed to route between edges.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct PeerId(pub [u8; 16]);
+
+impl PeerId {
+    /// Composes an id from its parts.
+    pub fn compose(edge: u16, shard: u8, slot: u32, generation: u16, random: [u8; 6]) -> Self {
+        let mut id = [0; 16];
+        let parts: [&[u8]; 6] =
+            [&edge.to_be_bytes(), &[shard, 0], &slot.to_be_bytes(), &generation.to_be_bytes(), &random, &[]];
+        for (to, from) in id.iter_mut().zip(parts.concat()) {
+            *to = from;
+        }
+        Self(id)
+    }
+
+    /// The edge that gave this id.
+    pub fn edge(&self) -> u16 {
+        let [a, b, ..] = self.0;
+        u16::from_be_bytes([a, b])
+    }
+
+    /// The shard within the edge.
+    pub fn shard(&self) -> u8 {
+        let [_, _, shard, ..] = self.0;
+        shard
+    }
+
+    /// The slot within the shard's slab.
+    pub fn slot(&self) -> u32 {
+        let [_, _, _, _, a, b, c, d, ..] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// How often the slot had been used before this connection.
+    pub fn generation(&self) -> u16 {
+        let [_, _, _, _, _, _, _, _, a, b, ..] = self.0;
+        u16::from_be_bytes([a, b])
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not 32 lower-case hex digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerIdError;
+
+impl fmt::Display for PeerIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a peer id; expected 32 lower-case hex digits")
+    }
+}
+
+impl std::error::Error for PeerIdError {}
+
+impl FromStr for PeerId {
+    type Err = PeerIdError;
+    fn from_str(text: &str) -> Result<Self, PeerIdError> {
+        let digits: &[u8; 32] = text.as_bytes().try_into().map_err(|_| PeerIdError)?;
+        let mut id = [0; 16];
+        for (to, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+            let [high, low] = pair else { return Err(PeerIdError) };
+            *to = hex_digit(*high)? << 4 | hex_digit(*low)?;
+        }
+        Ok(Self(id))
+    }
+}
+
+fn hex_digit(c: u8) -> Result<u8, PeerIdError> {
+    match c {
+        b'0'..=b'9' => Ok(c - b'0'),
+        b'a'..=b'f' => Ok(c - b'a' + 10),
+        _ => Err(PeerIdError),
+    }
+}
+
+impl Serialize for PeerId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PeerId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,1 @@
+//! The remote JSON policy.

@@ -1,0 +1,1 @@
+//! What a viewer reports: counters only, no addresses, no user ids.
