@@ -33,7 +33,8 @@ video v216 384 216 220k 220k 18
   -f lavfi -i "anoisesrc=color=pink:amplitude=0.03:seed=7:sample_rate=48000:duration=24" \
   -filter_complex "[0][1]amix=inputs=2:normalize=0,pan=stereo|c0=c0|c1=c0" -bitexact "$work/once.wav"
 "${ff[@]}" -stream_loop 2 -i "$work/once.wav" -c:a aac -b:a 64k -ac 2 -bitexact "$work/a64.aac"
+# delay_moov: the decoder configuration is known only once the first packet went through the filter.
 "${ff[@]}" -i "$work/a64.aac" -c copy -bsf:a aac_adtstoasc -bitexact -t 1 -use_editlist 0 \
-  -movflags +empty_moov+default_base_moof+skip_trailer "$work/a64.mp4"
+  -movflags +empty_moov+delay_moov+default_base_moof+skip_trailer "$work/a64.mp4"
 
 node "$here/cut.mjs" "$work" "$here"
