@@ -3,6 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest [`Name`] in bytes.
@@ -28,7 +29,9 @@ pub enum NameError {
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => write!(f, "empty name; expected 1 to {NAME_LIMIT_BYTES} bytes of [A-Za-z0-9._~/-]"),
+            Self::Empty => {
+                write!(f, "empty name; expected 1 to {NAME_LIMIT_BYTES} bytes of [A-Za-z0-9._~/-]")
+            }
             Self::TooLong(n) => write!(f, "name of {n} bytes; expected at most {NAME_LIMIT_BYTES}"),
             Self::Character(c, at) => {
                 write!(f, "character {c:?} at byte {at} of a name; expected [A-Za-z0-9._~/-]")
@@ -92,7 +95,7 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::new(String::deserialize(d)?).map_err(serde::de::Error::custom)
+        Self::new(String::deserialize(d)?).map_err(D::Error::custom)
     }
 }
 
@@ -140,59 +143,89 @@ impl PeerId {
     }
 }
 
-impl fmt::Display for PeerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
-    }
-}
-
-impl fmt::Debug for PeerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+/// The edges' secret-derived salt of an election, 16 bytes, 32 lower-case hex digits as text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ElectionSalt(pub [u8; 16]);
 
 /// A text that is not 32 lower-case hex digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerIdError;
+pub struct HexError;
 
-impl fmt::Display for PeerIdError {
+impl fmt::Display for HexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a peer id; expected 32 lower-case hex digits")
+        f.write_str("expected 32 lower-case hex digits")
     }
 }
 
-impl std::error::Error for PeerIdError {}
+impl std::error::Error for HexError {}
 
-impl FromStr for PeerId {
-    type Err = PeerIdError;
-    fn from_str(text: &str) -> Result<Self, PeerIdError> {
-        let digits: &[u8; 32] = text.as_bytes().try_into().map_err(|_| PeerIdError)?;
-        let mut id = [0; 16];
-        for (to, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
-            let [high, low] = pair else { return Err(PeerIdError) };
-            *to = hex_digit(*high)? << 4 | hex_digit(*low)?;
-        }
-        Ok(Self(id))
+fn parse_hex(text: &str) -> Result<[u8; 16], HexError> {
+    let digits: &[u8; 32] = text.as_bytes().try_into().map_err(|_| HexError)?;
+    let mut bytes = [0; 16];
+    for (to, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return Err(HexError) };
+        *to = hex_digit(*high)? << 4 | hex_digit(*low)?;
     }
+    Ok(bytes)
 }
 
-fn hex_digit(c: u8) -> Result<u8, PeerIdError> {
+fn hex_digit(c: u8) -> Result<u8, HexError> {
     match c {
         b'0'..=b'9' => Ok(c - b'0'),
         b'a'..=b'f' => Ok(c - b'a' + 10),
-        _ => Err(PeerIdError),
+        _ => Err(HexError),
     }
 }
 
-impl Serialize for PeerId {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
+/// The text of both kinds of 16 bytes, without allocation on either way.
+macro_rules! as_hex {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = HexError;
+            fn from_str(text: &str) -> Result<Self, HexError> {
+                parse_hex(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                d.deserialize_str(HexVisitor).map(Self)
+            }
+        }
+    };
 }
 
-impl<'de> Deserialize<'de> for PeerId {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+as_hex!(PeerId);
+as_hex!(ElectionSalt);
+
+struct HexVisitor;
+
+impl Visitor<'_> for HexVisitor {
+    type Value = [u8; 16];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("32 lower-case hex digits")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<[u8; 16], E> {
+        parse_hex(text).map_err(E::custom)
     }
 }

@@ -1,0 +1,300 @@
+//! Reading a policy: take every known key out of the JSON object, judge it, report what is left.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::{
+    CmafMode, InFlight, Limit, Patch, Peers, TelemetryRules, Timeouts, TopologyRules, Upload, limit,
+};
+use crate::ids::Name;
+
+/// Longest policy in bytes.
+pub const POLICY_LIMIT_BYTES: usize = 256 * 1024;
+/// Most notices that one policy gives; further ones are dropped.
+pub const NOTICE_LIMIT: usize = 32;
+/// Most entries of `streams`; further ones are dropped with a notice.
+pub const STREAMS_LIMIT: usize = 1024;
+/// Longest `telemetry.url` in bytes.
+pub const URL_LIMIT_BYTES: usize = 2048;
+
+/// Why a document is not a policy at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyError {
+    /// So many bytes; [`POLICY_LIMIT_BYTES`] are allowed.
+    TooLong(usize),
+    /// Not a JSON object, with the parser's words.
+    Json(String),
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(n) => write!(f, "policy of {n} bytes; expected at most {POLICY_LIMIT_BYTES}"),
+            Self::Json(why) => write!(f, "policy is not a JSON object: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+/// Something in a policy that was not taken as it stands. Names are full: `streams.news/*.upload.slots`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyNotice {
+    /// A key this version does not know; ignored.
+    Unknown(String),
+    /// A value out of range or of the wrong type; the default stays.
+    Dropped {
+        /// The key.
+        name: String,
+        /// What would have been taken.
+        expected: String,
+    },
+    /// A number out of range, moved to the nearest bound.
+    Clamped {
+        /// The key.
+        name: String,
+        /// What would have been taken as it stands.
+        expected: String,
+    },
+}
+
+impl fmt::Display for PolicyNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(f, "policy key {name} is unknown and was ignored"),
+            Self::Dropped { name, expected } => {
+                write!(f, "policy value of {name} was ignored; expected {expected}")
+            }
+            Self::Clamped { name, expected } => {
+                write!(f, "policy value of {name} was clamped; expected {expected}")
+            }
+        }
+    }
+}
+
+impl Patch {
+    /// Reads a policy. Single bad values never fail the whole; see [`PolicyNotice`].
+    pub fn parse(json: &[u8]) -> Result<(Self, Vec<PolicyNotice>), PolicyError> {
+        if json.len() > POLICY_LIMIT_BYTES {
+            return Err(PolicyError::TooLong(json.len()));
+        }
+        let object = serde_json::from_slice(json).map_err(|e| PolicyError::Json(e.to_string()))?;
+        Ok(Self::from_object(object))
+    }
+
+    fn from_object(object: Map<String, Value>) -> (Self, Vec<PolicyNotice>) {
+        let mut notices = Vec::new();
+        let mut root = Section { object, place: String::new(), section: "", notices: &mut notices };
+        let streams = root.streams();
+        let patch = Self { streams, ..root.patch() };
+        root.finish();
+        (patch, notices)
+    }
+}
+
+impl<'de> Deserialize<'de> for Patch {
+    /// As [`Patch::parse`], notices dropped.
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(Self::from_object(Map::deserialize(d)?).0)
+    }
+}
+
+/// One object of the document, emptied key by key.
+struct Section<'a> {
+    object: Map<String, Value>,
+    /// What precedes the names here in notices: empty, or `streams.<pattern>.`.
+    place: String,
+    /// What precedes the names here in [`super::LIMITS`]: empty, or `upload.` and the like.
+    section: &'static str,
+    notices: &'a mut Vec<PolicyNotice>,
+}
+
+impl Section<'_> {
+    fn patch(&mut self) -> Patch {
+        Patch {
+            version: self.integer("version"),
+            expires_at: self.integer("expiresAt"),
+            refresh_ms: self.integer("refreshMs"),
+            enabled: self.flag("enabled"),
+            cmaf_mode: self.cmaf_mode(),
+            timeouts: self.within("timeouts.", |s| s.timeouts()),
+            peers: self.within("peers.", |s| s.peers()),
+            in_flight: self.within("inFlight.", |s| s.in_flight()),
+            upload: self.within("upload.", |s| s.upload()),
+            memory_bytes: self.integer("memoryBytes"),
+            origin_copies: self.number("originCopies"),
+            stage_ms: self.integer("stageMs"),
+            map_refresh_ms: self.integer("mapRefreshMs"),
+            map_ttl_ms: self.integer("mapTtlMs"),
+            rarest_first: self.flag("rarestFirst"),
+            topology: self.within("topology.", |s| s.topology()),
+            holdout_percent: self.integer("holdoutPercent"),
+            telemetry: self.within("telemetry.", |s| s.telemetry()),
+            streams: BTreeMap::new(),
+        }
+    }
+
+    fn timeouts(&mut self) -> Timeouts {
+        Timeouts {
+            p2p_budget_ms: self.integer("p2pBudgetMs"),
+            dial_ms: self.integer("dialMs"),
+            list_ms: self.integer("listMs"),
+        }
+    }
+
+    fn peers(&mut self) -> Peers {
+        Peers {
+            min: self.integer("min"),
+            max: self.integer("max"),
+            dial_parallel: self.integer("dialParallel"),
+        }
+    }
+
+    fn in_flight(&mut self) -> InFlight {
+        InFlight { per_peer: self.integer("perPeer"), total: self.integer("total") }
+    }
+
+    fn upload(&mut self) -> Upload {
+        Upload {
+            rate_bytes_per_s: self.integer("rateBytesPerS"),
+            session_bytes: self.integer("sessionBytes"),
+            slots: self.integer("slots"),
+            ratio: self.number("ratio"),
+            on_cellular: self.flag("onCellular"),
+            on_save_data: self.flag("onSaveData"),
+        }
+    }
+
+    fn topology(&mut self) -> TopologyRules {
+        TopologyRules {
+            same_country_only: self.flag("sameCountryOnly"),
+            same_asn_only: self.flag("sameAsnOnly"),
+            relay_only: self.flag("relayOnly"),
+        }
+    }
+
+    fn telemetry(&mut self) -> TelemetryRules {
+        TelemetryRules {
+            sample_rate: self.number("sampleRate"),
+            url: self.url(),
+            interval_ms: self.integer("intervalMs"),
+        }
+    }
+
+    fn streams(&mut self) -> BTreeMap<String, Patch> {
+        let Some(value) = self.object.remove("streams") else { return BTreeMap::new() };
+        let Value::Object(streams) = value else {
+            self.dropped("streams", "an object of stream ids or prefixes ending in *");
+            return BTreeMap::new();
+        };
+        streams.into_iter().take(STREAMS_LIMIT).filter_map(|(id, value)| self.stream(id, value)).collect()
+    }
+
+    fn stream(&mut self, pattern: String, value: Value) -> Option<(String, Patch)> {
+        let id = pattern.strip_suffix('*').unwrap_or(&pattern);
+        let named = id.is_empty() && pattern == "*" || Name::new(id).is_ok();
+        let (true, Value::Object(object)) = (named, value) else {
+            self.dropped(&format!("streams.{pattern}"), "a stream id or prefix ending in *, and an object");
+            return None;
+        };
+        let place = format!("streams.{pattern}.");
+        let mut inner = Section { object, place, section: "", notices: self.notices };
+        let patch = inner.patch();
+        inner.finish();
+        Some((pattern, patch))
+    }
+
+    /// Reads the object at `section` (with its dot) by `read`.
+    fn within<T>(&mut self, section: &'static str, read: fn(&mut Section<'_>) -> T) -> Option<T> {
+        let key = section.trim_end_matches('.');
+        let Value::Object(object) = self.object.remove(key)? else {
+            self.dropped(key, "an object");
+            return None;
+        };
+        let mut inner = Section { object, place: self.place.clone(), section, notices: self.notices };
+        let value = read(&mut inner);
+        inner.finish();
+        Some(value)
+    }
+
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        let value = self.object.remove(key)?;
+        if value.as_bool().is_none() {
+            self.dropped(key, "true or false");
+        }
+        value.as_bool()
+    }
+
+    fn cmaf_mode(&mut self) -> Option<CmafMode> {
+        let value = self.object.remove("cmafMode")?;
+        let mode = value.as_str().and_then(CmafMode::from_name);
+        if mode.is_none() {
+            self.dropped("cmafMode", "off, advertise-only or serve");
+        }
+        mode
+    }
+
+    fn url(&mut self) -> Option<String> {
+        match self.object.remove("url")? {
+            Value::String(url) if url.len() <= URL_LIMIT_BYTES => Some(url),
+            _ => {
+                self.dropped("url", &format!("a URL of at most {URL_LIMIT_BYTES} bytes"));
+                None
+            }
+        }
+    }
+
+    /// A whole number. Those of [`super::LIMITS`] are at most 2^53, so the way over f64 is exact.
+    fn integer<T: TryFrom<u64>>(&mut self, key: &str) -> Option<T> {
+        let value = self.number(key)?;
+        T::try_from(value as u64).ok()
+    }
+
+    fn number(&mut self, key: &str) -> Option<f64> {
+        let limit = limit(&format!("{}{key}", self.section))?;
+        let value = self.object.remove(key)?.as_f64();
+        match value.filter(|v| !limit.whole || v.fract() == 0.0) {
+            Some(v) if (limit.min..=limit.max).contains(&v) => Some(v),
+            Some(v) if limit.clamped => {
+                let (name, expected) = (self.full_name(key), expected(limit));
+                self.notice(PolicyNotice::Clamped { name, expected });
+                Some(v.clamp(limit.min, limit.max))
+            }
+            _ => {
+                self.dropped(key, &expected(limit));
+                None
+            }
+        }
+    }
+
+    fn full_name(&self, key: &str) -> String {
+        format!("{}{}{key}", self.place, self.section)
+    }
+
+    fn dropped(&mut self, key: &str, expected: &str) {
+        let name = self.full_name(key);
+        self.notice(PolicyNotice::Dropped { name, expected: expected.to_owned() });
+    }
+
+    fn notice(&mut self, notice: PolicyNotice) {
+        if self.notices.len() < NOTICE_LIMIT {
+            self.notices.push(notice);
+        }
+    }
+
+    /// Reports what nobody took.
+    fn finish(mut self) {
+        for key in core::mem::take(&mut self.object).into_iter().map(|(key, _)| key) {
+            let name = self.full_name(&key);
+            self.notice(PolicyNotice::Unknown(name));
+        }
+    }
+}
+
+fn expected(limit: &Limit) -> String {
+    let kind = if limit.whole { "a whole number" } else { "a number" };
+    format!("{kind} from {} to {}", limit.min, limit.max)
+}

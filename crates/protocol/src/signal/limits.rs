@@ -1,0 +1,49 @@
+//! Bounds of messages, and reading lists no further than their bound.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+
+/// Longest message to an edge in bytes.
+pub const CLIENT_LIMIT_BYTES: usize = 16 * 1024;
+/// Longest message from an edge in bytes.
+pub const SERVER_LIMIT_BYTES: usize = 256 * 1024;
+/// Most lanes of one connection.
+pub const LANES_LIMIT: usize = 8;
+/// Most ids in `need.exclude`.
+pub const EXCLUDE_LIMIT: usize = 64;
+/// Most receipts in one message.
+pub const RECEIPTS_LIMIT: usize = 64;
+/// Most proposals in one message.
+pub const PROPOSALS_LIMIT: usize = 64;
+/// Most ICE servers in a welcome.
+pub const ICE_SERVERS_LIMIT: usize = 4;
+/// Most candidates that may follow one offer or answer.
+pub const CANDIDATES_PER_OFFER: usize = 12;
+
+/// For `deserialize_with`: a list of at most `N` items; reading stops at the one too many.
+pub(crate) fn at_most<'de, const N: usize, T, D>(d: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct List<const N: usize, T>(PhantomData<T>);
+    impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for List<N, T> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {N} items")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                if items.len() == N {
+                    return Err(Error::invalid_length(N + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+    d.deserialize_seq(List::<N, T>(PhantomData))
+}

@@ -1,0 +1,137 @@
+//! Signals from page to page: typed at both ends, opaque between.
+
+use serde::de::{Deserializer, Error};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::parse::SignalError;
+use super::sdp::{Candidate, Description};
+use crate::ids::PeerId;
+
+/// What a signal carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SignalKind {
+    /// A description that opens a dial.
+    Offer,
+    /// The description that answers it.
+    Answer,
+    /// One ICE candidate (RFC 8838).
+    Candidate,
+    /// No further candidates, or the dial is given up.
+    End,
+    /// A kind this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// A signal as an edge sees it: `data` are the bytes as they came.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RawSignal<'a> {
+    /// To the edge: for whom. From the edge: from whom.
+    pub peer: PeerId,
+    /// The initiator's number for this dial; tells a late answer from a redial.
+    pub dial: u32,
+    /// What `data` is.
+    pub kind: SignalKind,
+    /// The JSON text of the data, absent with [`SignalKind::End`].
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<&'a RawValue>,
+}
+
+impl PartialEq for RawSignal<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |s: &Self| s.data.map(RawValue::get).map(str::to_owned);
+        (self.peer, self.dial, self.kind) == (other.peer, other.dial, other.kind) && text(self) == text(other)
+    }
+}
+
+impl RawSignal<'_> {
+    /// Reads and checks `data`.
+    pub fn typed(&self) -> Result<SignalData, SignalError> {
+        let text = self.data.map_or("null", RawValue::get);
+        let data = match self.kind {
+            SignalKind::Offer => serde_json::from_str(text).map(SignalData::Offer),
+            SignalKind::Answer => serde_json::from_str(text).map(SignalData::Answer),
+            SignalKind::Candidate => serde_json::from_str(text).map(SignalData::Candidate),
+            SignalKind::End => Ok(SignalData::End),
+            SignalKind::Other => Ok(SignalData::Other),
+        };
+        data.map_err(SignalError::from)
+    }
+}
+
+/// A signal as the pages at both ends see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// To the edge: for whom. From the edge: from whom.
+    pub peer: PeerId,
+    /// The initiator's number for this dial; tells a late answer from a redial.
+    pub dial: u32,
+    /// What is said.
+    pub data: SignalData,
+}
+
+/// What a signal says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignalData {
+    /// A description that opens a dial.
+    Offer(Description),
+    /// The description that answers it.
+    Answer(Description),
+    /// One ICE candidate (RFC 8838).
+    Candidate(Candidate),
+    /// No further candidates, or the dial is given up.
+    End,
+    /// Of a kind that this version does not know; never written.
+    Other,
+}
+
+impl SignalData {
+    /// The kind on the wire.
+    pub fn kind(&self) -> SignalKind {
+        match self {
+            Self::Offer(_) => SignalKind::Offer,
+            Self::Answer(_) => SignalKind::Answer,
+            Self::Candidate(_) => SignalKind::Candidate,
+            Self::End => SignalKind::End,
+            Self::Other => SignalKind::Other,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    peer: PeerId,
+    dial: u32,
+    kind: SignalKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<WrittenData<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WrittenData<'a> {
+    Description(&'a Description),
+    Candidate(&'a Candidate),
+}
+
+impl Serialize for Signal {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let data = match &self.data {
+            SignalData::Offer(d) | SignalData::Answer(d) => Some(WrittenData::Description(d)),
+            SignalData::Candidate(c) => Some(WrittenData::Candidate(c)),
+            SignalData::End | SignalData::Other => None,
+        };
+        Written { peer: self.peer, dial: self.dial, kind: self.data.kind(), data }.serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Signal {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let raw = RawSignal::deserialize(d)?;
+        let data = raw.typed().map_err(D::Error::custom)?;
+        Ok(Self { peer: raw.peer, dial: raw.dial, data })
+    }
+}
