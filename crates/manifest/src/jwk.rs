@@ -1,0 +1,441 @@
+//! The key set of an origin: which keys may sign which streams, and when.
+
+use core::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::base64url;
+use crate::digest::sha256;
+use crate::json::{self, JsonError};
+use crate::text::{Text, TextError};
+use crate::verify::SignatureCheck;
+
+/// Most keys of one set.
+pub const KEY_LIMIT: usize = 32;
+/// Longest key set document in bytes.
+pub const KEY_SET_LIMIT_BYTES: usize = 64 << 10;
+/// First bytes of everything a root's signature over a key set covers.
+pub const KEY_SET_MAGIC: &[u8; 21] = b"meshedflow/keyset/v1\0";
+/// Most stream patterns of one key.
+const STREAM_LIMIT: usize = 64;
+
+/// An Ed25519 public key. Its kid is always computed from it, never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    bytes: [u8; 32],
+    kid: [u8; 8],
+}
+
+impl PublicKey {
+    /// The key of these 32 bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = sha256(&bytes);
+        Self { bytes, kid: [a, b, c, d, e, f, g, h] }
+    }
+
+    /// Reads a pin: base64url of 32 bytes, the `x` member of a JWK.
+    pub fn from_base64url(x: &str) -> Option<Self> {
+        base64url::decode_array(x).map(Self::new)
+    }
+
+    /// The key as base64url, the `x` member of a JWK.
+    pub fn to_base64url(&self) -> String {
+        base64url::encode(&self.bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
+    /// First 8 bytes of SHA-256 of the key.
+    pub fn kid(&self) -> [u8; 8] {
+        self.kid
+    }
+}
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Signs now.
+    Active,
+    /// Published ahead of its use; nothing it signed counts yet.
+    Next,
+    /// Signs no more; what it signed counts if read over HTTPS.
+    Retired,
+    /// Nothing it ever signed counts.
+    Revoked,
+    /// A state this version does not know; nothing counts.
+    Other,
+}
+
+/// Which streams a key may sign: one by its name, or all below a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamPattern {
+    /// Exactly this stream.
+    Exact(Text),
+    /// Every stream that begins with this path, its final slash included.
+    Below(Text),
+}
+
+impl StreamPattern {
+    /// Reads `name`, or `path/*`.
+    pub fn parse(pattern: &str) -> Result<Self, KeySetError> {
+        let bad = |reason| KeySetError::Stream(pattern.to_owned(), reason);
+        match pattern.strip_suffix('*') {
+            None => Text::new(pattern).map(Self::Exact).map_err(|error| bad(Some(error))),
+            Some(path) if path.ends_with('/') => {
+                Text::new(path).map(Self::Below).map_err(|error| bad(Some(error)))
+            }
+            Some(_) => Err(bad(None)),
+        }
+    }
+
+    /// Whether the pattern allows `stream`.
+    pub fn allows(&self, stream: &str) -> bool {
+        match self {
+            Self::Exact(name) => name.as_str() == stream,
+            Self::Below(path) => stream.len() > path.as_str().len() && stream.starts_with(path.as_str()),
+        }
+    }
+}
+
+/// One key of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The key.
+    pub key: PublicKey,
+    /// Where it stands.
+    pub state: KeyState,
+    /// It counts for lists issued from this time, Unix seconds, ...
+    pub nbf: u64,
+    /// ... to this time.
+    pub exp: u64,
+    /// For these streams.
+    pub streams: Vec<StreamPattern>,
+}
+
+/// What a list's key is to be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// This viewer read the list from the origin over HTTPS itself.
+    pub via_https: bool,
+    /// The list's `issued_at`, Unix seconds.
+    pub issued_at: u32,
+    /// Now, Unix seconds.
+    pub now_unix: u64,
+}
+
+/// Why a key does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// The set expired at this time, Unix seconds, and no fresh one was read.
+    SetExpired(u64),
+    /// The set does not name the key: a reason to read it again.
+    Unknown,
+    /// Published, not active yet.
+    NotYetActive,
+    /// Retired, and the list came from a peer.
+    Retired,
+    /// Revoked.
+    Revoked,
+    /// In a state this version does not know.
+    UnknownState,
+    /// The list was issued before `nbf` or after `exp`, Unix seconds.
+    OutsideWindow {
+        /// First second.
+        nbf: u64,
+        /// Last second.
+        exp: u64,
+    },
+    /// The key may not sign this stream.
+    OtherStream,
+}
+
+impl fmt::Display for KeyRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetExpired(at) => write!(f, "key set expired at {at}; expected a fresh one"),
+            Self::Unknown => f.write_str("key is not in the key set"),
+            Self::NotYetActive => f.write_str("key has state \"next\"; expected \"active\""),
+            Self::Retired => f.write_str("key is retired; its lists count only when read over HTTPS"),
+            Self::Revoked => f.write_str("key is revoked"),
+            Self::UnknownState => f.write_str("key has an unknown state; expected \"active\""),
+            Self::OutsideWindow { nbf, exp } => {
+                write!(f, "list issued outside its key's time; expected {nbf} to {exp}")
+            }
+            Self::OtherStream => f.write_str("key may not sign this stream"),
+        }
+    }
+}
+
+impl core::error::Error for KeyRefusal {}
+
+/// Why a key set was refused, as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySetError {
+    /// So many bytes; expected at most [`KEY_SET_LIMIT_BYTES`].
+    TooLong(usize),
+    /// Not the JSON of a key set.
+    Json(JsonError),
+    /// So many keys; expected at most [`KEY_LIMIT`].
+    TooManyKeys(usize),
+    /// So many streams of one key; expected at most 64.
+    TooManyStreams(usize),
+    /// A key with a `d` member: a private key was published. Revoke it.
+    PrivateKey,
+    /// `x` is not base64url of 32 bytes; the index of the key.
+    NotAKey(usize),
+    /// The kid stated is not that of the key.
+    Kid {
+        /// First 8 bytes of SHA-256 of the key, as hex.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// Two keys have this kid.
+    DuplicateKid(String),
+    /// Neither a name nor a path with one trailing `*` after a `/`.
+    Stream(String, Option<TextError>),
+    /// The version is below one seen before.
+    Version {
+        /// The version.
+        found: u32,
+        /// The highest seen.
+        floor: u32,
+    },
+    /// No root signature, where a root is pinned.
+    NotRootSigned,
+    /// The root signature is not the pinned root's.
+    RootSignature,
+}
+
+impl fmt::Display for KeySetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(n) => write!(f, "key set of {n} bytes; expected at most {KEY_SET_LIMIT_BYTES}"),
+            Self::Json(error) => write!(f, "key set: {error}"),
+            Self::TooManyKeys(n) => write!(f, "key set of {n} keys; expected at most {KEY_LIMIT}"),
+            Self::TooManyStreams(n) => write!(f, "key with {n} streams; expected at most {STREAM_LIMIT}"),
+            Self::PrivateKey => f.write_str("key set holds a private key (member \"d\"); revoke that key"),
+            Self::NotAKey(i) => write!(f, "key {i}: expected \"x\" to be base64url of 32 bytes"),
+            Self::Kid { expected, found } => write!(f, "kid {found:?}; expected {expected:?}"),
+            Self::DuplicateKid(kid) => write!(f, "kid {kid} twice; expected once"),
+            Self::Stream(pattern, Some(error)) => write!(f, "stream {pattern:?}: {error}"),
+            Self::Stream(pattern, None) => write!(f, "stream {pattern:?}; expected \"*\" only after a \"/\""),
+            Self::Version { found, floor } => {
+                write!(f, "key set version {found}; expected {floor} or higher")
+            }
+            Self::NotRootSigned => f.write_str("key set without root signature; expected the pinned root's"),
+            Self::RootSignature => f.write_str("key set signature is not the pinned root's"),
+        }
+    }
+}
+
+impl core::error::Error for KeySetError {}
+
+impl From<JsonError> for KeySetError {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// A key set of the right shape. Whether to believe it is a matter of where it was read, or of
+/// [`KeySet::verify_root`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySet {
+    version: u32,
+    expires: u64,
+    min_epoch: u64,
+    keys: Vec<KeyInfo>,
+}
+
+impl KeySet {
+    /// Reads a set, signed by a root or not; the root's signature is not looked at. `min_version` is
+    /// the highest version seen in this session.
+    pub fn parse(json: &[u8], min_version: Option<u32>) -> Result<Self, KeySetError> {
+        let (set, _) = open(json)?;
+        Self::from_document(set, min_version)
+    }
+
+    /// Reads a set that `root` must have signed: `{"keyset": {...}, "signature": "<base64url>"}`, the
+    /// signature over [`KEY_SET_MAGIC`] and the exact bytes of the `keyset` member.
+    pub fn verify_root(
+        json: &[u8],
+        min_version: Option<u32>,
+        root: &PublicKey,
+        check: &mut impl SignatureCheck,
+    ) -> Result<Self, KeySetError> {
+        let (set, signature) = open(json)?;
+        let signature = signature.ok_or(KeySetError::NotRootSigned)?;
+        let message = [KEY_SET_MAGIC, set].concat();
+        if !check.check(root.bytes(), &message, &signature) {
+            return Err(KeySetError::RootSignature);
+        }
+        Self::from_document(set, min_version)
+    }
+
+    fn from_document(set: &[u8], min_version: Option<u32>) -> Result<Self, KeySetError> {
+        let document: Document = json::from_slice(set)?;
+        let floor = min_version.unwrap_or(0);
+        if document.version < floor {
+            return Err(KeySetError::Version { found: document.version, floor });
+        }
+        if document.keys.len() > KEY_LIMIT {
+            return Err(KeySetError::TooManyKeys(document.keys.len()));
+        }
+        let mut keys: Vec<KeyInfo> = Vec::with_capacity(document.keys.len());
+        for (index, jwk) in document.keys.iter().enumerate() {
+            let Some(info) = jwk.read(index)? else { continue };
+            if keys.iter().any(|other| other.key.kid == info.key.kid) {
+                return Err(KeySetError::DuplicateKid(hex(&info.key.kid)));
+            }
+            keys.push(info);
+        }
+        let Document { version, expires, min_epoch, .. } = document;
+        Ok(Self { version, expires, min_epoch, keys })
+    }
+
+    /// The version: never falls within a session.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Unix seconds after which the set counts no more.
+    pub fn expires(&self) -> u64 {
+        self.expires
+    }
+
+    /// No lower epoch counts.
+    pub fn min_epoch(&self) -> u64 {
+        self.min_epoch
+    }
+
+    /// All keys, revoked ones included.
+    pub fn keys(&self) -> &[KeyInfo] {
+        &self.keys
+    }
+
+    /// Whether the set revokes this key. That overrides a pin.
+    pub fn is_revoked(&self, kid: &[u8; 8]) -> bool {
+        self.find(kid).is_some_and(|info| info.state == KeyState::Revoked)
+    }
+
+    /// The key of this kid, if it counts for a list of `stream`.
+    pub fn usable(&self, kid: &[u8; 8], stream: &str, use_: KeyUse) -> Result<PublicKey, KeyRefusal> {
+        if use_.now_unix > self.expires {
+            return Err(KeyRefusal::SetExpired(self.expires));
+        }
+        let info = self.find(kid).ok_or(KeyRefusal::Unknown)?;
+        match info.state {
+            KeyState::Active => {}
+            KeyState::Retired if use_.via_https => {}
+            KeyState::Retired => return Err(KeyRefusal::Retired),
+            KeyState::Next => return Err(KeyRefusal::NotYetActive),
+            KeyState::Revoked => return Err(KeyRefusal::Revoked),
+            KeyState::Other => return Err(KeyRefusal::UnknownState),
+        }
+        if !(info.nbf..=info.exp).contains(&u64::from(use_.issued_at)) {
+            return Err(KeyRefusal::OutsideWindow { nbf: info.nbf, exp: info.exp });
+        }
+        if !info.streams.iter().any(|pattern| pattern.allows(stream)) {
+            return Err(KeyRefusal::OtherStream);
+        }
+        Ok(info.key)
+    }
+
+    fn find(&self, kid: &[u8; 8]) -> Option<&KeyInfo> {
+        self.keys.iter().find(|info| info.key.kid == *kid)
+    }
+}
+
+/// The bytes of the set itself, and the root's signature if there is one.
+fn open(json: &[u8]) -> Result<(&[u8], Option<[u8; 64]>), KeySetError> {
+    if json.len() > KEY_SET_LIMIT_BYTES {
+        return Err(KeySetError::TooLong(json.len()));
+    }
+    json::refuse_duplicates(json)?;
+    let envelope: Envelope<'_> = serde_json::from_slice(json).map_err(JsonError::from)?;
+    let Some(set) = envelope.keyset else { return Ok((json, None)) };
+    let signature = envelope.signature.and_then(|text| base64url::decode_array(&text));
+    Ok((set.get().as_bytes(), signature))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    keyset: Option<&'a RawValue>,
+    signature: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    version: u32,
+    expires: u64,
+    #[serde(default)]
+    min_epoch: u64,
+    keys: Vec<Jwk>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(default)]
+    crv: String,
+    #[serde(default)]
+    x: String,
+    kid: Option<String>,
+    #[serde(default)]
+    nbf: u64,
+    #[serde(default)]
+    exp: u64,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    streams: Vec<String>,
+    #[serde(default, deserialize_with = "present")]
+    d: bool,
+}
+
+/// Notes that the member is there, whatever its value, and keeps nothing of it.
+fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(d).map(|_| true)
+}
+
+impl Jwk {
+    /// `None` for a key of another kind, which is skipped as RFC 7517 section 5 says.
+    fn read(&self, index: usize) -> Result<Option<KeyInfo>, KeySetError> {
+        if self.d {
+            return Err(KeySetError::PrivateKey);
+        }
+        if (self.kty.as_str(), self.crv.as_str()) != ("OKP", "Ed25519") {
+            return Ok(None);
+        }
+        let key = PublicKey::from_base64url(&self.x).ok_or(KeySetError::NotAKey(index))?;
+        let expected = hex(&key.kid);
+        if let Some(found) = self.kid.as_ref().filter(|kid| **kid != expected) {
+            return Err(KeySetError::Kid { expected, found: found.clone() });
+        }
+        if self.streams.len() > STREAM_LIMIT {
+            return Err(KeySetError::TooManyStreams(self.streams.len()));
+        }
+        let streams =
+            self.streams.iter().map(|pattern| StreamPattern::parse(pattern)).collect::<Result<_, _>>()?;
+        Ok(Some(KeyInfo { key, state: state_of(&self.state), nbf: self.nbf, exp: self.exp, streams }))
+    }
+}
+
+fn state_of(text: &str) -> KeyState {
+    match text {
+        "active" => KeyState::Active,
+        "next" => KeyState::Next,
+        "retired" => KeyState::Retired,
+        "revoked" => KeyState::Revoked,
+        _ => KeyState::Other,
+    }
+}
