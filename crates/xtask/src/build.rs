@@ -1,0 +1,29 @@
+//! `cargo xtask build`: the wasm module, and the SDK around it, into `js/dist`.
+
+use crate::flags::Flags;
+use crate::shell::{cargo, program, root, run as sh};
+use crate::{Failure, machine, wasm};
+
+/// Checks the machine, then builds all that a page loads.
+pub(crate) fn run(_: &Flags) -> Result<(), Failure> {
+    machine::check_build()?;
+    machine::check_npm()?;
+    page()?;
+    Ok(())
+}
+
+/// All that a page loads: the module and the JavaScript around it.
+pub(crate) fn page() -> Result<(), String> {
+    wasm::build(&root())?;
+    sdk()
+}
+
+/// The JavaScript alone; the module must be there.
+pub(crate) fn sdk() -> Result<(), String> {
+    sh(&mut program("node", &["js/build.mjs"]))
+}
+
+/// The `meshedflow` command, on the profile and with the target directory of everything else.
+pub(crate) fn command_line() -> Result<(), String> {
+    sh(&mut cargo(&["build", "--locked", "--quiet", "--package", "meshedflow-cli", "--bin", "meshedflow"]))
+}

@@ -1,0 +1,202 @@
+//! `cargo xtask demo`: a live stream, an edge and a page full of viewers, from one process on one port.
+//!
+//! What the page loads is gathered into a site directory below the target directory: the example page, the built
+//! SDK under `/sdk`, and every supported HLS.js under `/vendor/hls.js/<version>/`. The `meshedflow demo` command
+//! serves it, beside the looped media, its signed lists and the signaling socket.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crate::flags::Flags;
+use crate::json::Json;
+use crate::shell::{self, program, root};
+use crate::{Failure, build, machine};
+
+/// The npm names under which the supported HLS.js releases are installed.
+const HLS: &[&str] = &["hls.js", "hls.js-1.6", "hls.js-1.5"];
+/// Where the site goes, below the target directory.
+const SITE: &str = "demo-site";
+const PORT: u16 = 8080;
+const VIEWERS: u16 = 4;
+/// How long the server may take to answer after it was started.
+const START: Duration = Duration::from_secs(30);
+
+/// Builds everything, then serves until interrupted, or until the check is done.
+pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+    let viewers = flags.number("viewers", VIEWERS).map_err(Failure::Usage)?;
+    let wanted = flags.number("port", PORT).map_err(Failure::Usage)?;
+    machine::check_build()?;
+    machine::check_npm()?;
+    if flags.has("check") {
+        machine::check_packages(machine::BROWSER)?;
+    }
+    build::page()?;
+    let site = site()?;
+    build::command_line()?;
+    let port = if flags.has("port") { wanted } else { free_port(wanted)? };
+    let url = format!("http://localhost:{port}/?viewers={viewers}");
+    let mut server = Server::start(&site, port)?;
+    if flags.has("check") {
+        return Ok(shell::run(&mut program("node", &["tests/browser/demo-check.mjs", &url]))?);
+    }
+    println!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.");
+    Ok(server.wait()?)
+}
+
+/// Gathers what the page loads; returns the directory.
+pub(crate) fn site() -> Result<PathBuf, String> {
+    let (from, to) = (root(), shell::target_dir().join(SITE));
+    if to.exists() {
+        std::fs::remove_dir_all(&to).map_err(|error| format!("cannot empty {}: {error}", to.display()))?;
+    }
+    copy_dir(&from.join("examples/live-grid"), &to)?;
+    copy_dir(&from.join("js/dist"), &to.join("sdk"))?;
+    for name in HLS {
+        let package = from.join("node_modules").join(name);
+        let version = package_version(&package)?;
+        copy_file(&package.join("dist/hls.js"), &to.join("vendor/hls.js").join(version).join("hls.js"))?;
+    }
+    Ok(to)
+}
+
+/// The version that a package's `package.json` states.
+pub(crate) fn package_version(package: &Path) -> Result<String, String> {
+    let path = package.join("package.json");
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    match Json::parse(&text)?.text("version") {
+        "" => Err(format!("{} states no version", path.display())),
+        version => Ok(version.into()),
+    }
+}
+
+/// Copies a directory with all below it.
+pub(crate) fn copy_dir(from: &Path, to: &Path) -> Result<(), String> {
+    let entries =
+        std::fs::read_dir(from).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
+    for entry in entries.flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_dir(&entry.path(), &target)?;
+        } else {
+            copy_file(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file, making the directories on the way.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<(), String> {
+    let parent = to.parent().unwrap_or(to);
+    std::fs::create_dir_all(parent)
+        .and_then(|()| std::fs::copy(from, to))
+        .map(drop)
+        .map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))
+}
+
+/// `wanted` or the next free port after it: a second demo, or anything else on 8080, is no reason to fail.
+fn free_port(wanted: u16) -> Result<u16, String> {
+    (wanted..=wanted.saturating_add(100))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .ok_or_else(|| format!("no free port from {wanted} on; name one with --port"))
+}
+
+/// A running `meshedflow demo`; stopped when dropped.
+struct Server(Child);
+
+impl Server {
+    fn start(site: &Path, port: u16) -> Result<Self, String> {
+        let mut command = meshedflow();
+        command.args(["demo", "--port", &port.to_string()]);
+        command.arg("--site").arg(site).arg("--media").arg(root().join("examples/media"));
+        let child = command.spawn().map_err(|error| format!("cannot start meshedflow: {error}"))?;
+        let mut server = Self(child);
+        server.answers(port).map(|()| server)
+    }
+
+    /// Waits until the server is ready; an early end is an error at once.
+    fn answers(&mut self, port: u16) -> Result<(), String> {
+        let started = Instant::now();
+        while started.elapsed() < START {
+            if is_ready(port).unwrap_or(false) {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.0.try_wait() {
+                return Err(format!("meshedflow demo ended with {status}; its message stands above"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(format!("nothing answered at port {port} within {} s", START.as_secs()))
+    }
+
+    fn wait(&mut self) -> Result<(), String> {
+        match self.0.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("meshedflow demo ended with {status}")),
+            Err(error) => Err(format!("meshedflow demo could not be waited for: {error}")),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn is_ready(port: u16) -> std::io::Result<bool> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer)?;
+    Ok(answer.ends_with(b" 200"))
+}
+
+/// The command that [`build::command_line`] built.
+fn meshedflow() -> Command {
+    program(&shell::target_dir().join("debug/meshedflow").to_string_lossy(), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_passed_over() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_ne!(free_port(port).unwrap(), port);
+    }
+
+    #[test]
+    fn directories_are_copied_whole() {
+        let base = shell::target_dir().join("xtask-copy-test");
+        let _ = std::fs::remove_dir_all(&base);
+        std::fs::create_dir_all(base.join("from/deep")).unwrap();
+        std::fs::write(base.join("from/deep/file"), "text").unwrap();
+        copy_dir(&base.join("from"), &base.join("to")).unwrap();
+        assert_eq!(std::fs::read_to_string(base.join("to/deep/file")).unwrap(), "text");
+        assert!(copy_dir(&base.join("nowhere"), &base.join("to")).is_err());
+        std::fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn readiness_is_a_200() {
+        for (answer, ready) in [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 503 Wait\r\n\r\n", false)] {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = std::thread::spawn(move || {
+                let (mut socket, _) = listener.accept().unwrap();
+                let _ = socket.read(&mut [0; 256]).unwrap();
+                socket.write_all(answer.as_bytes()).unwrap();
+            });
+            assert_eq!(is_ready(port).unwrap(), ready);
+            server.join().unwrap();
+        }
+    }
+}

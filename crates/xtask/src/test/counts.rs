@@ -1,0 +1,147 @@
+//! How many tests passed and failed, read from what test runners print.
+
+use std::ops::AddAssign;
+
+/// Tests, or checks that count as one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Those that passed.
+    pub(crate) passed: u32,
+    /// Those that failed, could not start, or did not end.
+    pub(crate) failed: u32,
+}
+
+impl Counts {
+    /// One check, passed.
+    pub(crate) const PASSED: Self = Self { passed: 1, failed: 0 };
+    /// One check, failed.
+    pub(crate) const FAILED: Self = Self { passed: 0, failed: 1 };
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// What a program's output must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Anything: the exit code alone decides, and the program counts as one check.
+    Nothing,
+    /// A runner's summary, of no test perhaps: a binary without tests is one of Cargo's.
+    Summary,
+    /// A runner's summary with at least one test: a suite that runs nothing proves nothing.
+    Tests,
+}
+
+/// Turns a program's end into counts, and into a complaint if something is wrong. The exit code is believed when
+/// it says failure; when it says success, the printed counts must agree.
+pub(crate) fn judge(ok: bool, reason: &str, output: &str, expect: Expect) -> (Counts, Option<String>) {
+    let found = if expect == Expect::Nothing { None } else { read(output) };
+    match (ok, found) {
+        (true, None) if expect == Expect::Nothing => (Counts::PASSED, None),
+        (true, None) => (Counts::FAILED, Some("printed no summary of tests".into())),
+        (true, Some(Counts { passed: 0, failed: 0 })) if expect == Expect::Tests => {
+            (Counts::FAILED, Some("ran no test".into()))
+        }
+        (true, Some(counts)) if counts.failed == 0 => (counts, None),
+        (true, Some(counts)) => (counts, Some("ended well, yet reports failed tests".into())),
+        (false, found) => {
+            let counts = found.unwrap_or_default();
+            (Counts { failed: counts.failed.max(1), ..counts }, Some(reason.to_owned()))
+        }
+    }
+}
+
+/// Adds up every summary in the output: Rust's (`test result: ...`), Node's (`# pass 3`, or with an information
+/// sign), and our own runners' (`3 passed, 0 failed`).
+fn read(output: &str) -> Option<Counts> {
+    let mut total = None::<Counts>;
+    for line in output.lines() {
+        if let Some(counts) = read_line(&plain(line)) {
+            *total.get_or_insert_default() += counts;
+        }
+    }
+    total
+}
+
+fn read_line(line: &str) -> Option<Counts> {
+    if let Some(rest) = line.strip_prefix("test result: ") {
+        return Some(Counts { passed: before(rest, " passed")?, failed: before(rest, " failed")? });
+    }
+    if let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("\u{2139} ")) {
+        let (word, number) = rest.split_once(' ')?;
+        let number = number.trim().parse().ok()?;
+        return match word {
+            "pass" => Some(Counts { passed: number, failed: 0 }),
+            "fail" | "cancelled" => Some(Counts { passed: 0, failed: number }),
+            _ => None,
+        };
+    }
+    let (passed, failed) = line.trim().split_once(" passed, ")?;
+    Some(Counts { passed: passed.parse().ok()?, failed: failed.strip_suffix(" failed")?.parse().ok()? })
+}
+
+/// The number that stands before `word`.
+fn before(text: &str, word: &str) -> Option<u32> {
+    text.split_once(word)?.0.rsplit(' ').next()?.parse().ok()
+}
+
+/// The line without terminal colours.
+fn plain(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' {
+            let _ = rest.by_ref().find(char::is_ascii_alphabetic);
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUST: &str =
+        "running 3 tests\n...\ntest result: ok. 3 passed; 0 failed; 1 ignored; finished in 0.1s\n";
+
+    fn counts(passed: u32, failed: u32) -> Option<Counts> {
+        Some(Counts { passed, failed })
+    }
+
+    #[test]
+    fn every_runner_is_understood() {
+        assert_eq!(read(RUST), counts(3, 0));
+        assert_eq!(read(&RUST.repeat(2)), counts(6, 0));
+        assert_eq!(read("# tests 9\n# pass 7\n# fail 1\n# cancelled 1\n# skipped 0\n"), counts(7, 2));
+        assert_eq!(read("\u{2139} pass 4\n\u{2139} fail 0\n"), counts(4, 0));
+        assert_eq!(read("\u{1b}[34m\u{2139} pass 4\u{1b}[39m\n"), counts(4, 0));
+        assert_eq!(read("chatter\n12 passed, 1 failed\n"), counts(12, 1));
+        assert_eq!(read("the test passed, nothing failed\n# a heading\n"), None);
+    }
+
+    #[test]
+    fn the_exit_code_and_the_counts_must_agree() {
+        assert_eq!(judge(true, "", RUST, Expect::Tests).0, Counts { passed: 3, failed: 0 });
+        assert!(judge(true, "", "1 passed, 1 failed", Expect::Tests).1.is_some());
+        assert_eq!(
+            judge(false, "crashed", RUST, Expect::Tests),
+            (Counts { passed: 3, failed: 1 }, Some("crashed".into()))
+        );
+    }
+
+    #[test]
+    fn a_suite_that_ran_nothing_fails() {
+        for output in ["", "0 passed, 0 failed"] {
+            assert_eq!(judge(true, "", output, Expect::Tests).0, Counts::FAILED, "{output:?}");
+        }
+        assert_eq!(judge(true, "", "0 passed, 0 failed", Expect::Summary).1, None);
+        assert_eq!(judge(true, "", "", Expect::Summary).0, Counts::FAILED);
+        assert_eq!(judge(true, "", "", Expect::Nothing).0, Counts::PASSED);
+    }
+}

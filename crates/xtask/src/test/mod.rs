@@ -1,0 +1,192 @@
+//! `cargo xtask test`: every check, stage by stage, with seconds, counts and one closing line.
+//!
+//! A stage that fails does not stop the others, except those that cannot work without it: they are reported as
+//! not run, and count as failed. A check that is no test runner (formatting, lints, a build) counts as one.
+//!
+//! # Budgets
+//!
+//! Each stage has a budget: what it may take from scratch on two cores that do nothing else. Over it, a warning
+//! stands beside the stage. A budget is not a hard limit, since shared machines run at a third of their speed now
+//! and then, and a check that goes red by chance teaches everybody to ignore it. Under `CI` or `--strict` a stage
+//! is stopped, and fails, at [`HARD_LIMIT`] times its budget: that far out it is hung, or something has become
+//! slower by its nature. Locally nothing is stopped; that is what Ctrl-C is for.
+
+mod binaries;
+mod counts;
+mod stages;
+
+use std::time::{Duration, Instant};
+
+use crate::flags::Flags;
+use crate::{Failure, shell};
+use counts::Counts;
+use stages::{STAGES, Stage, Step, Work};
+
+/// A stage is stopped at this multiple of its budget: twice the slowdown seen on a box shared by eight builds of
+/// this repository would still pass, a hang does not.
+const HARD_LIMIT: u64 = 4;
+
+/// How a stage went.
+struct Outcome {
+    name: &'static str,
+    seconds: u64,
+    budget_s: u64,
+    counts: Counts,
+    complaints: Vec<String>,
+}
+
+/// Runs all stages, or the one that `--stage` names.
+pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+    let only = flags.text("stage");
+    if let Some(name) = only
+        && !STAGES.iter().any(|stage| stage.name == name)
+    {
+        let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+        return Err(Failure::Usage(format!("no stage `{name}`; there are {}", names.join(", "))));
+    }
+    let strict = flags.has("strict") || is_set(std::env::var("CI").ok().as_deref());
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for stage in STAGES.iter().filter(|stage| only.is_none_or(|name| name == stage.name)) {
+        let broken = stage.needs.iter().find(|need| outcomes.iter().any(|o| o.name == **need && o.failed()));
+        outcomes.push(match broken {
+            Some(need) => Outcome::not_run(stage, need),
+            None => run_stage(stage, strict),
+        });
+    }
+    close(&outcomes)
+}
+
+/// Is an environment switch such as `CI` on?
+fn is_set(value: Option<&str>) -> bool {
+    !matches!(value, None | Some("" | "0" | "false"))
+}
+
+impl Outcome {
+    fn new(stage: &Stage) -> Self {
+        let Stage { name, budget_s, .. } = *stage;
+        Self { name, seconds: 0, budget_s, counts: Counts::default(), complaints: Vec::new() }
+    }
+
+    fn not_run(stage: &Stage, need: &str) -> Self {
+        let mut outcome = Self::new(stage);
+        outcome.add(Counts::FAILED, Some(format!("not run, because `{need}` failed")));
+        outcome
+    }
+
+    fn failed(&self) -> bool {
+        self.counts.failed > 0
+    }
+
+    fn add(&mut self, counts: Counts, complaint: Option<String>) {
+        self.counts += counts;
+        self.complaints.extend(complaint);
+    }
+}
+
+fn run_stage(stage: &Stage, strict: bool) -> Outcome {
+    println!("\n== {} (budget {} s)", stage.name, stage.budget_s);
+    let started = Instant::now();
+    let hard = Duration::from_secs(stage.budget_s * HARD_LIMIT);
+    let mut outcome = Outcome::new(stage);
+    match (stage.steps)() {
+        Err(error) => outcome.add(Counts::FAILED, Some(error)),
+        Ok(steps) => {
+            for step in steps {
+                let left = strict.then(|| hard.saturating_sub(started.elapsed()));
+                run_step(step, left, &mut outcome);
+            }
+        }
+    }
+    outcome.seconds = started.elapsed().as_secs();
+    outcome
+}
+
+fn run_step(step: Step, left: Option<Duration>, outcome: &mut Outcome) {
+    let started = Instant::now();
+    println!("-- {}", step.name);
+    let (counts, complaint) = match step.work {
+        Work::Check(check) => match check() {
+            Ok(()) => (Counts::PASSED, None),
+            Err(error) => (Counts::FAILED, Some(error)),
+        },
+        Work::Program(mut command) => judge(&shell::watch(&mut command, left), counts::Expect::Nothing),
+        Work::Tests(mut command) => judge(&shell::watch(&mut command, left), counts::Expect::Tests),
+        Work::TestBinary(mut command) => judge(&shell::watch(&mut command, left), counts::Expect::Summary),
+    };
+    if let Some(complaint) = &complaint {
+        println!("   FAILED: {complaint}");
+    }
+    println!("   {:.1} s", started.elapsed().as_secs_f32());
+    outcome.add(counts, complaint.map(|complaint| format!("{}: {complaint}", step.name)));
+}
+
+fn judge(end: &shell::Watched, expect: counts::Expect) -> (Counts, Option<String>) {
+    counts::judge(end.ok, &end.reason, &end.output, expect)
+}
+
+fn close(outcomes: &[Outcome]) -> Result<(), Failure> {
+    println!("\n{}", table(outcomes));
+    let mut total = Counts::default();
+    for outcome in outcomes {
+        total += outcome.counts;
+        for complaint in &outcome.complaints {
+            println!("FAILED {}: {complaint}", outcome.name);
+        }
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if total.failed == 0 { Ok(()) } else { Err(Failure::Failed("not everything passed".into())) }
+}
+
+fn table(outcomes: &[Outcome]) -> String {
+    let mut text = String::from("stage          seconds  budget  passed  failed\n");
+    for o in outcomes {
+        let Counts { passed, failed } = o.counts;
+        let late = if o.seconds > o.budget_s { "  OVER BUDGET" } else { "" };
+        text += &format!("{:<14} {:>7} {:>7} {passed:>7} {failed:>7}{late}\n", o.name, o.seconds, o.budget_s);
+    }
+    let seconds: u64 = outcomes.iter().map(|o| o.seconds).sum();
+    text + &format!("{:<14} {seconds:>7}\n", "all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(seconds: u64, passed: u32, failed: u32) -> Outcome {
+        let counts = Counts { passed, failed };
+        Outcome { name: "tests", seconds, budget_s: 120, counts, complaints: Vec::new() }
+    }
+
+    #[test]
+    fn one_failure_decides() {
+        assert!(close(&[outcome(1, 5, 0), outcome(1, 2, 0)]).is_ok());
+        assert!(close(&[outcome(1, 5, 0), outcome(1, 2, 1)]).is_err());
+    }
+
+    #[test]
+    fn over_budget_is_said_aloud() {
+        assert!(!table(&[outcome(120, 1, 0)]).contains("OVER"));
+        assert!(table(&[outcome(121, 1, 0)]).contains("OVER"));
+    }
+
+    #[test]
+    fn ci_counts_as_set_unless_it_says_no() {
+        assert!(is_set(Some("true")) && is_set(Some("1")));
+        assert!(!is_set(None) && !is_set(Some("")) && !is_set(Some("false")) && !is_set(Some("0")));
+    }
+
+    #[test]
+    fn a_failing_step_fails_its_stage_and_a_hung_one_is_stopped() {
+        fn steps() -> Result<Vec<Step>, String> {
+            Ok(vec![
+                Step::new("good", Work::Program(shell::program("true", &[]))),
+                Step::new("bad", Work::Program(shell::program("false", &[]))),
+                Step::new("hung", Work::Program(shell::program("sleep", &["60"]))),
+            ])
+        }
+        let stage = Stage { name: "trial", budget_s: 0, needs: &[], steps };
+        let outcome = run_stage(&stage, true);
+        assert_eq!(outcome.counts.failed + outcome.counts.passed, 3);
+        assert!(outcome.counts.failed >= 2, "{:?}", outcome.complaints);
+    }
+}
