@@ -286,3 +286,29 @@ pub enum RejectReason {
     /// A reason this version does not know.
     Other(u8),
 }
+
+impl RejectReason {
+    /// The reason's number on the wire.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Busy => 0,
+            Self::NotHeld => 1,
+            Self::Capped => 2,
+            Self::Policy => 3,
+            Self::Repeated => 4,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The reason of this number.
+    pub fn of(code: u8) -> Self {
+        match code {
+            0 => Self::Busy,
+            1 => Self::NotHeld,
+            2 => Self::Capped,
+            3 => Self::Policy,
+            4 => Self::Repeated,
+            other => Self::Other(other),
+        }
+    }
+}

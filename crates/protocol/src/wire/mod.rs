@@ -5,12 +5,38 @@
 //! of an unknown type and ignores trailing bytes of a body it knows, so a new optional field goes to the
 //! end of a body and a new required meaning gets a new type. A `Data` frame ends its message: the media
 //! bytes are the rest of its body.
+//!
+//! | type | frame | body |
+//! |---|---|---|
+//! | 01 | Hello | wire min u8, max u8, peer 16 B, uplink bytes/s, sharing u8, class u8, lanes n <= 8, n x (lane u8, name) |
+//! | 02 | Map | lane u8, epoch, elect (class u8, first, last), view, queue ms, neighbours n <= 16, n x peer, segments n <= 256, n x (msn minus the msn before, count, flags u8: 1 closed, list hash u64, held length, held) |
+//! | 03 | Delta | segment, count, flags u8: 1 closed 2 offer 4 batch, list hash u64, first, held, queue ms, view, [peer], [batch] |
+//! | 04 | Known | segment, age ms, hops u8 |
+//! | 05 | Fetching | segment, fetcher 16 B, stage u8, flags u8: 1 range, [from, to], age ms, hops u8 |
+//! | 06 | Lane | operation u8: 0 add 1 drop, lane u8, [name], from msn |
+//! | 07 | Request | id, segment, first, count, skip, deadline ms, flags u8: 1 urgent |
+//! | 08 | Queued | id, eta ms |
+//! | 09 | Data | id, offset, flags u8: 1 batch 2 extra, [batch], [length, bytes to skip], media |
+//! | 0a | Done | id |
+//! | 0b | Reject | id, reason u8: 0 busy 1 not held 2 capped 3 policy 4 repeated, queue ms |
+//! | 0c | Cancel | id |
+//! | 0d | Ping | nonce |
+//! | 0e | Pong | nonce, hold ms |
+//! | 0f | Receipt | up to 1,024 B |
+//! | 10 | Goodbye | reason u8 |
+//! | 11 | Dropped | segment |
+//!
+//! segment = lane u8, epoch, msn; view = count, xor u64; name = length <= 128, bytes;
+//! batch = flags u8: 1 header, [header length <= 1,024, header], first, records n <= 1,024, n x 44 B,
+//! signature 64 B. Flag bits without a meaning here are ignored.
 
 mod decode;
 mod encode;
 mod error;
 mod frame;
+mod kind;
 mod peek;
+mod read;
 
 pub use decode::{Frames, decode, decode_data};
 pub use encode::{data_head, encode, encode_data_head};

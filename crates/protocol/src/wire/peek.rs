@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use super::decode::data_ref;
+
 /// What the mover of media bytes needs of a `Data` frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPeek {
@@ -17,6 +19,6 @@ pub struct DataPeek {
 
 /// Looks at a message that is one `Data` frame; `None` if it is anything else or malformed.
 pub fn peek_data(message: &[u8]) -> Option<DataPeek> {
-    let _ = message;
-    None
+    let (head, payload) = data_ref(message).ok()?;
+    Some(DataPeek { request: head.request, offset: head.offset, payload, has_batch: head.batch.is_some() })
 }
