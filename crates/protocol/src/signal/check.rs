@@ -1,10 +1,10 @@
 //! Which candidates may be tried: the same rules at the edge that relays and at the page that receives.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::limits::CANDIDATES_PER_OFFER;
-use super::sdp::{Candidate, CandidateKind};
+use super::sdp::{Candidate, CandidateAddress, CandidateKind};
 
 /// What the checker knows about the sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +66,20 @@ impl std::error::Error for Refusal {}
 impl Candidate {
     /// Judges this candidate by itself; see [`Admitted`] for the rules over all of one description.
     pub fn check(&self, rules: &Rules<'_>) -> Result<(), Refusal> {
-        let _ = (rules, CandidateKind::Host);
-        Ok(())
+        // A name under .local is resolved by multicast DNS, so it can only lead into the reader's own network.
+        let CandidateAddress::Ip(ip) = self.address else { return Ok(()) };
+        match class(ip) {
+            Class::Public => {}
+            Class::Private if rules.same_address => {}
+            Class::Private => return Err(Refusal::Private),
+            Class::Never(refusal) => return Err(refusal),
+        }
+        match rules.relays {
+            Some(relays) if self.kind == CandidateKind::Relay && !relays.contains(&ip) => {
+                Err(Refusal::ForeignRelay)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -75,8 +87,15 @@ impl Candidate {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admitted {
     count: usize,
-    seen: [u8; 2],
-    other: [u8; 2],
+    v4: Reflexive,
+    v6: Reflexive,
+}
+
+/// Server-reflexive candidates of one family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reflexive {
+    as_seen: u8,
+    other: u8,
 }
 
 impl Admitted {
@@ -86,7 +105,79 @@ impl Admitted {
             return Err(Refusal::TooMany);
         }
         candidate.check(rules)?;
+        if let (CandidateKind::Srflx, CandidateAddress::Ip(ip)) = (candidate.kind, &candidate.address) {
+            let family = if ip.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+            family.admit(*ip, rules)?;
+        }
         self.count += 1;
         Ok(())
     }
 }
+
+impl Reflexive {
+    /// At most two, and at most one that is not the address the edge sees, where it sees one of the family.
+    fn admit(&mut self, ip: IpAddr, rules: &Rules<'_>) -> Result<(), Refusal> {
+        if self.as_seen + self.other == 2 {
+            return Err(Refusal::TooManyReflexive);
+        }
+        let seen = rules.seen.map(|seen| seen.to_canonical()).filter(|seen| seen.is_ipv4() == ip.is_ipv4());
+        if seen == Some(ip) {
+            self.as_seen += 1;
+            return Ok(());
+        }
+        let others = if rules.strict_srflx { self.as_seen } else { 1 };
+        if seen.is_some() && self.other >= others {
+            return Err(Refusal::NotSeen);
+        }
+        self.other += 1;
+        Ok(())
+    }
+}
+
+enum Class {
+    Public,
+    Private,
+    Never(Refusal),
+}
+
+fn class(ip: IpAddr) -> Class {
+    match ip {
+        IpAddr::V4(ip) => class_v4(ip),
+        IpAddr::V6(ip) => class_v6(ip),
+    }
+}
+
+/// After the special-purpose registry of RFC 6890. The documentation ranges lead nowhere and stay allowed.
+fn class_v4(ip: Ipv4Addr) -> Class {
+    match ip.octets() {
+        [0, ..] => Class::Never(Refusal::Unspecified),
+        [127, ..] => Class::Never(Refusal::Loopback),
+        [169, 254, ..] => Class::Never(Refusal::LinkLocal),
+        [224..=239, ..] | [255, 255, 255, 255] => Class::Never(Refusal::Multicast),
+        [240..=255, ..] | [192, 0, 0, _] => Class::Never(Refusal::Reserved),
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Class::Private,
+        // Carrier networks (RFC 6598) and benchmarking (RFC 2544), which proxies use inside.
+        [100, 64..=127, ..] | [198, 18..=19, ..] => Class::Private,
+        _ => Class::Public,
+    }
+}
+
+fn class_v6(ip: Ipv6Addr) -> Class {
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0] => Class::Never(Refusal::Unspecified),
+        [0, 0, 0, 0, 0, 0, 0, 1] => Class::Never(Refusal::Loopback),
+        [0xfe80..=0xfebf, ..] => Class::Never(Refusal::LinkLocal),
+        [0xff00..=0xffff, ..] => Class::Never(Refusal::Multicast),
+        [0xfc00..=0xfdff, ..] => Class::Private,
+        // Mapped and compatible, NAT64, 6to4 and Teredo: each would carry an IPv4 address past its own check.
+        [0, 0, 0, 0, 0, _, _, _]
+        | [0x64, 0xff9b, ..]
+        | [0x2002, ..]
+        | [0x2001, 0, ..]
+        | [0xfec0..=0xfeff, ..] => Class::Never(Refusal::Reserved),
+        _ => Class::Public,
+    }
+}
+
+#[cfg(test)]
+mod tests;

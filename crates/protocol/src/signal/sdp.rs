@@ -116,6 +116,16 @@ impl TryFrom<RawDescription> for Description {
     }
 }
 
+impl Description {
+    /// Checks the values that differ from one connection to the next; the rest is what all browsers say.
+    pub fn new(ufrag: &str, pwd: &str, fingerprint: Fingerprint, setup: Setup) -> Result<Self, FieldError> {
+        let (ufrag, pwd, mid) = (ufrag.to_owned(), pwd.to_owned(), "0".to_owned());
+        let fingerprint = fingerprint.to_string();
+        let (sctp_port, max_message_size) = (5000, 262_144);
+        RawDescription { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size }.try_into()
+    }
+}
+
 fn require(holds: bool, field: &'static str, expected: &'static str) -> Result<(), FieldError> {
     if holds { Ok(()) } else { Err(FieldError { field, expected }) }
 }
