@@ -1,7 +1,9 @@
 //! `cargo xtask build`: the wasm module, and the SDK around it, into `js/dist`.
 
+use std::path::PathBuf;
+
 use crate::flags::Flags;
-use crate::shell::{cargo, program, root, run as sh};
+use crate::shell::{cargo, program, root, run as sh, target_dir};
 use crate::{Failure, machine, wasm};
 
 /// Checks the machine, then builds all that a page loads.
@@ -26,4 +28,9 @@ pub(crate) fn sdk() -> Result<(), String> {
 /// The `meshedflow` command, on the profile and with the target directory of everything else.
 pub(crate) fn command_line() -> Result<(), String> {
     sh(&mut cargo(&["build", "--locked", "--quiet", "--package", "meshedflow-cli", "--bin", "meshedflow"]))
+}
+
+/// Where [`command_line`] puts it.
+pub(crate) fn meshedflow() -> PathBuf {
+    target_dir().join("debug/meshedflow")
 }

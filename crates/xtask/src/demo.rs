@@ -7,7 +7,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::flags::Flags;
@@ -48,7 +48,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 
 /// Gathers what the page loads; returns the directory.
 pub(crate) fn site() -> Result<PathBuf, String> {
-    let (from, to) = (root(), shell::target_dir().join(SITE));
+    let (from, to) = (root(), site_dir());
     if to.exists() {
         std::fs::remove_dir_all(&to).map_err(|error| format!("cannot empty {}: {error}", to.display()))?;
     }
@@ -60,6 +60,11 @@ pub(crate) fn site() -> Result<PathBuf, String> {
         copy_file(&package.join("dist/hls.js"), &to.join("vendor/hls.js").join(version).join("hls.js"))?;
     }
     Ok(to)
+}
+
+/// Where the site is gathered.
+pub(crate) fn site_dir() -> PathBuf {
+    shell::target_dir().join(SITE)
 }
 
 /// The version that a package's `package.json` states.
@@ -109,7 +114,7 @@ struct Server(Child);
 
 impl Server {
     fn start(site: &Path, port: u16) -> Result<Self, String> {
-        let mut command = meshedflow();
+        let mut command = program(&build::meshedflow().to_string_lossy(), &[]);
         command.args(["demo", "--port", &port.to_string()]);
         command.arg("--site").arg(site).arg("--media").arg(root().join("examples/media"));
         let child = command.spawn().map_err(|error| format!("cannot start meshedflow: {error}"))?;
@@ -155,11 +160,6 @@ fn is_ready(port: u16) -> std::io::Result<bool> {
     let mut answer = [0; 12];
     socket.read_exact(&mut answer)?;
     Ok(answer.ends_with(b" 200"))
-}
-
-/// The command that [`build::command_line`] built.
-fn meshedflow() -> Command {
-    program(&shell::target_dir().join("debug/meshedflow").to_string_lossy(), &[])
 }
 
 #[cfg(test)]

@@ -123,9 +123,16 @@ fn browsers() -> Result<Vec<Step>, String> {
     Ok(vec![
         Step::new("the meshedflow command", Work::Check(crate::build::command_line)),
         Step::new("the site", Work::Check(|| crate::demo::site().map(drop))),
-        Step::new("HLS.js contract", Work::Tests(program("node", &["tests/browser/contract/run.mjs"]))),
-        Step::new("end to end", Work::Tests(program("node", &["tests/browser/e2e.mjs"]))),
+        Step::new("HLS.js contract", Work::Tests(browser_test("tests/browser/contract/run.mjs"))),
+        Step::new("end to end", Work::Tests(browser_test("tests/browser/e2e.mjs"))),
     ])
+}
+
+/// A browser test finds the command it starts, and the site that command serves, where we built them.
+fn browser_test(script: &str) -> Command {
+    let mut command = program("node", &[script]);
+    command.env("MESHEDFLOW_BIN", crate::build::meshedflow()).env("MESHEDFLOW_SITE", crate::demo::site_dir());
+    command
 }
 
 fn tidy() -> Result<Vec<Step>, String> {

@@ -60,8 +60,11 @@ mod tests {
 
     #[test]
     fn longer_paths_and_urls_are_left_alone() {
-        for line in ["a/tmp/b", "https://example.org/root/x", "${dir}/tmp/x", "./work/x"] {
-            assert!(complaints("a.rs", line).is_empty(), "{line}");
+        for directory in DIRECTORIES {
+            for before in ["a", "https://example.org", "${dir}", "."] {
+                let line = format!("cd {before}{directory}x");
+                assert!(complaints("a.rs", &line).is_empty(), "{line}");
+            }
         }
     }
 }
