@@ -1,0 +1,2 @@
+/** `import ... from '@meshedflow/sdk'`: wasm beside the module, loaded when first needed. */
+export * from '../api.js';

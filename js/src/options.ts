@@ -1,0 +1,266 @@
+/** What a page may say, how it is checked, and what the core gets of it. */
+import { MeshedFlowError } from './errors.js';
+import type { CoreOptions } from './mesh-port.js';
+
+/** Whether fragments of segments are exchanged (`serve`), only announced, or neither. */
+export type CmafMode = 'off' | 'advertise-only' | 'serve';
+
+/** `'required'`: no peer-to-peer before `consent(true)`. A function is asked once, when the player first loads media. */
+export type Consent = 'given' | 'required' | (() => boolean | Promise<boolean>);
+
+/** Limits of what this viewer sends to others. */
+export interface UploadOptions {
+  /** Bytes per second. */
+  rateBytesPerS?: number;
+  /** Bytes in one session. */
+  sessionBytes?: number;
+  /** Requests served at once, 0 to 16. */
+  slots?: number;
+  /** At most so many bytes up for each byte down. */
+  ratio?: number;
+  /** Upload on metered cellular links too; off by default. */
+  onCellular?: boolean;
+  /** Upload although the user asked to save data; off by default. */
+  onSaveData?: boolean;
+}
+
+/** Neighbours. */
+export interface PeerOptions {
+  /** At most so many at a time. */
+  max?: number;
+}
+
+/** Options of {@link createMeshedFlow}, `MeshedFlowLoader` and the short forms. */
+export interface MeshedFlowOptions {
+  /** Name of the stream: who gives the same name, watches the same. 1 to 128 of `[A-Za-z0-9._~/-]`. */
+  streamId: string;
+  /** WebSocket URL of the edge (`wss:`; `ws:` on loopback or with `allowInsecure`). Without it there are no peers. */
+  signalingUrl?: string;
+  /** Directory of the multivariant playlist, ending in `/`. */
+  originBaseUrl?: string;
+  /** A label for this viewer in reports; not its identity, which the edge gives. */
+  peerId?: string;
+  /** URL of the remote policy. While it is set and unread, no peer is contacted. */
+  remoteConfigUrl?: string;
+  /** Fetch what few neighbours have first, beyond the urgent horizon. Default true. */
+  enableRarestFirst?: boolean;
+  /** Default `'advertise-only'`. */
+  cmafMode?: CmafMode;
+  /** Pinned Ed25519 keys that sign this stream's lists: the `x` member of a JWK. */
+  trustedKeys?: string[];
+  /** Pinned Ed25519 key that signs key sets. */
+  rootKey?: string;
+  /** Origins besides the playlist's own whose key set counts. */
+  trustedKeyOrigins?: string[];
+  /** Lists, keys and signaling without TLS, for laboratories. Loopback needs no permission. */
+  allowInsecure?: boolean;
+  /** Join token, handed to the edge. */
+  token?: string;
+  /** Default `'given'`. */
+  consent?: Consent;
+  upload?: UploadOptions;
+  peers?: PeerOptions;
+  /** Reach peers through TURN relays only, so that they never learn this viewer's address. */
+  relayOnly?: boolean;
+  /** Memory for segments kept for others, bytes. */
+  memoryBytes?: number;
+  /** STUN and TURN servers of the page's own. */
+  iceServers?: Array<{ urls: string | string[]; username?: string; credential?: string }>;
+  /** Hosts whose STUN and TURN servers an edge may name. Default: the edge's own host. */
+  iceServerHosts?: string[];
+  /** Where `meshedflow_bg.wasm` is, or the module itself, if not beside the SDK. */
+  wasmUrl?: CoreOptions['wasmUrl'];
+  /** One readable console line per segment. */
+  debug?: boolean;
+}
+
+type Check = (value: unknown, options: MeshedFlowOptions) => boolean;
+type Rule = [expected: string, check: Check];
+
+const NAME = /^[A-Za-z0-9._~/-]{1,128}$/;
+const KEY = /^[A-Za-z0-9_-]{43}$/;
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+const isName: Check = (v) => typeof v === 'string' && NAME.test(v);
+const isKey: Check = (v) => typeof v === 'string' && KEY.test(v);
+const isFlag: Check = (v) => typeof v === 'boolean';
+const isNumber =
+  (min: number, max: number, whole = true): Check =>
+  (v) =>
+    typeof v === 'number' && v >= min && v <= max && (!whole || v % 1 === 0);
+const isOneOf =
+  (...words: string[]): Check =>
+  (v) =>
+    words.indexOf(v as string) >= 0;
+const isList =
+  (max: number, each: Check): Check =>
+  (v, o) =>
+    Array.isArray(v) && v.length <= max && v.every((x) => each(x, o));
+
+function parse(value: unknown): URL | undefined {
+  try {
+    return typeof value === 'string' ? new URL(value, (globalThis as { location?: Location }).location?.href) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `secure` is the scheme with TLS; without it only loopback, unless the page allows more. */
+const isUrl =
+  (secure: string, plain: string): Check =>
+  (v, o) => {
+    const url = parse(v);
+    if (!url) return false;
+    return url.protocol === secure || (url.protocol === plain && (!!o.allowInsecure || LOOPBACK.test(url.hostname)));
+  };
+
+const isOrigin: Check = (v) => {
+  const url = parse(v);
+  return !!url && /^https?:$/.test(url.protocol) && (url.origin === v || `${url.origin}/` === v);
+};
+
+const isIceServer: Check = (v) => {
+  const { urls, username, credential } = (v || {}) as { urls?: unknown; username?: unknown; credential?: unknown };
+  const list = Array.isArray(urls) ? urls : [urls];
+  const isText = (x: unknown) => x === undefined || typeof x === 'string';
+  return list.length > 0 && list.every((u) => /^(stun|turn)s?:\S+$/.test(String(u))) && isText(username) && isText(credential);
+};
+
+const NAME_RULE: Rule = ['1 to 128 characters of [A-Za-z0-9._~/-]', isName];
+const FLAG_RULE: Rule = ['true or false', isFlag];
+const KEY_RULE = 'an Ed25519 public key as base64url without padding (43 characters, the "x" of its JWK)';
+const whole = (min: number, max: number): Rule => [`a whole number from ${min} to ${max}`, isNumber(min, max)];
+
+const UPLOAD: Record<keyof UploadOptions, Rule> = {
+  rateBytesPerS: whole(0, 4294967295),
+  sessionBytes: whole(0, Number.MAX_SAFE_INTEGER),
+  slots: whole(0, 16),
+  ratio: ['a number from 0 to 100', isNumber(0, 100, false)],
+  onCellular: FLAG_RULE,
+  onSaveData: FLAG_RULE,
+};
+
+const PEERS: Record<keyof PeerOptions, Rule> = { max: whole(0, 32) };
+
+const RULES: Record<keyof MeshedFlowOptions, Rule | Record<string, Rule>> = {
+  streamId: NAME_RULE,
+  signalingUrl: ['a wss: URL (ws: on loopback or with allowInsecure)', isUrl('wss:', 'ws:')],
+  originBaseUrl: ['an http: or https: URL', (v) => /^https?:$/.test(parse(v)?.protocol ?? '')],
+  peerId: NAME_RULE,
+  remoteConfigUrl: ['an https: URL (http: on loopback or with allowInsecure)', isUrl('https:', 'http:')],
+  enableRarestFirst: FLAG_RULE,
+  cmafMode: ["'off', 'advertise-only' or 'serve'", isOneOf('off', 'advertise-only', 'serve')],
+  trustedKeys: [`up to 32 times ${KEY_RULE}`, isList(32, isKey)],
+  rootKey: [KEY_RULE, isKey],
+  trustedKeyOrigins: ['up to 32 origins, such as https://cdn.example', isList(32, isOrigin)],
+  allowInsecure: FLAG_RULE,
+  token: ['a string of 1 to 8192 characters', (v) => typeof v === 'string' && !!v && v.length <= 8192],
+  consent: [
+    "'given', 'required' or a function",
+    (v) => typeof v === 'function' || v === 'given' || v === 'required',
+  ],
+  upload: UPLOAD,
+  peers: PEERS,
+  relayOnly: FLAG_RULE,
+  memoryBytes: whole(0, 1073741824),
+  iceServers: ['up to 4 ICE servers with stun: or turn: urls', isList(4, isIceServer)],
+  iceServerHosts: ['up to 32 host names', isList(32, (v) => typeof v === 'string' && /^[^\s/:]+$/.test(v))],
+  wasmUrl: ['a URL, Response, bytes or WebAssembly.Module', (v) => (typeof v === 'object' && !!v) || !!parse(v)],
+  debug: FLAG_RULE,
+};
+
+/** Checks all options at once; the first fault throws, naming the option, its value and what was expected. */
+export function checkOptions(options: unknown): MeshedFlowOptions {
+  if (!options || typeof options !== 'object') throw missing('options', 'an object with at least { streamId }');
+  const given = options as MeshedFlowOptions;
+  checkRecord('', given, given, RULES);
+  if (given.streamId === undefined) throw missing('streamId', NAME_RULE[0]);
+  return given;
+}
+
+function checkRecord(path: string, value: object, options: MeshedFlowOptions, rules: Record<string, Rule | Record<string, Rule>>): void {
+  for (const [key, entry] of Object.entries(value)) {
+    const option = path + key;
+    const rule = Object.prototype.hasOwnProperty.call(rules, key) ? rules[key] : undefined;
+    if (!rule) throw unknownOption(option, entry, Object.keys(rules));
+    if (entry === undefined) continue;
+    if (Array.isArray(rule)) {
+      if (!rule[1](entry, options)) throw invalid(option, entry, rule[0]);
+    } else if (typeof entry !== 'object' || !entry || Array.isArray(entry)) {
+      throw invalid(option, entry, `an object with any of ${Object.keys(rule).join(', ')}`);
+    } else {
+      checkRecord(`${option}.`, entry, options, rule);
+    }
+  }
+}
+
+function missing(option: string, expected: string): MeshedFlowError {
+  return new MeshedFlowError('option-missing', `option ${option} is missing; expected ${expected}`, { option, expected });
+}
+
+function unknownOption(option: string, value: unknown, known: string[]): MeshedFlowError {
+  const expected = `one of ${known.join(', ')}`;
+  return new MeshedFlowError('option-unknown', `there is no option ${option}; expected ${expected}`, { option, value, expected });
+}
+
+function invalid(option: string, value: unknown, expected: string): MeshedFlowError {
+  // A join token is a secret: errors end up in logs.
+  const shown = option === 'token' ? '(hidden)' : show(value);
+  return new MeshedFlowError('option-invalid', `option ${option} is ${shown}; expected ${expected}`, { option, value: option === 'token' ? undefined : value, expected });
+}
+
+function show(value: unknown): string {
+  try {
+    const text = typeof value === 'function' ? 'a function' : JSON.stringify(value);
+    return text === undefined ? String(value) : text.slice(0, 120);
+  } catch {
+    return typeof value;
+  }
+}
+
+/** What identifies a mesh on a page: two players with the same words share one core. */
+export function keyOf(o: MeshedFlowOptions): string {
+  const pins = [o.rootKey, ...(o.trustedKeys ?? [])].filter(Boolean).sort().join(',');
+  return `meshedflow:1:${o.streamId}:${o.originBaseUrl ?? ''}:${o.signalingUrl ?? ''}:${pins}`;
+}
+
+/** The options as the core reads them, with the facts about this device. */
+export function coreOptions(o: MeshedFlowOptions): CoreOptions {
+  const { wasmUrl, debug: _debug, consent: _consent, iceServers, peers, ...rest } = o;
+  const core: Record<string, unknown> = {
+    enableRarestFirst: true,
+    cmafMode: 'advertise-only',
+    ...rest,
+    maxPeers: peers?.max,
+    // A core is started only once consent is there; see Page.
+    consent: 'given',
+    platform: platform(),
+  };
+  for (const key of ['signalingUrl', 'remoteConfigUrl', 'originBaseUrl'] as const) {
+    const url = parse(o[key]);
+    if (url) core[key] = url.href;
+  }
+  if (iceServers) core.iceServers = iceServers.map((s) => ({ ...s, urls: ([] as string[]).concat(s.urls) }));
+  for (const key of Object.keys(core)) if (core[key] === undefined) delete core[key];
+  return wasmUrl === undefined ? { core } : { core, wasmUrl };
+}
+
+interface NavigatorFacts {
+  connection?: { saveData?: boolean; type?: string };
+  userAgentData?: { mobile?: boolean };
+  userAgent?: string;
+  maxTouchPoints?: number;
+}
+
+/** Facts about the device and its link, as far as the browser tells. */
+export function network(): { saveData: boolean; cellular: boolean } {
+  const { connection } = navigator as NavigatorFacts;
+  return { saveData: !!connection?.saveData, cellular: connection?.type === 'cellular' };
+}
+
+function platform(): Record<string, unknown> {
+  const { userAgentData, userAgent } = navigator as NavigatorFacts;
+  const mobile = userAgentData?.mobile ?? /Mobi|Android/i.test(userAgent ?? '');
+  const webrtc = typeof (globalThis as { RTCPeerConnection?: unknown }).RTCPeerConnection === 'function';
+  return { mobile, ...network(), webrtc, unixMs: Date.now() };
+}

@@ -1,0 +1,341 @@
+/**
+ * What one page keeps for one stream: the core (once there is one), the players that use it, the counters.
+ *
+ * Life of the core: nothing before the player asks for its first segment; then, when that segment is here or 1.5 s
+ * later, wasm is loaded. Until it is ready, and for ever if that fails, loads are plain. It ends with the last attached
+ * player, when the page is left, or after two idle minutes; a later load begins anew.
+ */
+import { attachPlayer } from './attach.js';
+import { Emitter } from './events.js';
+import type { EventName, Listener, SegmentEvent } from './events.js';
+import type { Fragment, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, Player, PlayerConfig } from './hls-types.js';
+import { isFragment } from './hls-types.js';
+import { LoadSession } from './load-session.js';
+import type { Outcome, SessionHome } from './load-session.js';
+import type { LaneInfo, MeshPort, PlayerReport, StartMesh } from './mesh-port.js';
+import { coreOptions, keyOf, network } from './options.js';
+import type { MeshedFlowOptions } from './options.js';
+import { PlainLoader } from './plain-loader.js';
+import { describe } from './request.js';
+import type { Described, PlayerFacts } from './request.js';
+
+/** Counters of a page since it loaded. */
+export interface MeshStats {
+  /** `waiting` for a first segment or consent, `starting`, `on`, or `off` for good (plain HTTP). */
+  state: 'waiting' | 'starting' | 'on' | 'off';
+  /** Why it is off. */
+  reason?: string;
+  /** Loads that ended well, by the way they went. */
+  loads: { plain: number; mesh: number; takeover: number };
+  /** Bytes handed to the player. */
+  bytes: { peers: number; http: number };
+  /** Counters of the core, while there is one. */
+  mesh: unknown;
+}
+
+/** A player and what is known of it. */
+export interface Attachment {
+  multivariant?: string | undefined;
+  /** Live or not, by media playlist URL without query. */
+  live: Map<string, boolean>;
+  player: Player;
+  detach(): void;
+}
+
+/** How copies of the SDK on one page reach each other; members are never removed or changed. */
+export interface PageAbi {
+  readonly abi: 1;
+  load(context: LoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks, player?: PlayerConfig): LoadSession;
+  session(player?: PlayerConfig): LoadSession;
+  attach(player: Player): () => void;
+  on<E extends EventName>(event: E, listener: Listener<E>): () => void;
+  stats(): MeshStats;
+  consent(given: boolean): void;
+  retain(): void;
+  release(): void;
+}
+
+const START_AFTER_MS = 1500;
+const IDLE_MS = 120_000;
+/** Bodies kept for a core that is still starting. */
+const EARLY_BYTES = 16 * 1024 * 1024;
+
+export class Page implements PageAbi, SessionHome {
+  readonly abi = 1;
+  private readonly emitter = new Emitter();
+  private readonly attachments = new Map<unknown, Attachment>();
+  private readonly playlists = new Map<string, { lane: LaneInfo; targetMs: number; segments: Segments }>();
+  private readonly totals = { loads: { plain: 0, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 0 } };
+  private state: MeshStats['state'] = 'waiting';
+  private reason = '';
+  private mesh: MeshPort | null = null;
+  private consented: boolean | undefined;
+  private early: Array<{ described: Described; body: ArrayBuffer }> = [];
+  private users = 0;
+  /** Counts starts, so that a core that comes up after its page gave up on it is closed. */
+  private era = 0;
+  private startTimer = 0;
+  private idleTimer = 0;
+  private unlisten: () => void = () => {};
+
+  constructor(
+    private readonly options: MeshedFlowOptions,
+    private readonly startMesh: StartMesh,
+    private readonly forget: () => void,
+  ) {}
+
+  // ---- for players
+
+  load(context: LoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks, player?: PlayerConfig): LoadSession {
+    const session = this.session(player);
+    // A loader class without `stats` leaves these undefined, and HLS.js 1.5 and 1.6 read them all the time.
+    const holder = context.part || context.frag;
+    if (holder && isFragment(context)) holder.stats = session.stats;
+    session.load(context, config, callbacks);
+    return session;
+  }
+
+  session(player?: PlayerConfig): LoadSession {
+    return new LoadSession(this, player);
+  }
+
+  attach(player: Player): () => void {
+    const known = this.attachments.get(player.config);
+    if (known) return known.detach;
+    const attachment = attachPlayer(player, this, () => {
+      this.attachments.delete(player.config);
+      if (!this.attachments.size) this.close();
+    });
+    this.attachments.set(player.config, attachment);
+    return attachment.detach;
+  }
+
+  on<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    return this.emitter.on(event, listener);
+  }
+
+  stats(): MeshStats {
+    const { loads, bytes } = this.totals;
+    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: this.port?.stats() ?? null };
+    if (this.reason) stats.reason = this.reason;
+    return stats;
+  }
+
+  consent(given: boolean): void {
+    this.consented = given;
+    this.mesh?.consent(given);
+    if (given) this.asked();
+  }
+
+  retain(): void {
+    this.users++;
+  }
+
+  release(): void {
+    if (--this.users > 0) return;
+    this.attachments.forEach((a) => a.detach());
+    this.close();
+    this.state = 'off';
+    this.reason = 'destroyed';
+    this.emitter.clear();
+    this.forget();
+  }
+
+  // ---- for sessions
+
+  get port(): MeshPort | null {
+    if (this.mesh && !this.mesh.alive) this.lost();
+    return this.mesh;
+  }
+
+  httpLoader(player: PlayerConfig | undefined): Loader {
+    const Theirs = player?.loader as (new (config: unknown) => Loader) | undefined;
+    // `core` marks our own classes, which would only come back here.
+    const foreign = typeof Theirs === 'function' && !('core' in Theirs);
+    return foreign ? new Theirs(player) : new PlainLoader(player);
+  }
+
+  describe(context: LoaderContext & { frag: Fragment }, player: PlayerConfig | undefined): Described | undefined {
+    return describe(context, this.options.originBaseUrl, this.facts(context.frag, player));
+  }
+
+  asked(): void {
+    this.idle();
+    if (this.state === 'waiting' && !this.startTimer && this.mayStart()) {
+      this.startTimer = setTimeout(() => this.start(), START_AFTER_MS) as unknown as number;
+    }
+  }
+
+  offer(described: Described, body: ArrayBuffer): void {
+    const { port } = this;
+    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body);
+    if (this.state === 'off' || this.consented === false) return;
+    this.early.push({ described, body: body.slice(0) });
+    const kept = () => this.early.reduce((sum, e) => sum + e.body.byteLength, 0);
+    while (kept() > EARLY_BYTES) this.early.shift();
+  }
+
+  estimate(player: PlayerConfig | undefined): number | undefined {
+    const estimate = this.attachments.get(player)?.player.bandwidthEstimate;
+    return estimate && estimate > 0 ? estimate : undefined;
+  }
+
+  ended(outcome: Outcome): void {
+    const { context, way, bytes, fromPeers, fromHttp, ms, reason } = outcome;
+    const { loads, bytes: total } = this.totals;
+    const frag = context.frag as Fragment;
+    loads[way]++;
+    total.peers += fromPeers;
+    total.http += fromHttp;
+    if (this.startTimer && frag.sn !== 'initSegment') this.start();
+    const event: SegmentEvent = { type: frag.type, sn: frag.sn, url: context.url, bytes, fromPeers, fromHttp, ms, way, reason };
+    if (context.part) event.part = context.part.index;
+    this.emitter.emit('segment', event);
+    if (this.options.debug) console.debug(lineOf(event));
+  }
+
+  fellBack(reason: string): void {
+    this.emitter.emit('fallback', { reason });
+  }
+
+  // ---- for attached players
+
+  report(event: PlayerReport): void {
+    this.port?.player(event);
+  }
+
+  playlist(lane: LaneInfo, targetMs: number, segments: Segments): void {
+    this.playlists.set(`${lane.kind} ${lane.playlist}`, { lane, targetMs, segments });
+    const { port } = this;
+    port?.player({ type: 'playlist', lane: port.lane(lane), targetMs, segments });
+  }
+
+  private facts(frag: Fragment, player: PlayerConfig | undefined): PlayerFacts {
+    const attachment = this.attachments.get(player);
+    if (!attachment) return {};
+    const { levels, audioTracks } = attachment.player;
+    const level = frag.type === 'main' ? levels?.[frag.level ?? -1] : audioTracks?.[frag.level ?? -1];
+    const playlist = (frag.baseurl ?? frag.base?.url ?? '').replace(/[?#].*/, '');
+    return { multivariant: attachment.multivariant, live: attachment.live.get(playlist), bitrateBps: level?.bitrate };
+  }
+
+  // ---- life of the core
+
+  /** Asks for consent if that is still open. */
+  private mayStart(): boolean {
+    const { consent = 'given' } = this.options;
+    if (this.consented === undefined && typeof consent === 'function') {
+      this.consented = false;
+      const refused = () => false;
+      new Promise<boolean>((answer) => answer(consent())).catch(refused).then((given) => given === true && this.consent(true));
+    }
+    return this.consented ?? consent === 'given';
+  }
+
+  private start(): void {
+    clearTimeout(this.startTimer);
+    this.startTimer = 0;
+    if (this.state !== 'waiting') return;
+    this.state = 'starting';
+    const era = ++this.era;
+    Promise.resolve()
+      .then(() => this.startMesh(coreOptions(this.options)))
+      .then(
+        (port) => (era === this.era ? this.started(port) : port.close()),
+        (error) => era === this.era && this.failed(error),
+      );
+  }
+
+  private started(port: MeshPort): void {
+    this.mesh = port;
+    this.state = 'on';
+    port.onEvent((name, detail) => {
+      // The page hears of segments as its players receive them, whatever the core fetched for others meanwhile.
+      if (name === 'warn') this.warn(detail as { code: string; text: string });
+      else if (name !== 'segment') this.emitter.emit(name, detail);
+    });
+    if (this.consented === false) port.consent(false);
+    this.unlisten = listen(this, () => this.close());
+    for (const { lane, targetMs, segments } of this.playlists.values()) this.playlist(lane, targetMs, segments);
+    for (const { described, body } of this.early.splice(0)) this.offer(described, body);
+  }
+
+  private failed(error: unknown): void {
+    this.off('no-core');
+    const text = `plain HTTP from here on: ${error instanceof Error ? error.message : String(error)}`;
+    this.warn({ code: 'no-core', text });
+  }
+
+  private lost(): void {
+    this.unlisten();
+    this.mesh = null;
+    this.off('core-dead');
+  }
+
+  private off(reason: string): void {
+    this.state = 'off';
+    this.reason = reason;
+    this.early = [];
+    this.emitter.emit('sharing', { on: false, reason });
+  }
+
+  /** Closes the core; a later load starts another one. */
+  private close(): void {
+    this.era++;
+    clearTimeout(this.startTimer);
+    clearTimeout(this.idleTimer);
+    this.startTimer = this.idleTimer = 0;
+    this.unlisten();
+    this.mesh?.close();
+    this.mesh = null;
+    this.early = [];
+    this.playlists.clear();
+    if (this.state !== 'off') this.state = 'waiting';
+  }
+
+  private idle(): void {
+    clearTimeout(this.idleTimer);
+    this.idleTimer = setTimeout(() => !this.attachments.size && this.close(), IDLE_MS) as unknown as number;
+  }
+
+  private warn(detail: { code: string; text: string }): void {
+    console.warn(`MeshedFlow: ${detail.text} [${detail.code}]`);
+    this.emitter.emit('warn', detail);
+  }
+}
+
+type Segments = Extract<PlayerReport, { type: 'playlist' }>['segments'];
+
+/** The page's core for these options: one per page, also across copies of the SDK that speak the same ABI. */
+export function pageOf(options: MeshedFlowOptions, startMesh: StartMesh): PageAbi {
+  const key = Symbol.for(keyOf(options));
+  const globals = globalThis as unknown as Record<symbol, PageAbi | undefined>;
+  const known = globals[key];
+  const page = known && known.abi === 1 ? known : new Page(options, startMesh, () => delete globals[key]);
+  if (!known) Object.defineProperty(globals, key, { value: page, configurable: true });
+  page.retain();
+  return page;
+}
+
+/** What matters of page and network whether or not a player is attached. */
+function listen(page: Page, leave: () => void): () => void {
+  const { connection } = navigator as { connection?: EventTarget };
+  const visible = () => page.report({ type: 'hidden', hidden: document.visibilityState === 'hidden' });
+  const link = () => page.report({ type: 'network', ...network() });
+  document.addEventListener('visibilitychange', visible);
+  addEventListener('pagehide', leave);
+  connection?.addEventListener?.('change', link);
+  visible();
+  return () => {
+    document.removeEventListener('visibilitychange', visible);
+    removeEventListener('pagehide', leave);
+    connection?.removeEventListener?.('change', link);
+  };
+}
+
+/** `[meshedflow] main 4812: 641 kB in 312 ms, 81 % from peers (elected)` */
+function lineOf(e: SegmentEvent): string {
+  const part = e.part === undefined ? '' : `.${e.part}`;
+  const share = Math.round((100 * e.fromPeers) / e.bytes);
+  return `[meshedflow] ${e.type} ${e.sn}${part}: ${Math.round(e.bytes / 1000)} kB in ${Math.round(e.ms)} ms, ${share} % from peers (${e.way}: ${e.reason})`;
+}
