@@ -1,0 +1,99 @@
+// What must hold of viewers, stated once.
+
+import assert from 'node:assert/strict';
+import { isMedia } from '../offload.mjs';
+import { brief } from './viewers.mjs';
+
+const MEDIA_PATH = /\.(m4s|mp4)$/;
+
+/** Nobody stalled, and everybody played nearly as long as the clock ran. */
+export function playsWell(reports) {
+  for (const r of reports) {
+    assert.equal(r.failed, null, `${r.name} failed: ${r.failed}`);
+    assert.equal(r.stalls.count, 0, `${r.name} stalled: ${brief(r)}`);
+    assert.ok(r.playedSeconds >= 0.9 * r.wallSeconds, `${r.name} played less than 0.9 of the time: ${brief(r)}`);
+  }
+}
+
+/** Stalls no more, in number and in time, than plain HLS.js beside it in the same job. */
+export function noWorseThan(plain, reports) {
+  for (const r of reports) {
+    assert.equal(r.failed, null, `${r.name} failed: ${r.failed}`);
+    assert.notEqual(r.startupMs, null, `${r.name} never started: ${brief(r)}`);
+    assert.ok(r.stalls.count <= plain.stalls.count, `${r.name} stalled more often than plain HLS.js: ${brief(r)} against ${brief(plain)}`);
+    assert.ok(r.stalls.ms <= plain.stalls.ms, `${r.name} stalled longer than plain HLS.js: ${brief(r)} against ${brief(plain)}`);
+    assert.ok(r.playedSeconds >= 0.9 * r.wallSeconds, `${r.name} played less than 0.9 of the time: ${brief(r)}`);
+  }
+}
+
+/** Loads go on: the newest segment is at most one behind the newest of plain HLS.js. */
+export function keepsUpWith(plainFragments, name, fragments) {
+  const newest = (records) => Math.max(-1, ...records.filter((f) => f.type === 'main' && Number.isInteger(f.sn)).map((f) => f.sn));
+  const [theirs, ours] = [newest(plainFragments), newest(fragments)];
+  assert.ok(ours >= theirs - 1, `${name} got as far as segment ${ours}, plain HLS.js as far as ${theirs}`);
+}
+
+/** Every payload that HLS.js received equals the origin's bytes. Returns how many were compared. */
+export async function bytesEqualOrigin(witness, viewers) {
+  let compared = 0;
+  for (const viewer of viewers) {
+    for (const f of (await viewer.fragments()).filter((record) => record.sha256)) {
+      const truth = await witness.of(f.url);
+      assert.equal(f.bytes, truth.bytes, `${viewer.name}: ${f.url} has another length than at the origin`);
+      assert.equal(f.sha256, truth.sha256, `${viewer.name}: ${f.url} has other bytes than at the origin`);
+      compared += 1;
+    }
+  }
+  assert.ok(compared >= 4 * viewers.length, `only ${compared} payloads were compared`);
+  return compared;
+}
+
+const TIMES = [['loading', ['start', 'first', 'end']], ['parsing', ['start', 'end']], ['buffering', ['start', 'first', 'end']]];
+
+/** `frag.stats` of every buffered fragment is complete, finite, ordered. */
+export function statsComplete(name, fragments) {
+  const buffered = fragments.filter((record) => record.buffered);
+  assert.ok(buffered.length >= 2, `${name}: only ${buffered.length} fragments with statistics`);
+  for (const { url, stats } of buffered) {
+    const where = `${name}: stats of ${url}: ${JSON.stringify(stats)}`;
+    for (const key of ['loaded', 'total', 'retry', 'chunkCount', 'bwEstimate']) assert.ok(Number.isFinite(stats[key]), `${key} is no finite number; ${where}`);
+    for (const [group, keys] of TIMES) for (const key of keys) assert.ok(Number.isFinite(stats[group][key]), `${group}.${key} is no finite number; ${where}`);
+    const { start, first, end } = stats.loading;
+    assert.ok(start > 0 && start <= first && first <= end, `loading times are out of order; ${where}`);
+    assert.ok(stats.loaded > 0 && stats.loaded === stats.total, `loaded is not total; ${where}`);
+    assert.equal(stats.aborted, false, `aborted; ${where}`);
+  }
+  return buffered.length;
+}
+
+/** Every media request that a browser made stands in the origin's log: nothing came from a cache, nothing escapes the count. */
+export function requestsInLog(viewers, log) {
+  const left = new Map();
+  const key = (path, range) => `${path} ${range ?? ''}`;
+  for (const line of log.filter(isMedia)) {
+    const k = key(line.path, line.range);
+    left.set(k, (left.get(k) ?? 0) + 1);
+  }
+  let seen = 0;
+  for (const viewer of viewers) {
+    for (const request of viewer.requests) {
+      const { pathname } = new URL(request.url);
+      if (!MEDIA_PATH.test(pathname)) continue;
+      const k = key(pathname, request.range);
+      const rest = left.get(k) ?? 0;
+      assert.ok(rest > 0, `${viewer.name} requested ${k}, but the origin's log does not have it (that often)`);
+      left.set(k, rest - 1);
+      seen += 1;
+    }
+  }
+  return seen;
+}
+
+/** No script error, neither in the page nor caught by HLS.js from a loader or a listener. */
+export async function quiet(viewers) {
+  for (const viewer of viewers) {
+    assert.deepEqual(viewer.pageErrors, [], `${viewer.name}: errors of the page`);
+    const { errors } = await viewer.report();
+    assert.deepEqual(errors.filter((e) => e.fatal || e.what === 'internalException'), [], `${viewer.name}: errors of HLS.js`);
+  }
+}

@@ -1,0 +1,74 @@
+// A network namespace of its own for each browser job: own ports, own loopback, undisturbed by whatever else runs.
+//
+// Chromium gathers WebRTC candidates only with one interface besides `lo` that has an address, and a default route;
+// where the route leads does not matter, so a veth pair with both ends in the namespace does.
+
+import { execFileSync, spawn } from 'node:child_process';
+
+const PREFIX = 'mfjob';
+let sequence = 0;
+
+/** A namespace's name, or null where this user may not make one; jobs then share the machine's network. */
+export function makeNamespace() {
+  if (process.platform !== 'linux' || process.getuid() !== 0) return null;
+  sweep();
+  const name = `${PREFIX}-${process.pid}-${(sequence += 1)}`;
+  try {
+    ip('netns', 'add', name);
+    for (const words of [
+      'link set lo up',
+      'link add mf0 type veth peer name mf1',
+      'addr add 10.88.0.2/24 dev mf0',
+      'link set mf0 up',
+      'link set mf1 up',
+      'route add default via 10.88.0.1',
+    ]) ip('-n', name, ...words.split(' '));
+    return name;
+  } catch (error) {
+    removeNamespace(name);
+    console.error(`no network namespace (${firstLine(error)}); the job shares the machine's network`);
+    return null;
+  }
+}
+
+/** Ends what still runs inside, then removes it. Idempotent. */
+export function removeNamespace(name) {
+  if (!name) return;
+  for (const pid of pidsIn(name)) kill(pid);
+  try { ip('netns', 'del', name); } catch { /* already gone */ }
+}
+
+/** Starts `command` inside, or just starts it when `name` is null. */
+export function spawnIn(name, command, args, options) {
+  if (!name) return spawn(command, args, options);
+  return spawn('ip', ['netns', 'exec', name, command, ...args], options);
+}
+
+// Namespaces of runners that were killed too hard to clean up.
+function sweep() {
+  for (const line of ip('netns', 'list').split('\n')) {
+    const name = line.split(' ')[0];
+    const owner = new RegExp(`^${PREFIX}-(\\d+)-\\d+$`).exec(name)?.[1];
+    if (owner && !isAlive(Number(owner))) removeNamespace(name);
+  }
+}
+
+function pidsIn(name) {
+  try { return ip('netns', 'pids', name).split('\n').filter(Boolean).map(Number); } catch { return []; }
+}
+
+function isAlive(pid) {
+  try { process.kill(pid, 0); return true; } catch { return false; }
+}
+
+function kill(pid) {
+  try { process.kill(pid, 'SIGKILL'); } catch { /* gone meanwhile */ }
+}
+
+function ip(...args) {
+  return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+function firstLine(error) {
+  return String(error.stderr || error.message).split('\n')[0];
+}

@@ -1,0 +1,82 @@
+// Opens viewers and reads their numbers.
+
+export class Viewers {
+  #browser;
+  #base;
+  all = [];
+
+  constructor(browser, base) {
+    this.#browser = browser;
+    this.#base = base;
+  }
+
+  /**
+   * Opens one viewer in a browser context of its own (contexts share no HTTP cache).
+   * `query` goes to viewer.html; `faults` are functions of in-page.mjs, or `[function, argument]`.
+   */
+  async open(name, query = {}, { faults = [], base = this.#base } = {}) {
+    const context = await this.#browser.newContext({ viewport: { width: 480, height: 640 } });
+    const page = await context.newPage();
+    for (const fault of faults) await page.addInitScript(...[fault].flat());
+    const viewer = new Viewer(name, page);
+    this.all.push(viewer);
+    const url = new URL('/viewer.html', base);
+    url.search = new URLSearchParams({ name, ...query });
+    viewer.openedAt = Date.now();
+    await page.goto(url.href, { waitUntil: 'commit' });
+    return viewer;
+  }
+
+  named(name) { return this.all.find((viewer) => viewer.name === name); }
+
+  reports() { return Promise.all(this.all.map((viewer) => viewer.report())); }
+}
+
+export class Viewer {
+  requests = [];
+  console = [];
+  pageErrors = [];
+
+  constructor(name, page) {
+    this.name = name;
+    this.page = page;
+    page.on('request', (request) => this.requests.push({ url: request.url(), method: request.method(), range: request.headers().range ?? null, type: request.resourceType() }));
+    page.on('console', (message) => this.console.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => this.pageErrors.push(String(error.stack ?? error)));
+  }
+
+  /** Numbers now; null before the page's script ran. */
+  report() { return this.page.evaluate(() => window.viewer?.report() ?? null); }
+
+  fragments() { return this.page.evaluate(() => window.viewer.fragments()); }
+
+  fault() { return this.page.evaluate(() => window.__fault ?? null); }
+
+  /** Waits until the report satisfies `is` (run here, not in the page); fails with `what` and the last report after `limitMs`. */
+  async until(what, is, limitMs) {
+    const end = Date.now() + limitMs;
+    let last = null;
+    while (Date.now() < end) {
+      last = await this.report();
+      if (last && is(last)) return last;
+      await pause(100);
+    }
+    throw new Error(`${this.name}: ${what} not within ${limitMs} ms; last report: ${brief(last)}; console: ${this.console.slice(-5).join(' | ')}`);
+  }
+
+  playing(limitMs = 10_000) { return this.until('first frame', (r) => r.startupMs !== null, limitMs); }
+
+  async close() { await this.page.context().close(); }
+}
+
+export function pause(ms) {
+  return new Promise((resolve) => { setTimeout(resolve, ms); });
+}
+
+/** A report in one line. */
+export function brief(r) {
+  if (!r) return 'none';
+  const startup = r.startupMs === null ? '–' : Math.round(r.startupMs);
+  return `${r.name} ${r.state} played ${r.playedSeconds.toFixed(1)}/${r.wallSeconds.toFixed(1)} s, stalls ${r.stalls.count}/${Math.round(r.stalls.ms)} ms, startup ${startup} ms, `
+    + `peers ${r.fromPeers} B, HTTP ${r.fromHttp} B, delivered ${r.deliveredBytes} B, errors ${r.errors.map((e) => e.what).join(',') || 'none'}`;
+}
