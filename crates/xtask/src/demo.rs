@@ -28,14 +28,14 @@ const START: Duration = Duration::from_secs(30);
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let viewers = flags.number("viewers", VIEWERS).map_err(Failure::Usage)?;
     let wanted = flags.number("port", PORT).map_err(Failure::Usage)?;
-    machine::check_build()?;
-    machine::check_npm()?;
-    if flags.has("check") {
-        machine::check_packages(machine::BROWSER)?;
-    }
-    build::page()?;
-    let site = site()?;
-    build::command_line()?;
+    shell::told("what this machine has", || {
+        machine::check_build()?;
+        machine::check_npm()?;
+        if flags.has("check") { machine::check_packages(machine::BROWSER) } else { Ok(()) }
+    })?;
+    shell::told("the SDK with its wasm module (minutes, the first time)", build::page)?;
+    let site = shell::told("the site", site)?;
+    shell::told("the meshedflow command (a minute, the first time)", build::command_line)?;
     let port = if flags.has("port") { wanted } else { free_port(wanted)? };
     let url = format!("http://localhost:{port}/?viewers={viewers}");
     let mut server = Server::start(&site, port)?;

@@ -5,7 +5,7 @@
 //! and bring what can be brought without asking: a compiler target, npm packages, and for `test` the Debian
 //! packages that its browsers need.
 //!
-//! `test` is a list of stages ([`test::stages`]), each a list of commands that a person could type as well. A stage
+//! `test` is a list of stages (`test/stages.rs`), each a list of commands that a person could type as well. A stage
 //! has a budget of seconds; its commands are run, their output passes through unchanged, and the counts that
 //! test runners print are added up for the closing line.
 //!

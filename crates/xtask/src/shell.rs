@@ -43,6 +43,15 @@ pub(crate) fn xtask(args: &[&str]) -> Result<Command, String> {
     Ok(program(&me.to_string_lossy(), args))
 }
 
+/// Does a piece of work, saying which before and how long it took after.
+pub(crate) fn told<T>(name: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    println!("-- {name}");
+    let started = Instant::now();
+    let result = work();
+    println!("   {:.1} s", started.elapsed().as_secs_f32());
+    result
+}
+
 /// Runs to the end with the output passing through; an exit code other than 0 is an error.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| cannot_start(command, &error))?;

@@ -38,19 +38,20 @@ pub(crate) enum Expect {
 
 /// Turns a program's end into counts, and into a complaint if something is wrong. The exit code is believed when
 /// it says failure; when it says success, the printed counts must agree.
-pub(crate) fn judge(ok: bool, reason: &str, output: &str, expect: Expect) -> (Counts, Option<String>) {
+pub(crate) fn judge(ok: bool, reason: &str, output: &str, expect: Expect) -> (Counts, Result<(), String>) {
     let found = if expect == Expect::Nothing { None } else { read(output) };
+    let wrong = |counts, complaint: &str| (counts, Err(complaint.to_owned()));
     match (ok, found) {
-        (true, None) if expect == Expect::Nothing => (Counts::PASSED, None),
-        (true, None) => (Counts::FAILED, Some("printed no summary of tests".into())),
+        (true, None) if expect == Expect::Nothing => (Counts::PASSED, Ok(())),
+        (true, None) => wrong(Counts::FAILED, "printed no summary of tests"),
         (true, Some(Counts { passed: 0, failed: 0 })) if expect == Expect::Tests => {
-            (Counts::FAILED, Some("ran no test".into()))
+            wrong(Counts::FAILED, "ran no test")
         }
-        (true, Some(counts)) if counts.failed == 0 => (counts, None),
-        (true, Some(counts)) => (counts, Some("ended well, yet reports failed tests".into())),
+        (true, Some(counts)) if counts.failed == 0 => (counts, Ok(())),
+        (true, Some(counts)) => wrong(counts, "ended well, yet reports failed tests"),
         (false, found) => {
             let counts = found.unwrap_or_default();
-            (Counts { failed: counts.failed.max(1), ..counts }, Some(reason.to_owned()))
+            wrong(Counts { failed: counts.failed.max(1), ..counts }, reason)
         }
     }
 }
@@ -128,10 +129,10 @@ mod tests {
     #[test]
     fn the_exit_code_and_the_counts_must_agree() {
         assert_eq!(judge(true, "", RUST, Expect::Tests).0, Counts { passed: 3, failed: 0 });
-        assert!(judge(true, "", "1 passed, 1 failed", Expect::Tests).1.is_some());
+        assert!(judge(true, "", "1 passed, 1 failed", Expect::Tests).1.is_err());
         assert_eq!(
             judge(false, "crashed", RUST, Expect::Tests),
-            (Counts { passed: 3, failed: 1 }, Some("crashed".into()))
+            (Counts { passed: 3, failed: 1 }, Err("crashed".into()))
         );
     }
 
@@ -140,7 +141,7 @@ mod tests {
         for output in ["", "0 passed, 0 failed"] {
             assert_eq!(judge(true, "", output, Expect::Tests).0, Counts::FAILED, "{output:?}");
         }
-        assert_eq!(judge(true, "", "0 passed, 0 failed", Expect::Summary).1, None);
+        assert_eq!(judge(true, "", "0 passed, 0 failed", Expect::Summary).1, Ok(()));
         assert_eq!(judge(true, "", "", Expect::Summary).0, Counts::FAILED);
         assert_eq!(judge(true, "", "", Expect::Nothing).0, Counts::PASSED);
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::flags::Flags;
 use crate::{Failure, shell};
-use counts::Counts;
+use counts::{Counts, Expect};
 use stages::{STAGES, Stage, Step, Work};
 
 /// A stage is stopped at this multiple of its budget: twice the slowdown seen on a box shared by eight builds of
@@ -98,29 +98,39 @@ fn run_stage(stage: &Stage, strict: bool) -> Outcome {
         }
     }
     outcome.seconds = started.elapsed().as_secs();
+    if strict && started.elapsed() > hard {
+        let complaint =
+            format!("took {} s, more than the hard limit of {} s", outcome.seconds, hard.as_secs());
+        outcome.add(Counts::FAILED, Some(complaint));
+    }
     outcome
 }
 
 fn run_step(step: Step, left: Option<Duration>, outcome: &mut Outcome) {
-    let started = Instant::now();
-    println!("-- {}", step.name);
-    let (counts, complaint) = match step.work {
-        Work::Check(check) => match check() {
-            Ok(()) => (Counts::PASSED, None),
-            Err(error) => (Counts::FAILED, Some(error)),
-        },
-        Work::Program(mut command) => judge(&shell::watch(&mut command, left), counts::Expect::Nothing),
-        Work::Tests(mut command) => judge(&shell::watch(&mut command, left), counts::Expect::Tests),
-        Work::TestBinary(mut command) => judge(&shell::watch(&mut command, left), counts::Expect::Summary),
-    };
-    if let Some(complaint) = &complaint {
+    let Step { name, work } = step;
+    let mut counts = Counts::FAILED;
+    let told = shell::told(&name, || {
+        let verdict;
+        (counts, verdict) = do_work(work, left);
+        verdict
+    });
+    if let Err(complaint) = &told {
         println!("   FAILED: {complaint}");
     }
-    println!("   {:.1} s", started.elapsed().as_secs_f32());
-    outcome.add(counts, complaint.map(|complaint| format!("{}: {complaint}", step.name)));
+    outcome.add(counts, told.err().map(|complaint| format!("{name}: {complaint}")));
 }
 
-fn judge(end: &shell::Watched, expect: counts::Expect) -> (Counts, Option<String>) {
+fn do_work(work: Work, left: Option<Duration>) -> (Counts, Result<(), String>) {
+    let (mut command, expect) = match work {
+        Work::Check(check) => {
+            let verdict = check();
+            return (if verdict.is_ok() { Counts::PASSED } else { Counts::FAILED }, verdict);
+        }
+        Work::Program(command) => (command, Expect::Nothing),
+        Work::Tests(command) => (command, Expect::Tests),
+        Work::TestBinary(command) => (command, Expect::Summary),
+    };
+    let end = shell::watch(&mut command, left);
     counts::judge(end.ok, &end.reason, &end.output, expect)
 }
 
@@ -186,7 +196,12 @@ mod tests {
         }
         let stage = Stage { name: "trial", budget_s: 0, needs: &[], steps };
         let outcome = run_stage(&stage, true);
-        assert_eq!(outcome.counts.failed + outcome.counts.passed, 3);
-        assert!(outcome.counts.failed >= 2, "{:?}", outcome.complaints);
+        let complaints = outcome.complaints.join("\n");
+        for word in ["bad: ", "hung: `sleep 60` was stopped", "hard limit"] {
+            assert!(complaints.contains(word), "{word:?} is missing in {complaints}");
+        }
+        assert!(
+            run_stage(&Stage { budget_s: 60, steps: || Ok(Vec::new()), ..stage }, true).complaints.is_empty()
+        );
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn crates(metadata: &Json) -> Vec<Crate> {
     let is_ours = |name: &str| packages.iter().any(|package| package.text("name") == name);
     let uses = |package: &Json| {
         let all = package.list("dependencies").iter().map(|dependency| dependency.text("name").to_owned());
-        all.filter(|name| is_ours(name)).collect()
+        // A crate may name itself among its test dependencies, to have its features in its tests.
+        all.filter(|name| is_ours(name) && name != package.text("name")).collect()
     };
     packages.iter().map(|package| Crate { name: package.text("name").into(), uses: uses(package) }).collect()
 }
@@ -126,7 +127,8 @@ mod tests {
     #[test]
     fn metadata_is_reduced_to_our_own_crates() {
         let text = r#"{"packages":[
-            {"name":"meshedflow-core","dependencies":[{"name":"serde"},{"name":"meshedflow-hub","kind":"dev"}]},
+            {"name":"meshedflow-core","dependencies":[{"name":"serde"},{"name":"meshedflow-hub","kind":"dev"},
+                {"name":"meshedflow-core","kind":"dev"}]},
             {"name":"meshedflow-hub","dependencies":[]}]}"#;
         let crates = crates(&Json::parse(text).unwrap());
         assert_eq!(crates[0].uses, ["meshedflow-hub"]);
