@@ -1,0 +1,181 @@
+//! The loop: Inputs in, Outputs out, each Output performed with nothing borrowed.
+//!
+//! Every entry queues its Input and drives. An entry made while a drive is on (a page's listener that calls
+//! back) only queues: the drive that is on picks it up. The core is borrowed for one `handle_*` or `poll_*`
+//! at a time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use meshedflow_core::config::Options;
+use meshedflow_core::measure::Measured;
+use meshedflow_core::{
+    ConnNo, GrantId, HttpId, HttpInput, Input, Mesh, PeerInput, SignalInput, Time,
+};
+
+use crate::door::{Arrived, Door};
+use crate::host::{Host, NONE};
+
+/// An Input with what it borrows.
+pub(crate) enum Pending {
+    /// Borrows nothing.
+    Plain(Input<'static>),
+    /// The body of a request without blob.
+    Body(HttpId, Vec<u8>),
+    /// A message of the edge socket.
+    Text(String),
+    /// Frames of a peer.
+    Frames(ConnNo, Vec<u8>),
+    /// The local description.
+    Described(ConnNo, String),
+    /// A local candidate.
+    Candidate(ConnNo, String),
+}
+
+/// One mesh and everything that drives it.
+pub(crate) struct Driver {
+    pub(crate) host: Host,
+    mesh: RefCell<Mesh>,
+    queue: RefCell<VecDeque<Pending>>,
+    pub(crate) door: RefCell<Door>,
+    driving: Cell<bool>,
+    now: Cell<Time>,
+    armed: Cell<Option<Time>>,
+    /// Outputs are thrown away: the "core that never answers" of the tests.
+    pub(crate) mute: Cell<bool>,
+}
+
+impl Driver {
+    pub(crate) fn new(host: Host, options: Options, seed: u64, now: Time) -> Self {
+        Self {
+            host,
+            mesh: RefCell::new(Mesh::new(options, seed, now)),
+            queue: RefCell::default(),
+            door: RefCell::new(Door::new()),
+            driving: Cell::new(false),
+            now: Cell::new(now),
+            armed: Cell::new(None),
+            mute: Cell::new(false),
+        }
+    }
+
+    /// Queues and drives.
+    pub(crate) fn enter(&self, now: f64, input: Pending) {
+        self.queue.borrow_mut().push_back(input);
+        self.drive(now);
+    }
+
+    /// Queues and drives an Input that borrows nothing.
+    pub(crate) fn tell(&self, now: f64, input: Input<'static>) {
+        if let Input::Offered { blob, length, .. } = &input {
+            self.door.borrow_mut().grants.offered(*blob, *length);
+        }
+        self.enter(now, Pending::Plain(input));
+    }
+
+    /// A message of a data channel that the page holds; see [`Host::fill`].
+    pub(crate) fn data_message(&self, now: f64, conn: ConnNo, len: usize) {
+        let piece = self.door.borrow_mut().list_piece(&self.host, len);
+        if let Some(frame) = piece {
+            self.enter(now, Pending::Frames(conn, frame));
+        }
+        let arrived = self.door.borrow_mut().data(&self.host, conn, len, &mut self.report());
+        match arrived {
+            Arrived::Stored => self.drive(now),
+            Arrived::Stray(bytes) => self.tell(now, Input::Peer(conn, PeerInput::Stray(bytes))),
+            Arrived::Violation(what) => self.tell(now, Input::Peer(conn, PeerInput::Violation(what))),
+            Arrived::Frames(frames) => self.enter(now, Pending::Frames(conn, frames)),
+        }
+    }
+
+    /// Bytes of an HTTP body that the page has put into its blob and still holds.
+    pub(crate) fn body_chunk(&self, now: f64, http: HttpId, at: u32, len: u32) {
+        self.door.borrow_mut().body(&self.host, http, at, len, &mut self.report());
+        self.drive(now);
+    }
+
+    /// The end of a body.
+    pub(crate) fn body_ended(&self, now: f64, http: HttpId, input: HttpInput<'static>) {
+        self.door.borrow_mut().grants.body_ended(http);
+        self.tell(now, Input::Http(http, input));
+    }
+
+    /// A timer fired, or a task for late hashing came.
+    pub(crate) fn wake(&self, now: f64) {
+        let more = self.door.borrow_mut().catch_up(&self.host, &mut self.report());
+        if more {
+            self.host.soon();
+        }
+        self.armed.set(None);
+        self.drive(now);
+    }
+
+    /// The core's counters as JSON.
+    pub(crate) fn stats(&self) -> String {
+        let Ok(mesh) = self.mesh.try_borrow() else { return "null".into() };
+        serde_json::to_string(&mesh.stats()).unwrap_or_else(|_| "null".into())
+    }
+
+    fn report(&self) -> impl FnMut(GrantId, Measured) + '_ {
+        |grant, measured| {
+            self.queue.borrow_mut().push_back(Pending::Plain(Input::Measured { grant, measured }));
+        }
+    }
+
+    fn drive(&self, now: f64) {
+        // The page's clock never runs backwards; a late entry of a nested call may seem to.
+        self.now.set(self.now.get().max(Time::from_ms(now)));
+        if self.driving.replace(true) {
+            return;
+        }
+        self.drain();
+        let due = self.mesh.borrow().poll_timeout().is_some_and(|wakeup| wakeup.at <= self.now.get());
+        if due {
+            // Once for each entry: a core that is always due must not hold the page.
+            self.mesh.borrow_mut().handle_timeout(self.now.get());
+            self.perform_all();
+            self.drain();
+        }
+        self.arm();
+        self.driving.set(false);
+    }
+
+    fn drain(&self) {
+        loop {
+            let next = self.queue.borrow_mut().pop_front();
+            let Some(input) = next else { return };
+            input.hand_to(&mut self.mesh.borrow_mut(), self.now.get());
+            self.perform_all();
+        }
+    }
+
+    fn perform_all(&self) {
+        loop {
+            let next = self.mesh.borrow_mut().poll_output();
+            let Some(output) = next else { return };
+            if !self.mute.get() {
+                self.perform(output);
+            }
+        }
+    }
+
+    fn arm(&self) {
+        let at = self.mesh.borrow().poll_timeout().map(|wakeup| wakeup.at);
+        if self.armed.replace(at) != at {
+            self.host.arm(at.map_or(NONE, Time::as_ms));
+        }
+    }
+}
+
+impl Pending {
+    fn hand_to(self, mesh: &mut Mesh, now: Time) {
+        match self {
+            Self::Plain(input) => mesh.handle_input(now, input),
+            Self::Body(http, body) => mesh.handle_input(now, Input::Http(http, HttpInput::Body(&body))),
+            Self::Text(text) => mesh.handle_input(now, Input::Signal(SignalInput::Text(&text))),
+            Self::Frames(conn, frames) => mesh.handle_input(now, Input::Peer(conn, PeerInput::Frames(&frames))),
+            Self::Described(conn, sdp) => mesh.handle_input(now, Input::Peer(conn, PeerInput::Described(&sdp))),
+            Self::Candidate(conn, line) => mesh.handle_input(now, Input::Peer(conn, PeerInput::Candidate(&line))),
+        }
+    }
+}

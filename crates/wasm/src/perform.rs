@@ -1,0 +1,175 @@
+//! Outputs, one for one, as calls of the page's Host.
+
+use meshedflow_core::{Event, Expect, HttpGet, IceServer, Loaded, Output, PeerCommand, Purpose, Reason, Span};
+use serde_json::{Value, json};
+
+use crate::driver::Driver;
+use crate::host::{Host, NONE};
+
+impl Driver {
+    /// Performs one Output; called with nothing borrowed.
+    pub(crate) fn perform(&self, output: Output) {
+        let host = &self.host;
+        match output {
+            Output::Progress { load, verified, total } => {
+                host.progress(load.0, verified, total.map_or(NONE, f64::from));
+            }
+            Output::Loaded(loaded) => tell_loaded(host, &loaded),
+            Output::LoadFailed { load, http } => host.load_failed(load.0, http.0),
+            Output::Due { load, at, reason } => {
+                host.due(load.0, at.map_or(NONE, |at| at.as_ms()), &kebab(reason));
+            }
+            Output::Get(get) => self.get(&get),
+            Output::AbortGet(http) => {
+                self.door.borrow_mut().grants.body_ended(http);
+                host.abort_get(http.0);
+            }
+            Output::NewBlob(blob, bytes) => host.new_blob(blob.0, bytes),
+            Output::FreeBlob(blob) => {
+                self.door.borrow_mut().grants.free(blob);
+                host.free_blob(blob.0);
+            }
+            Output::Expect(expect) => self.expect(expect),
+            Output::Forget(grant) => self.door.borrow_mut().grants.forget(grant),
+            Output::Connect(url) => host.connect(&url),
+            Output::Say(text) => host.say(&text),
+            Output::Disconnect => host.disconnect(),
+            Output::Peer(conn, command) => {
+                if command == PeerCommand::Close {
+                    self.door.borrow_mut().grants.drop_peer(conn);
+                }
+                command_peer(host, conn.0, &command);
+            }
+            Output::Event(event) => tell_event(host, event),
+        }
+    }
+
+    fn get(&self, get: &HttpGet) {
+        if let Some(blob) = get.blob {
+            self.door.borrow_mut().grants.body(get.http, blob);
+        }
+        let (first, end) = get.range.map_or((NONE, NONE), |(first, end)| (first as f64, end as f64));
+        let number = |id: Option<u32>| id.map_or(NONE, f64::from);
+        self.host.get(
+            get.http.0,
+            &get.url,
+            first,
+            end,
+            purpose(get.purpose),
+            number(get.lane.map(|lane| lane.0.into())),
+            number(get.load.map(|load| load.0)),
+            number(get.blob.map(|blob| blob.0)),
+        );
+    }
+
+    fn expect(&self, expect: Expect) {
+        let mut door = self.door.borrow_mut();
+        door.grants.expect(expect);
+        if door.grants.next_late(1).is_some() {
+            self.host.soon();
+        }
+    }
+}
+
+fn tell_loaded(host: &Host, loaded: &Loaded) {
+    let parts: Vec<u32> = loaded.parts.iter().flat_map(|Span { blob, at, len }| [blob.0, *at, *len]).collect();
+    host.loaded(
+        loaded.load.0,
+        &parts,
+        loaded.from_peers,
+        loaded.from_http,
+        loaded.report_bps.map_or(NONE, f64::from),
+        loaded.report_ttfb_ms,
+        &kebab(loaded.reason),
+    );
+}
+
+fn command_peer(host: &Host, conn: u32, command: &PeerCommand) {
+    match command {
+        PeerCommand::Open { ice_servers, relay_only } => {
+            let servers: Vec<Value> = ice_servers.iter().map(ice_server).collect();
+            host.peer_open(conn, &Value::from(servers).to_string(), *relay_only);
+        }
+        PeerCommand::Offer => host.peer_offer(conn),
+        PeerCommand::Answer(offer) => host.peer_answer(conn, offer),
+        PeerCommand::Accept(answer) => host.peer_accept(conn, answer),
+        PeerCommand::Candidate(line) => host.peer_candidate(conn, line),
+        PeerCommand::Send(frames) => host.peer_send(conn, false, frames),
+        PeerCommand::SendData(frames) => host.peer_send(conn, true, frames),
+        PeerCommand::SendMedia(head, Span { blob, at, len }) => {
+            host.peer_send_media(conn, head, blob.0, *at, *len);
+        }
+        PeerCommand::LowMark(bytes) => host.peer_low_mark(conn, *bytes),
+        PeerCommand::Close => host.peer_close(conn),
+    }
+}
+
+/// An `RTCIceServer`; absent members stay absent, as some browsers refuse `null`.
+fn ice_server(server: &IceServer) -> Value {
+    let mut value = json!({ "urls": server.urls });
+    if let Some(fields) = value.as_object_mut() {
+        let words = [("username", &server.username), ("credential", &server.credential)];
+        fields.extend(words.into_iter().filter_map(|(name, word)| Some((name.into(), word.clone()?.into()))));
+    }
+    value
+}
+
+fn tell_event(host: &Host, event: Event) {
+    let (name, detail) = match event {
+        Event::Peer { peer, up, count } => ("peer", json!({ "peer": peer, "up": up, "count": count })),
+        Event::Segment { lane, msn, from_peers, from_http, peers, reason } => (
+            "segment",
+            json!({ "lane": lane.0, "msn": msn, "fromPeers": from_peers, "fromHttp": from_http,
+                "peers": peers, "reason": kebab(reason) }),
+        ),
+        Event::Fallback { load, reason } => ("fallback", json!({ "load": load.0, "reason": kebab(reason) })),
+        Event::Sharing { on, reason } => ("sharing", json!({ "on": on, "reason": kebab(reason) })),
+        Event::Warn { code, text } => ("warn", json!({ "code": code, "text": text })),
+    };
+    host.event(name, &detail.to_string());
+}
+
+/// The numbers of `js/src/host-http.ts`.
+fn purpose(purpose: Purpose) -> u8 {
+    match purpose {
+        Purpose::Media => 0,
+        Purpose::Elected => 1,
+        Purpose::Rescue => 2,
+        Purpose::List => 3,
+        Purpose::Keys => 4,
+        Purpose::Policy => 5,
+    }
+}
+
+/// `NoHolder` as `no-holder`.
+fn kebab(reason: Reason) -> String {
+    let name = format!("{reason:?}");
+    let mut text = String::with_capacity(name.len() + 2);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_in_kebab_case() {
+        assert_eq!(kebab(Reason::NoHolder), "no-holder");
+        assert_eq!(kebab(Reason::HttpOnly), "http-only");
+        assert_eq!(kebab(Reason::Peer), "peer");
+    }
+
+    #[test]
+    fn an_ice_server_has_no_null_members() {
+        let stun = IceServer { urls: vec!["stun:s.example:3478".into()], username: None, credential: None };
+        assert_eq!(ice_server(&stun).to_string(), r#"{"urls":["stun:s.example:3478"]}"#);
+        let turn = IceServer { username: Some("u".into()), credential: Some("p".into()), ..stun };
+        assert_eq!(ice_server(&turn)["credential"], "p");
+    }
+}
