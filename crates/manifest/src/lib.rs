@@ -64,4 +64,4 @@ pub use rolling::{
 #[cfg(feature = "sign")]
 pub use sign::{KeyEntry, KeySetDocument, Signer, SignerError};
 pub use text::{TEXT_LIMIT_BYTES, Text, TextError};
-pub use verify::{Ed25519, SignatureCheck, VerifiedList, VerifyError, verify};
+pub use verify::{Disagreement, Ed25519, SignatureCheck, VerifiedList, VerifyError, verify};
