@@ -1,0 +1,151 @@
+//! Resuming: a viewer whose socket broke comes back as itself.
+//!
+//! The edge hands out a 128-bit secret with each welcome and keeps its hash. Presented once within 60 s on the
+//! same edge, with the same subject and Origin, it gives the old peer id back, so that neighbours keep their
+//! channels. Whoever reads the edge's memory finds hashes, not secrets.
+
+use std::collections::BTreeMap;
+
+use meshedflow_protocol::ids::PeerId;
+use sha2::{Digest, Sha256};
+
+use crate::salt::hex;
+
+/// How long after its socket closed a viewer may come back.
+pub const RESUME_MS: u64 = 60_000;
+
+/// Parked identities at most; beyond, the oldest is forgotten.
+pub const PARKED_LIMIT: usize = 65_536;
+
+/// Identities whose sockets closed and that may come back.
+#[derive(Debug, Default)]
+pub struct Parked {
+    by_hash: BTreeMap<ResumeHash, Place>,
+    by_age: BTreeMap<(u64, PeerId), ResumeHash>,
+}
+
+#[derive(Debug)]
+struct Place {
+    until_ms: u64,
+    owner: Owner,
+}
+
+/// Hash of a resume secret: all that the edge keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResumeHash([u8; 32]);
+
+/// Who may come back with a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The id that comes back.
+    pub peer: PeerId,
+    /// Subject of the token that admitted it, if it had one.
+    pub subject: Option<String>,
+    /// Origin header of its page, if it sent one.
+    pub origin: Option<String>,
+    /// Stream that it joined.
+    pub stream: String,
+}
+
+/// The text of a secret, from 128 random bits.
+pub fn secret_text(random: [u8; 16]) -> String {
+    hex(&random)
+}
+
+impl ResumeHash {
+    /// Hashes a secret as presented.
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::new().chain_update(b"meshedflow/resume/v1\0").chain_update(secret).finalize().into())
+    }
+}
+
+impl Parked {
+    /// Keeps `owner`'s identity until `now_ms` + 60 s. Returns an identity that had to make room.
+    pub fn park(&mut self, hash: ResumeHash, owner: Owner, now_ms: u64) -> Option<PeerId> {
+        let until_ms = now_ms + RESUME_MS;
+        self.by_age.insert((until_ms, owner.peer), hash);
+        self.by_hash.insert(hash, Place { until_ms, owner });
+        if self.by_hash.len() > PARKED_LIMIT { self.pop_oldest() } else { None }
+    }
+
+    /// Gives the identity back if `secret` names one, `claim` matches it in all but the id, and it is in time.
+    /// A secret works once: a wrong claim spends it too.
+    pub fn take(&mut self, secret: &str, claim: &Owner, now_ms: u64) -> Claim {
+        let Some(place) = self.by_hash.remove(&ResumeHash::of(secret)) else { return Claim::Unknown };
+        self.by_age.remove(&(place.until_ms, place.owner.peer));
+        let peer = place.owner.peer;
+        let matches = Owner { peer, ..claim.clone() } == place.owner;
+        if matches && now_ms < place.until_ms { Claim::Granted(peer) } else { Claim::Spent(peer) }
+    }
+
+    /// The next identity whose time is over, if any. Call until `None`.
+    pub fn pop_expired(&mut self, now_ms: u64) -> Option<PeerId> {
+        let ((until_ms, _), _) = self.by_age.first_key_value()?;
+        if *until_ms <= now_ms { self.pop_oldest() } else { None }
+    }
+
+    /// How many identities wait.
+    pub fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.by_hash.is_empty()
+    }
+
+    fn pop_oldest(&mut self) -> Option<PeerId> {
+        let ((_, peer), hash) = self.by_age.pop_first()?;
+        self.by_hash.remove(&hash);
+        Some(peer)
+    }
+}
+
+/// What became of a presented secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The identity is the presenter's again.
+    Granted(PeerId),
+    /// The secret was real, but late or presented by someone else: that identity is over.
+    Spent(PeerId),
+    /// No such secret here.
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(slot: u32, origin: &str) -> Owner {
+        let peer = PeerId::compose(1, 0, slot, 0, [0; 6]);
+        Owner { peer, subject: None, origin: Some(origin.into()), stream: "demo".into() }
+    }
+
+    #[test]
+    fn a_secret_brings_its_owner_back_once() {
+        let (mut parked, me) = (Parked::default(), owner(1, "https://a.example"));
+        let secret = secret_text([9; 16]);
+        parked.park(ResumeHash::of(&secret), me.clone(), 0);
+        let claim = Owner { peer: PeerId::default(), ..me.clone() };
+        assert_eq!(parked.take(&secret, &claim, 59_999), Claim::Granted(me.peer));
+        assert_eq!(parked.take(&secret, &claim, 59_999), Claim::Unknown);
+        assert!(parked.is_empty());
+    }
+
+    #[test]
+    fn another_origin_spends_the_secret_without_using_it() {
+        let (mut parked, me) = (Parked::default(), owner(1, "https://a.example"));
+        parked.park(ResumeHash::of("s"), me.clone(), 0);
+        assert_eq!(parked.take("s", &owner(2, "https://b.example"), 1), Claim::Spent(me.peer));
+        assert_eq!(parked.take("s", &me, 1), Claim::Unknown);
+    }
+
+    #[test]
+    fn time_ends_it_and_the_edge_hears_of_it() {
+        let (mut parked, me) = (Parked::default(), owner(1, "https://a.example"));
+        parked.park(ResumeHash::of("s"), me.clone(), 0);
+        assert_eq!(parked.pop_expired(59_999), None);
+        assert_eq!(parked.pop_expired(60_000), Some(me.peer));
+        assert_eq!(parked.take("s", &me, 60_000), Claim::Unknown);
+    }
+}
