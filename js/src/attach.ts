@@ -2,10 +2,11 @@
  * Listens to a player: buffer, playlists, seeks, stalls, its end. Everything here is optional help for the core's
  * forecasts; loading works without it.
  */
-import { bare, laneOf } from './identity.js';
+import { laneOf } from './identity.js';
 import type { LevelDetails, Player } from './hls-types.js';
 import type { LaneInfo, LaneKind, PlayerReport } from './mesh-port.js';
 import type { Attachment } from './page.js';
+import { bare } from './url.js';
 
 /** Where reports go. */
 export interface ReportSink {

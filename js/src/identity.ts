@@ -5,17 +5,7 @@
  * tokens rotate, CMCD rewrites them per request.
  */
 import type { LaneInfo, LaneKind } from './mesh-port.js';
-
-/** The URL without query and fragment; undefined if it is none. */
-export function bare(url: string, base?: string): URL | undefined {
-  try {
-    const parsed = new URL(url, base);
-    parsed.search = parsed.hash = '';
-    return parsed;
-  } catch {
-    return undefined;
-  }
-}
+import { bare } from './url.js';
 
 /**
  * Name of a resource, seen from a document: its path relative to the document's directory with `../`; for another

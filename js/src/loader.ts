@@ -2,14 +2,14 @@
 import { MeshedFlowError } from './errors.js';
 import type { EventName, Listener } from './events.js';
 import type { LoaderCallbacks, LoaderConfiguration, LoaderContext, Player, PlayerConfig } from './hls-types.js';
-import type { StartMesh } from './mesh-port.js';
+import type { LoadLate } from './late.js';
 import { checkOptions } from './options.js';
 import type { MeshedFlowOptions } from './options.js';
 import { pageOf } from './page.js';
 import type { MeshStats, PageAbi } from './page.js';
 import { SharedLoader } from './shared.js';
 import type { LoadRequest } from './shared.js';
-import { startMesh } from './start.js';
+import { loadLate } from './start.js';
 
 export class MeshedFlowLoader {
   /** A loader class for `fLoader`; HLS.js makes an instance for each request. */
@@ -18,9 +18,9 @@ export class MeshedFlowLoader {
   private destroyed = false;
 
   /** @throws MeshedFlowError naming the option, its value and what was expected. */
-  constructor(options: MeshedFlowOptions, start: StartMesh = startMesh) {
+  constructor(options: MeshedFlowOptions, late: LoadLate = loadLate) {
     const core = this;
-    this.page = pageOf(checkOptions(options), start);
+    this.page = pageOf(checkOptions(options), late);
     this.fragmentLoader = class extends SharedLoader {
       static override core = core;
     };

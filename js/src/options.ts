@@ -1,6 +1,7 @@
 /** What a page may say, how it is checked, and what the core gets of it. */
 import { MeshedFlowError } from './errors.js';
 import type { CoreOptions } from './mesh-port.js';
+import { parse } from './url.js';
 
 /** Whether fragments of segments are exchanged (`serve`), only announced, or neither. */
 export type CmafMode = 'off' | 'advertise-only' | 'serve';
@@ -96,14 +97,6 @@ const isList =
   (max: number, each: Check): Check =>
   (v, o) =>
     Array.isArray(v) && v.length <= max && v.every((x) => each(x, o));
-
-function parse(value: unknown): URL | undefined {
-  try {
-    return typeof value === 'string' ? new URL(value, (globalThis as { location?: Location }).location?.href) : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** `secure` is the scheme with TLS; without it only loopback, unless the page allows more. */
 const isUrl =
@@ -222,45 +215,4 @@ function show(value: unknown): string {
 export function keyOf(o: MeshedFlowOptions): string {
   const pins = [o.rootKey, ...(o.trustedKeys ?? [])].filter(Boolean).sort().join(',');
   return `meshedflow:1:${o.streamId}:${o.originBaseUrl ?? ''}:${o.signalingUrl ?? ''}:${pins}`;
-}
-
-/** The options as the core reads them, with the facts about this device. */
-export function coreOptions(o: MeshedFlowOptions): CoreOptions {
-  const { wasmUrl, debug: _debug, consent: _consent, iceServers, peers, ...rest } = o;
-  const core: Record<string, unknown> = {
-    enableRarestFirst: true,
-    cmafMode: 'advertise-only',
-    ...rest,
-    maxPeers: peers?.max,
-    // A core is started only once consent is there; see Page.
-    consent: 'given',
-    platform: platform(),
-  };
-  for (const key of ['signalingUrl', 'remoteConfigUrl', 'originBaseUrl'] as const) {
-    const url = parse(o[key]);
-    if (url) core[key] = url.href;
-  }
-  if (iceServers) core.iceServers = iceServers.map((s) => ({ ...s, urls: ([] as string[]).concat(s.urls) }));
-  for (const key of Object.keys(core)) if (core[key] === undefined) delete core[key];
-  return wasmUrl === undefined ? { core } : { core, wasmUrl };
-}
-
-interface NavigatorFacts {
-  connection?: { saveData?: boolean; type?: string };
-  userAgentData?: { mobile?: boolean };
-  userAgent?: string;
-  maxTouchPoints?: number;
-}
-
-/** Facts about the device and its link, as far as the browser tells. */
-export function network(): { saveData: boolean; cellular: boolean } {
-  const { connection } = navigator as NavigatorFacts;
-  return { saveData: !!connection?.saveData, cellular: connection?.type === 'cellular' };
-}
-
-function platform(): Record<string, unknown> {
-  const { userAgentData, userAgent } = navigator as NavigatorFacts;
-  const mobile = userAgentData?.mobile ?? /Mobi|Android/i.test(userAgent ?? '');
-  const webrtc = typeof (globalThis as { RTCPeerConnection?: unknown }).RTCPeerConnection === 'function';
-  return { mobile, ...network(), webrtc, unixMs: Date.now() };
 }

@@ -10,10 +10,11 @@ import { Emitter } from './events.js';
 import type { EventName, Listener, SegmentEvent } from './events.js';
 import type { Fragment, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, Player, PlayerConfig } from './hls-types.js';
 import { isFragment } from './hls-types.js';
+import type { Late, LoadLate } from './late.js';
 import { LoadSession } from './load-session.js';
-import type { Outcome, SessionHome } from './load-session.js';
-import type { LaneInfo, MeshPort, PlayerReport, StartMesh } from './mesh-port.js';
-import { coreOptions, keyOf, network } from './options.js';
+import type { LiveMesh, Outcome, SessionHome } from './load-session.js';
+import type { LaneInfo, MeshPort, PlayerReport } from './mesh-port.js';
+import { keyOf } from './options.js';
 import type { MeshedFlowOptions } from './options.js';
 import { PlainLoader } from './plain-loader.js';
 import { describe } from './request.js';
@@ -68,7 +69,7 @@ export class Page implements PageAbi, SessionHome {
   private readonly totals = { loads: { plain: 0, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 0 } };
   private state: MeshStats['state'] = 'waiting';
   private reason = '';
-  private mesh: MeshPort | null = null;
+  private mesh: LiveMesh | null = null;
   private consented: boolean | undefined;
   private early: Array<{ described: Described; body: ArrayBuffer }> = [];
   private users = 0;
@@ -80,7 +81,7 @@ export class Page implements PageAbi, SessionHome {
 
   constructor(
     private readonly options: MeshedFlowOptions,
-    private readonly startMesh: StartMesh,
+    private readonly loadLate: LoadLate,
     private readonly forget: () => void,
   ) {}
 
@@ -116,14 +117,14 @@ export class Page implements PageAbi, SessionHome {
 
   stats(): MeshStats {
     const { loads, bytes } = this.totals;
-    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: this.port?.stats() ?? null };
+    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: this.live?.port.stats() ?? null };
     if (this.reason) stats.reason = this.reason;
     return stats;
   }
 
   consent(given: boolean): void {
     this.consented = given;
-    this.mesh?.consent(given);
+    this.mesh?.port.consent(given);
     if (given) this.asked();
   }
 
@@ -143,8 +144,8 @@ export class Page implements PageAbi, SessionHome {
 
   // ---- for sessions
 
-  get port(): MeshPort | null {
-    if (this.mesh && !this.mesh.alive) this.lost();
+  get live(): LiveMesh | null {
+    if (this.mesh && !this.mesh.port.alive) this.lost();
     return this.mesh;
   }
 
@@ -167,7 +168,7 @@ export class Page implements PageAbi, SessionHome {
   }
 
   offer(described: Described, body: ArrayBuffer): void {
-    const { port } = this;
+    const port = this.live?.port;
     if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body);
     if (this.state === 'off' || this.consented === false) return;
     this.early.push({ described, body: body.slice(0) });
@@ -180,8 +181,8 @@ export class Page implements PageAbi, SessionHome {
     return estimate && estimate > 0 ? estimate : undefined;
   }
 
-  ended(outcome: Outcome): void {
-    const { context, way, bytes, fromPeers, fromHttp, ms, reason } = outcome;
+  ended(context: LoaderContext, outcome: Outcome): void {
+    const { way, bytes, fromPeers, fromHttp, ms, reason } = outcome;
     const { loads, bytes: total } = this.totals;
     const frag = context.frag as Fragment;
     loads[way]++;
@@ -201,12 +202,12 @@ export class Page implements PageAbi, SessionHome {
   // ---- for attached players
 
   report(event: PlayerReport): void {
-    this.port?.player(event);
+    this.live?.port.player(event);
   }
 
   playlist(lane: LaneInfo, targetMs: number, segments: Segments): void {
     this.playlists.set(`${lane.kind} ${lane.playlist}`, { lane, targetMs, segments });
-    const { port } = this;
+    const port = this.live?.port;
     port?.player({ type: 'playlist', lane: port.lane(lane), targetMs, segments });
   }
 
@@ -238,16 +239,13 @@ export class Page implements PageAbi, SessionHome {
     if (this.state !== 'waiting') return;
     this.state = 'starting';
     const era = ++this.era;
-    Promise.resolve()
-      .then(() => this.startMesh(coreOptions(this.options)))
-      .then(
-        (port) => (era === this.era ? this.started(port) : port.close()),
-        (error) => era === this.era && this.failed(error),
-      );
+    this.loadLate()
+      .then((late) => late.start(this.options).then((port) => (era === this.era ? this.started(late, port) : port.close())))
+      .catch((error) => era === this.era && this.failed(error));
   }
 
-  private started(port: MeshPort): void {
-    this.mesh = port;
+  private started(late: Late, port: MeshPort): void {
+    this.mesh = { port, MeshLoad: late.MeshLoad };
     this.state = 'on';
     port.onEvent((name, detail) => {
       // The page hears of segments as its players receive them, whatever the core fetched for others meanwhile.
@@ -255,7 +253,7 @@ export class Page implements PageAbi, SessionHome {
       else if (name !== 'segment') this.emitter.emit(name, detail);
     });
     if (this.consented === false) port.consent(false);
-    this.unlisten = listen(this, () => this.close());
+    this.unlisten = late.watchSurroundings((event) => this.report(event), () => this.close());
     for (const { lane, targetMs, segments } of this.playlists.values()) this.playlist(lane, targetMs, segments);
     for (const { described, body } of this.early.splice(0)) this.offer(described, body);
   }
@@ -286,7 +284,7 @@ export class Page implements PageAbi, SessionHome {
     clearTimeout(this.idleTimer);
     this.startTimer = this.idleTimer = 0;
     this.unlisten();
-    this.mesh?.close();
+    this.mesh?.port.close();
     this.mesh = null;
     this.early = [];
     this.playlists.clear();
@@ -307,30 +305,14 @@ export class Page implements PageAbi, SessionHome {
 type Segments = Extract<PlayerReport, { type: 'playlist' }>['segments'];
 
 /** The page's core for these options: one per page, also across copies of the SDK that speak the same ABI. */
-export function pageOf(options: MeshedFlowOptions, startMesh: StartMesh): PageAbi {
+export function pageOf(options: MeshedFlowOptions, loadLate: LoadLate): PageAbi {
   const key = Symbol.for(keyOf(options));
   const globals = globalThis as unknown as Record<symbol, PageAbi | undefined>;
   const known = globals[key];
-  const page = known && known.abi === 1 ? known : new Page(options, startMesh, () => delete globals[key]);
+  const page = known && known.abi === 1 ? known : new Page(options, loadLate, () => delete globals[key]);
   if (!known) Object.defineProperty(globals, key, { value: page, configurable: true });
   page.retain();
   return page;
-}
-
-/** What matters of page and network whether or not a player is attached. */
-function listen(page: Page, leave: () => void): () => void {
-  const { connection } = navigator as { connection?: EventTarget };
-  const visible = () => page.report({ type: 'hidden', hidden: document.visibilityState === 'hidden' });
-  const link = () => page.report({ type: 'network', ...network() });
-  document.addEventListener('visibilitychange', visible);
-  addEventListener('pagehide', leave);
-  connection?.addEventListener?.('change', link);
-  visible();
-  return () => {
-    document.removeEventListener('visibilitychange', visible);
-    removeEventListener('pagehide', leave);
-    connection?.removeEventListener?.('change', link);
-  };
 }
 
 /** `[meshedflow] main 4812: 641 kB in 312 ms, 81 % from peers (elected)` */

@@ -1,7 +1,8 @@
 /** HLS.js's loader contexts, in the words of the core. */
-import { bare, laneOf, nameOf } from './identity.js';
+import { laneOf, nameOf } from './identity.js';
 import type { Fragment, LoaderContext, Segment } from './hls-types.js';
 import type { LaneInfo, LaneKind, MeshRequest } from './mesh-port.js';
+import { bare } from './url.js';
 
 /** What an attached player adds to a request; nothing without one. */
 export interface PlayerFacts {

@@ -1,4 +1,4 @@
-import type { StartMesh } from './mesh-port.js';
+import type { LoadLate } from './late.js';
 
-/** Loads the core in a chunk of its own, so that nothing of it weighs on the first segment. */
-export const startMesh: StartMesh = (options) => import('./wasm.js').then((wasm) => wasm.startMesh(options));
+/** The core in a chunk of its own, so that nothing of it weighs on the first segment. */
+export const loadLate: LoadLate = () => import('./late.js');

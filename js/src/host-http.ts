@@ -1,0 +1,232 @@
+/**
+ * GETs for the core: media as the player would ask for it, lists, keys and policy without credentials.
+ *
+ * A body is read as it arrives. With an `xhrSetup` it cannot be: then an XMLHttpRequest is used as HLS.js uses it, and
+ * the bytes come at the end.
+ */
+import { BLOB_LIMIT } from './blobs.js';
+import type { HttpFault, RequestRecipe } from './mesh-port.js';
+
+/** What a GET is for, numbered as in `crates/wasm/src/perform.rs`. */
+export const enum Purpose {
+  Media = 0,
+  Elected = 1,
+  Rescue = 2,
+  List = 3,
+  Keys = 4,
+  Policy = 5,
+}
+
+/** How a GET ended, numbered as in `crates/wasm/src/lib.rs`; other numbers are HTTP statuses. */
+export const enum Failure {
+  None = 0,
+  Network = 1,
+  Timeout = 2,
+  TooLong = 3,
+}
+
+export interface HttpJob {
+  http: number;
+  url: string;
+  /** End exclusive. */
+  range: [number, number] | undefined;
+  /** How the player asks; undefined for what is not media. */
+  recipe: RequestRecipe | undefined;
+  /** Whether the body is delivered in chunks, or whole. */
+  chunks: boolean;
+  /** Without a player's load that has limits of its own, a silent server is given up. */
+  limited: boolean;
+}
+
+/** What becomes of a GET. After `end` or `body` nothing more comes; after an abort nothing at all. */
+export interface HttpEvents {
+  head(http: number, status: number, length: number | null, finalUrl: string, details: unknown): void;
+  chunk(http: number, bytes: Uint8Array): boolean;
+  /** An XMLHttpRequest has this many bytes; they come later. */
+  loading(http: number, loaded: number): void;
+  body(http: number, bytes: Uint8Array): void;
+  end(http: number, failure: number, fault: HttpFault | null): void;
+}
+
+interface Running extends HttpJob {
+  aborter: AbortController;
+  xhr?: XMLHttpRequest;
+  timer: number;
+  received: number;
+  pieces: Uint8Array[];
+  details: unknown;
+}
+
+const DOCUMENT_LIMIT = 4 * 1024 * 1024;
+const SILENCE_MS = 10_000;
+
+export class HttpClient {
+  private readonly running = new Map<number, Running>();
+
+  constructor(private readonly events: HttpEvents) {}
+
+  get(job: HttpJob): void {
+    const running: Running = { ...job, aborter: new AbortController(), timer: 0, received: 0, pieces: [], details: null };
+    this.running.set(job.http, running);
+    this.heard(running);
+    if (job.recipe?.xhrSetup) this.byXhr(running, job.recipe);
+    else this.byFetch(running).catch((error: unknown) => this.fail(running, Failure.Network, 0, String(error)));
+  }
+
+  abort(http: number): void {
+    const job = this.running.get(http);
+    if (!job) return;
+    this.drop(job);
+    job.aborter.abort();
+    job.xhr?.abort();
+  }
+
+  close(): void {
+    for (const http of Array.from(this.running.keys())) this.abort(http);
+  }
+
+  private async byFetch(job: Running): Promise<void> {
+    const response = await fetch(await requestOf(job));
+    if (!this.lives(job)) return;
+    this.heard(job);
+    job.details = response;
+    if (!response.ok) {
+      job.aborter.abort();
+      return this.fail(job, response.status, response.status, response.statusText);
+    }
+    this.events.head(job.http, response.status, lengthOf(response.headers), response.url, response);
+    const reader = response.body?.getReader();
+    if (!reader) {
+      const whole = new Uint8Array(await response.arrayBuffer());
+      if (this.lives(job) && this.take(job, whole)) this.done(job);
+      return;
+    }
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (!this.lives(job)) return;
+      if (done) return this.done(job);
+      this.heard(job);
+      if (!this.take(job, value)) return job.aborter.abort();
+    }
+  }
+
+  /** The order of calls on the request is that of HLS.js's XhrLoader. */
+  private byXhr(job: Running, recipe: RequestRecipe): void {
+    const xhr = (job.xhr = new XMLHttpRequest());
+    job.details = xhr;
+    const setup = () => recipe.xhrSetup?.(xhr, job.url, contextOf(job, recipe));
+    const open = () => {
+      if (!xhr.readyState) xhr.open('GET', job.url, true);
+    };
+    Promise.resolve()
+      .then(setup)
+      .catch(() => {
+        if (this.lives(job)) open();
+        return setup();
+      })
+      .then(() => {
+        if (!this.lives(job)) return;
+        open();
+        for (const name of Object.keys(recipe.headers)) xhr.setRequestHeader(name, recipe.headers[name] as string);
+        if (job.range) xhr.setRequestHeader('Range', rangeHeader(job.range));
+        xhr.responseType = 'arraybuffer';
+        this.listen(job, xhr);
+        xhr.send();
+      })
+      .catch((error: unknown) => this.fail(job, Failure.Network, xhr.status, String(error)));
+  }
+
+  private listen(job: Running, xhr: XMLHttpRequest): void {
+    const good = () => xhr.status >= 200 && xhr.status < 300;
+    xhr.onreadystatechange = () => {
+      if (xhr.readyState !== 2 || !this.lives(job) || !good()) return;
+      const length = lengthOf({ get: (name) => (xhr.getAllResponseHeaders().toLowerCase().includes(name) ? xhr.getResponseHeader(name) : null) });
+      this.events.head(job.http, xhr.status, length, xhr.responseURL, xhr);
+    };
+    xhr.onprogress = (event) => {
+      this.heard(job);
+      if (this.lives(job) && good()) this.events.loading(job.http, event.loaded);
+    };
+    xhr.onerror = () => this.fail(job, Failure.Network, xhr.status, xhr.statusText);
+    xhr.onload = () => {
+      if (!this.lives(job)) return;
+      if (!good()) this.fail(job, xhr.status || Failure.Network, xhr.status, xhr.statusText);
+      else if (this.take(job, new Uint8Array(xhr.response as ArrayBuffer))) this.done(job);
+    };
+  }
+
+  /** False if the body is longer than it may be; the request has failed then. */
+  private take(job: Running, chunk: Uint8Array): boolean {
+    job.received += chunk.length;
+    if (job.received > (job.chunks ? BLOB_LIMIT : DOCUMENT_LIMIT)) {
+      this.fail(job, Failure.TooLong, 0, 'body too long');
+      return false;
+    }
+    if (!job.chunks) job.pieces.push(chunk);
+    else if (chunk.length && !this.events.chunk(job.http, chunk)) this.drop(job);
+    return this.lives(job);
+  }
+
+  private done(job: Running): void {
+    this.drop(job);
+    if (job.chunks) return this.events.end(job.http, Failure.None, null);
+    const body = new Uint8Array(job.received);
+    let at = 0;
+    for (const piece of job.pieces) {
+      body.set(piece, at);
+      at += piece.length;
+    }
+    this.events.body(job.http, body);
+  }
+
+  private fail(job: Running, failure: number, status: number, text: string): void {
+    if (!this.lives(job)) return;
+    this.drop(job);
+    this.events.end(job.http, failure, { status, text, details: job.details, timeout: failure === Failure.Timeout });
+  }
+
+  private heard(job: Running): void {
+    clearTimeout(job.timer);
+    if (!job.limited || !this.lives(job)) return;
+    job.timer = setTimeout(() => {
+      this.fail(job, Failure.Timeout, 0, `nothing came for ${SILENCE_MS} ms`);
+      job.aborter.abort();
+      job.xhr?.abort();
+    }, SILENCE_MS) as unknown as number;
+  }
+
+  private lives(job: Running): boolean {
+    return this.running.get(job.http) === job;
+  }
+
+  private drop(job: Running): void {
+    clearTimeout(job.timer);
+    if (this.lives(job)) this.running.delete(job.http);
+  }
+}
+
+async function requestOf(job: Running): Promise<Request> {
+  const { url, range, recipe } = job;
+  const { signal } = job.aborter;
+  if (!recipe) return new Request(url, { mode: 'cors', credentials: 'omit', redirect: 'error', signal });
+  const headers = new Headers(recipe.headers);
+  if (range) headers.set('Range', rangeHeader(range));
+  const init: RequestInit = { method: 'GET', mode: 'cors', credentials: 'same-origin', signal, headers };
+  return recipe.fetchSetup ? recipe.fetchSetup(contextOf(job, recipe), init) : new Request(url, init);
+}
+
+/** HLS.js's context as its setups expect it, for the URL and range that are asked for now. */
+function contextOf(job: Running, recipe: RequestRecipe): object {
+  const [rangeStart, rangeEnd] = job.range ?? [];
+  return Object.assign({}, recipe.context, { url: job.url, rangeStart, rangeEnd });
+}
+
+function rangeHeader([first, end]: [number, number]): string {
+  return `bytes=${first}-${end - 1}`;
+}
+
+/** The body's length, where it is told and no content coding makes it another one. */
+function lengthOf(headers: { get(name: string): string | null }): number | null {
+  const length = headers.get('content-encoding') ? null : headers.get('content-length');
+  return length && /^\d+$/.test(length) ? Number(length) : null;
+}

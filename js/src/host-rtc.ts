@@ -1,0 +1,210 @@
+/**
+ * Peer connections, each with its two negotiated channels: 0 for control, 1 for data.
+ *
+ * Offers, answers and candidates of one connection are applied one after the other, in the order in which the core gave
+ * them. The text of a description goes to the core as it is: nothing here reads SDP.
+ */
+
+/** What happens to a connection, numbered as in `crates/wasm/src/lib.rs`. */
+export const enum PeerEvent {
+  Described = 0,
+  Candidate = 1,
+  Opened = 2,
+  Drained = 3,
+  Violation = 4,
+  Closed = 5,
+}
+
+export interface PeerEvents {
+  event(conn: number, event: PeerEvent, text: string): void;
+  frames(conn: number, frames: Uint8Array): void;
+  data(conn: number, message: Uint8Array): void;
+}
+
+interface Peer {
+  pc: RTCPeerConnection;
+  control: RTCDataChannel;
+  data: RTCDataChannel;
+  /** The end of the operations begun so far. */
+  tail: Promise<void>;
+  /** Local candidates found before the description was told; null afterwards. */
+  early: string[] | null;
+  opened: boolean;
+  /** Something was sent on the data channel since the core last heard that it drained. */
+  sent: boolean;
+}
+
+/** Room for the longest head beside 64 KiB of media; grows if a core sends more. */
+const FRAME_BYTES = 80 * 1024;
+
+export class Peers {
+  private readonly peers = new Map<number, Peer>();
+  private frame = new Uint8Array(FRAME_BYTES);
+
+  constructor(private readonly events: PeerEvents) {}
+
+  open(conn: number, iceServers: RTCIceServer[], relayOnly: boolean): void {
+    this.close(conn);
+    const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? 'relay' : 'all' });
+    const channel = (id: number, label: string, priority: string) =>
+      pc.createDataChannel(label, { negotiated: true, id, ordered: true, priority } as RTCDataChannelInit);
+    const control = channel(0, 'control', 'high');
+    const data = channel(1, 'data', 'low');
+    const peer: Peer = { pc, control, data, tail: Promise.resolve(), early: [], opened: false, sent: false };
+    this.peers.set(conn, peer);
+    this.listen(conn, peer);
+  }
+
+  offer(conn: number): void {
+    this.then(conn, async (peer) => {
+      await peer.pc.setLocalDescription(await peer.pc.createOffer());
+      this.described(conn, peer);
+    });
+  }
+
+  answer(conn: number, sdp: string): void {
+    this.then(conn, async (peer) => {
+      await peer.pc.setRemoteDescription({ type: 'offer', sdp });
+      await peer.pc.setLocalDescription(await peer.pc.createAnswer());
+      this.described(conn, peer);
+    });
+  }
+
+  accept(conn: number, sdp: string): void {
+    this.then(conn, (peer) => peer.pc.setRemoteDescription({ type: 'answer', sdp }));
+  }
+
+  candidate(conn: number, line: string): void {
+    // The empty line ends the candidates. Old browsers refuse it, and no browser needs it.
+    if (!line) return;
+    // One candidate that this browser cannot use does not end the connection.
+    this.then(conn, (peer) => peer.pc.addIceCandidate({ candidate: line, sdpMid: null, sdpMLineIndex: 0 }).catch(() => {}));
+  }
+
+  send(conn: number, onData: boolean, frames: Uint8Array): void {
+    const peer = this.peers.get(conn);
+    if (peer) this.write(conn, peer, onData ? peer.data : peer.control, frames);
+  }
+
+  /** One message of a head and media bytes, copied together in the one reused frame. */
+  sendMedia(conn: number, head: Uint8Array, media: Uint8Array): void {
+    const peer = this.peers.get(conn);
+    if (!peer) return;
+    const size = head.length + media.length;
+    if (size > this.frame.length) this.frame = new Uint8Array(size);
+    this.frame.set(head);
+    this.frame.set(media, head.length);
+    this.write(conn, peer, peer.data, this.frame.subarray(0, size));
+  }
+
+  lowMark(conn: number, bytes: number): void {
+    const peer = this.peers.get(conn);
+    if (peer) peer.data.bufferedAmountLowThreshold = bytes;
+  }
+
+  /**
+   * Connections that took all they were given without passing their mark: for these the browser has no event, and the
+   * core would wait for one.
+   */
+  settle(): void {
+    this.peers.forEach((peer, conn) => {
+      if (peer.sent && peer.data.bufferedAmount <= peer.data.bufferedAmountLowThreshold) this.drained(conn, peer);
+    });
+  }
+
+  /** Closes without a word to the core, which asked for it or is gone. */
+  close(conn: number): void {
+    const peer = this.peers.get(conn);
+    if (!peer) return;
+    this.peers.delete(conn);
+    const { pc, control, data } = peer;
+    for (const channel of [control, data]) {
+      channel.onopen = channel.onclose = channel.onerror = channel.onmessage = channel.onbufferedamountlow = null;
+      channel.close();
+    }
+    pc.onicecandidate = pc.oniceconnectionstatechange = pc.onconnectionstatechange = null;
+    pc.close();
+  }
+
+  closeAll(): void {
+    for (const conn of Array.from(this.peers.keys())) this.close(conn);
+  }
+
+  private listen(conn: number, peer: Peer): void {
+    const { pc, control, data } = peer;
+    const lost = () => this.lost(conn, peer);
+    for (const channel of [control, data]) {
+      // Some browsers begin with Blob, which cannot be read at once.
+      channel.binaryType = 'arraybuffer';
+      channel.onopen = () => this.channelOpened(conn, peer);
+      channel.onclose = channel.onerror = lost;
+      channel.onmessage = ({ data: message }: MessageEvent<unknown>) => {
+        if (!(message instanceof ArrayBuffer)) return this.events.event(conn, PeerEvent.Violation, '');
+        const bytes = new Uint8Array(message);
+        if (channel === data) this.events.data(conn, bytes);
+        else this.events.frames(conn, bytes);
+      };
+    }
+    data.onbufferedamountlow = () => this.drained(conn, peer);
+    pc.onicecandidate = ({ candidate }) => this.found(conn, peer, candidate ? candidate.candidate : '');
+    // `connectionState` is younger than the oldest browsers served here.
+    pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => {
+      const ended = (state: string) => state === 'failed' || state === 'closed';
+      if (ended(pc.iceConnectionState) || ended(pc.connectionState)) lost();
+    };
+  }
+
+  private channelOpened(conn: number, peer: Peer): void {
+    const both = peer.control.readyState === 'open' && peer.data.readyState === 'open';
+    if (!both || peer.opened) return;
+    peer.opened = true;
+    this.events.event(conn, PeerEvent.Opened, '');
+  }
+
+  private found(conn: number, peer: Peer, line: string): void {
+    if (peer.early) peer.early.push(line);
+    else this.events.event(conn, PeerEvent.Candidate, line);
+  }
+
+  /** The description goes first, then the candidates that were found while it was made. */
+  private described(conn: number, peer: Peer): void {
+    if (!this.lives(conn, peer)) return;
+    const early = peer.early ?? [];
+    peer.early = null;
+    this.events.event(conn, PeerEvent.Described, peer.pc.localDescription?.sdp ?? '');
+    for (const line of early) if (this.lives(conn, peer)) this.events.event(conn, PeerEvent.Candidate, line);
+  }
+
+  private drained(conn: number, peer: Peer): void {
+    peer.sent = false;
+    this.events.event(conn, PeerEvent.Drained, '');
+  }
+
+  private then(conn: number, step: (peer: Peer) => Promise<void>): void {
+    const peer = this.peers.get(conn);
+    if (!peer) return;
+    peer.tail = peer.tail
+      .then(() => (this.lives(conn, peer) ? step(peer) : undefined))
+      .catch(() => this.lost(conn, peer));
+  }
+
+  private write(conn: number, peer: Peer, channel: RTCDataChannel, bytes: Uint8Array): void {
+    if (channel === peer.data) peer.sent = true;
+    try {
+      channel.send(bytes as Uint8Array<ArrayBuffer>);
+    } catch {
+      // The channel is closing, or its buffer is full beyond any mark. The core hears of it in a task of its own.
+      peer.tail = peer.tail.then(() => this.lost(conn, peer));
+    }
+  }
+
+  private lost(conn: number, peer: Peer): void {
+    if (!this.lives(conn, peer)) return;
+    this.close(conn);
+    this.events.event(conn, PeerEvent.Closed, '');
+  }
+
+  private lives(conn: number, peer: Peer): boolean {
+    return this.peers.get(conn) === peer;
+  }
+}

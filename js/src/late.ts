@@ -1,0 +1,23 @@
+/** All that is needed only with a core, in a chunk of its own. */
+import { coreOptions } from './core-options.js';
+import { MeshLoad } from './mesh-load.js';
+import type { MeshPort } from './mesh-port.js';
+import type { MeshedFlowOptions } from './options.js';
+import { platform, watchSurroundings } from './surroundings.js';
+import { startMesh } from './wasm.js';
+
+/** What the page loads late. */
+export interface Late {
+  MeshLoad: typeof MeshLoad;
+  watchSurroundings: typeof watchSurroundings;
+  /** Rejects when there can be no core here. */
+  start(options: MeshedFlowOptions): Promise<MeshPort>;
+}
+
+export type LoadLate = () => Promise<Late>;
+
+export { MeshLoad, watchSurroundings };
+
+export function start(options: MeshedFlowOptions): Promise<MeshPort> {
+  return startMesh(coreOptions(options, platform()));
+}

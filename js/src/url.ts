@@ -1,0 +1,21 @@
+/** URLs that may be none: pages and playlists are written by others. */
+
+/** An absolute URL, or one relative to the page. */
+export function parse(value: unknown): URL | undefined {
+  try {
+    return typeof value === 'string' ? new URL(value, (globalThis as { location?: Location }).location?.href) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The URL without query and fragment; undefined if it is none. */
+export function bare(url: string, base?: string): URL | undefined {
+  try {
+    const parsed = new URL(url, base);
+    parsed.search = parsed.hash = '';
+    return parsed;
+  } catch {
+    return undefined;
+  }
+}
