@@ -190,6 +190,9 @@ impl Section<'_> {
             self.dropped("streams", "an object of stream ids or prefixes ending in *");
             return BTreeMap::new();
         };
+        if streams.len() > STREAMS_LIMIT {
+            self.dropped("streams", &format!("at most {STREAMS_LIMIT} entries; further ones are left out"));
+        }
         streams.into_iter().take(STREAMS_LIMIT).filter_map(|(id, value)| self.stream(id, value)).collect()
     }
 
