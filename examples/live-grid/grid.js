@@ -1,6 +1,6 @@
 // The demo page: N viewers in iframes, joining one after the other, and their totals.
 //
-// Query: `viewers` 2..8 · `hls` 1.5|1.6|1.7 · `mode` serve|advertise-only|off · `gap` milliseconds between joins.
+// Query: `viewers` 2..8 · `hls` 1.5|1.6|1.7 · `mode` serve|advertise-only|off|plain · `gap` milliseconds between joins.
 // Anything else in the query is handed on to each viewer.
 
 import { bytes, duration, percent } from './words.js';
@@ -16,21 +16,27 @@ const cards = [];
 /** What the demo's own check reads. */
 window.grid = { reports: () => cards.map((card) => card.report()) };
 
-form();
-build();
-setInterval(totals, 500);
+const CHOICES = {
+  viewers: { 2: '2', 3: '3', 4: '4', 6: '6', 8: '8' },
+  hls: { 1.5: '1.5', 1.6: '1.6', 1.7: '1.7' },
+  mode: { serve: 'serve: fragments as they are made', 'advertise-only': 'advertise-only', off: 'off: whole segments', plain: 'plain HLS.js, no mesh' },
+};
 
 function form() {
-  const choices = { viewers: ['2', '3', '4', '6', '8'], hls: ['1.5', '1.6', '1.7'], mode: ['serve', 'advertise-only', 'off'] };
   const now = { viewers: String(viewers), hls: query.get('hls') ?? '1.7', mode: query.get('mode') ?? 'serve' };
-  for (const [name, values] of Object.entries(choices)) {
+  for (const [name, choices] of Object.entries(CHOICES)) {
     const select = $('wishes').elements[name];
-    for (const value of new Set([...values, now[name]])) select.add(new Option(value, value, false, value === now[name]));
+    const shown = { [now[name]]: now[name], ...choices };
+    for (const value of Object.keys(shown).sort(byPlaceIn(Object.keys(choices)))) select.add(new Option(shown[value], value, false, value === now[name]));
   }
   $('wishes').addEventListener('change', () => {
     for (const [name, value] of new FormData($('wishes'))) query.set(name, value);
     location.search = query;
   });
+}
+
+function byPlaceIn(order) {
+  return (a, b) => order.indexOf(a) - order.indexOf(b);
 }
 
 function build() {
@@ -157,3 +163,7 @@ function mean(seconds) {
   const total = seconds.reduce((a, s) => ({ peers: a.peers + s.peers, http: a.http + s.http }), { peers: 0, http: 0 });
   return { peers: total.peers / seconds.length, http: total.http / seconds.length };
 }
+
+form();
+build();
+setInterval(totals, 500);

@@ -1,11 +1,11 @@
 // One viewer: a real HLS.js player, with or without the mesh, and its numbers for people and for machines.
 //
-// Query: `hls` 1.5|1.6|1.7 · `mode` serve|advertise-only|off · `way` config|fragment|snippet|shared|plain · `name`
+// Query: `hls` 1.5|1.6|1.7 · `mode` serve|advertise-only|off, or plain for HLS.js alone · `way` config|fragment|snippet|shared · `name`
 // · `src` playlist · `stream` id · `hash=1` SHA-256 of all payloads · `frags=1` stats of all fragments.
 
 import { FragmentLog } from './fragments.js';
 import { PlayMeter } from './meter.js';
-import { loadHls, player, release } from './players.js';
+import { player, release } from './players.js';
 import { bytes, percent } from './words.js';
 
 const query = new URLSearchParams(location.search);
@@ -18,13 +18,16 @@ const wish = {
   name: query.get('name') ?? 'viewer',
   version: release(query.get('hls') ?? '1.7'),
   mode,
-  way: mode === 'off' ? 'plain' : (query.get('way') ?? 'config'),
+  way: mode === 'plain' ? 'plain' : (query.get('way') ?? 'config'),
   src: new URL(query.get('src') ?? '/live/demo/master.m3u8', location.href).href,
 };
 
 const meter = new PlayMeter(video);
-const log = { errors: [], reasons: {}, lastReason: '', segments: [] };
+const log = { errors: [], warnings: [], reasons: {}, segments: [] };
+let peers = 0;
+let heard = null; // the mesh whose events are listened to
 let failed = null;
+let left = false;
 let playing = null; // {hls, mesh}
 let fragments = null;
 
@@ -58,19 +61,22 @@ addEventListener('pagehide', leave);
 
 async function start() {
   $('name').textContent = wish.name;
-  const Hls = await loadHls(wish.version);
-  playing = await player(wish.way, Hls, options);
-  const { hls } = playing;
+  playing = await player(wish.way, wish.version, options);
+  const { Hls, hls } = playing;
   fragments = new FragmentLog(hls, Hls.Events, { hash: query.has('hash'), records: query.has('frags') });
   hls.on(Hls.Events.ERROR, (_, e) => hlsError(e));
-  hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => segmentLoaded(frag));
-  playing.mesh?.on?.('segment', segmentFrom);
+  if (wish.way === 'plain') hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => plainSegment(frag));
+  // The published snippet makes its core with the first loader, so there may be nobody to listen to yet.
+  hls.on(Hls.Events.FRAG_LOADING, () => setTimeout(listen));
+  listen();
   hls.loadSource(wish.src);
   hls.attachMedia(video);
-  video.play().catch(() => { /* The play state is on the card; a browser that wants a click shows its own button. */ video.controls = true; });
+  // A browser that wants a click first gets its own button for it.
+  video.play().catch(() => { video.controls = true; });
 }
 
 function leave() {
+  left = true;
   playing?.hls.destroy();
   playing?.mesh?.destroy?.();
   meter.stop();
@@ -82,21 +88,28 @@ function hlsError(e) {
   if (e.fatal) failed = e.details;
 }
 
-// The strip shows one block a video segment; whoever has the SDK's word on its source colours it.
-function segmentLoaded(frag) {
-  if (frag.type !== 'main') return;
-  if (wish.way === 'plain') strip({ fromPeers: 0, fromHttp: frag.stats.loaded, text: `segment ${frag.sn}: HTTP` });
+function listen() {
+  const mesh = playing?.mesh;
+  if (!mesh || mesh === heard) return;
+  heard = mesh;
+  mesh.on('segment', segmentFrom);
+  mesh.on('peer', ({ count }) => { peers = count; });
+  mesh.on('warn', ({ code, text }) => { log.warnings.push({ at: performance.now(), code, text }); });
 }
 
 function segmentFrom(event) {
   log.reasons[event.reason] = (log.reasons[event.reason] ?? 0) + 1;
-  log.lastReason = event.reason;
   log.segments.push(event);
   if (log.segments.length > 512) log.segments.shift();
-  strip({ ...event, text: `segment ${event.msn}: ${bytes(event.fromPeers)} from peers, ${bytes(event.fromHttp)} from HTTP (${event.reason})` });
+  if (event.type === 'main' && event.sn !== 'initSegment') strip(event, `segment ${event.sn}: ${bytes(event.fromPeers)} from peers, ${bytes(event.fromHttp)} from HTTP (${event.way}: ${event.reason})`);
 }
 
-function strip({ fromPeers, fromHttp, text }) {
+function plainSegment(frag) {
+  if (frag.type === 'main') strip({ fromPeers: 0, fromHttp: frag.stats.loaded }, `segment ${frag.sn}: ${bytes(frag.stats.loaded)} from HTTP`);
+}
+
+// One block a video segment, coloured by where its bytes came from.
+function strip({ fromPeers, fromHttp }, text) {
   const block = document.createElement('li');
   block.style.setProperty('--share', (fromPeers / Math.max(1, fromPeers + fromHttp)).toFixed(2));
   block.title = text;
@@ -106,6 +119,7 @@ function strip({ fromPeers, fromHttp, text }) {
 
 function state() {
   if (failed) return 'failed';
+  if (left) return 'left';
   if (!playing) return 'loading';
   if (!meter.started) return 'joining';
   if (video.ended) return 'ended';
@@ -113,11 +127,11 @@ function state() {
   return meter.stalledNow ? 'stalled' : 'playing';
 }
 
-/** The SDK's counters in the page's words, or HTTP alone without it. */
+/** The SDK's counters in the page's words; without it, all is HTTP. */
 function traffic() {
-  const stats = playing?.mesh?.stats?.() ?? null;
-  if (!stats) return { fromPeers: 0, fromHttp: fragments?.deliveredBytes ?? 0, sent: 0, peers: null, sdk: null };
-  return { fromPeers: stats.peerBytes ?? 0, fromHttp: stats.httpBytes ?? 0, sent: stats.sentBytes ?? 0, peers: stats.peers ?? 0, sdk: stats };
+  const sdk = playing?.mesh?.stats() ?? null;
+  if (!sdk) return { fromPeers: 0, fromHttp: fragments?.deliveredBytes ?? 0, peers: null, sdk };
+  return { fromPeers: sdk.bytes.peers, fromHttp: sdk.bytes.http, peers, sdk };
 }
 
 function report() {
@@ -133,7 +147,7 @@ function report() {
     height: video.videoHeight,
     latencySeconds: hls && Number.isFinite(hls.latency) ? hls.latency : null,
     estimateBps: hls?.bandwidthEstimate ?? null,
-    errors: log.errors, reasons: log.reasons, lastReason: log.lastReason, segments: log.segments,
+    errors: log.errors, warnings: log.warnings, reasons: log.reasons, segments: log.segments,
     sdk,
   };
 }
@@ -159,6 +173,6 @@ function show() {
 
 function reasonsInWords(now) {
   const counts = Object.entries(now.reasons).sort((a, b) => b[1] - a[1]);
-  if (!counts.length) return `HLS.js ${wish.version} · ${wish.mode}`;
+  if (!counts.length) return `HLS.js ${wish.version}, ${wish.mode}`;
   return counts.slice(0, 4).map(([reason, n]) => `${reason} ${n}`).join(' · ');
 }

@@ -1,13 +1,17 @@
-// All cases, in the order in which they run: the long ones first, so that the pool ends evenly.
+// All cases, the long ones first, so that the pool ends evenly.
 
+import { cases as faults } from './faults.mjs';
 import { cases as harness } from './harness.mjs';
+import { cases as page } from './page.mjs';
+import { cases as passing } from './passing.mjs';
+import { cases as playback } from './playback.mjs';
+import { cases as startup } from './startup.mjs';
 
-const ALL = [...harness];
+/** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `aside`: runs only by name. */
+export const all = [...playback, ...startup, ...faults, ...passing, ...page, ...harness];
 
 export function find(name) {
-  const found = ALL.find((each) => each.name === name);
+  const found = all.find((each) => each.name === name);
   if (!found) throw new Error(`no case "${name}"; --list names them`);
   return found;
 }
-
-export const all = ALL;

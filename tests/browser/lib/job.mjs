@@ -16,6 +16,8 @@ export class Job {
   #closers = [];
   #folder = mkdtempSync(path.join(os.tmpdir(), 'meshedflow-job-'));
   mutant;
+  /** Set by a fault case once its fault was shown to have happened. */
+  faulted = false;
 
   /** `mutant`: the name of a defence to switch off, or null. */
   static async open({ mutant: name = null } = {}) {
@@ -54,7 +56,7 @@ export class Job {
 
   /** Opens plain HLS.js: the measure of everything. */
   plain(name, query = {}, rest = {}) {
-    return this.viewers.open(name, { mode: 'off', hash: 1, frags: 1, ...query }, rest);
+    return this.viewers.open(name, { mode: 'plain', hash: 1, frags: 1, ...query }, rest);
   }
 
   /** Waits until so many milliseconds have gone since `since`. */

@@ -29,7 +29,8 @@ export class Viewers {
 
   named(name) { return this.all.find((viewer) => viewer.name === name); }
 
-  reports() { return Promise.all(this.all.map((viewer) => viewer.report())); }
+  /** Of all that are still open. */
+  reports() { return Promise.all(this.all.filter((viewer) => !viewer.page.isClosed()).map((viewer) => viewer.report())); }
 }
 
 export class Viewer {

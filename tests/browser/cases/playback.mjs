@@ -1,0 +1,73 @@
+// Four viewers of the live stream for a minute, on each supported release of HLS.js, and each way of plugging the SDK in.
+
+import assert from 'node:assert/strict';
+import { offload } from '../offload.mjs';
+import { bytesEqualOrigin, playsWell, quiet, requestsInLog, statsComplete } from '../lib/checks.mjs';
+import { brief, pause } from '../lib/viewers.mjs';
+
+const JOIN_GAP_MS = 1000;
+const SETTLED_MS = 10_000; // after the last join: from here on offload counts as warm
+
+export const cases = [
+  ...['1.7', '1.6', '1.5'].map((version) => ({ name: `playback-${version}`, limitMs: 100_000, run: (job) => playback(job, version, 4, 60_000) })),
+  { name: 'offload-2', limitMs: 100_000, aside: true, run: (job) => playback(job, '1.7', 2, 60_000) },
+  { name: 'snippet-1.5', limitMs: 45_000, run: (job) => pluggedIn(job, '1.5', 'snippet') },
+  { name: 'snippet-1.6', limitMs: 45_000, run: (job) => pluggedIn(job, '1.6', 'snippet') },
+  { name: 'shared-loader-1.7', limitMs: 45_000, run: (job) => pluggedIn(job, '1.7', 'shared') },
+];
+
+async function playback(job, version, count, wholeMs) {
+  const viewers = await join(job, count, { hls: version });
+  await pause(SETTLED_MS);
+  const warm = { t: Date.now(), delivered: delivered(await job.viewers.reports()) };
+  await job.until(job.startedAt, wholeMs);
+  const reports = await job.viewers.reports();
+  const log = job.demo.log();
+  const whole = offload(log, delivered(reports));
+  const late = offload(log, delivered(reports) - warm.delivered, { since: warm.t });
+  playsWell(reports);
+  for (const r of reports.slice(1)) assert.ok(r.fromPeers > 0, `${r.name} got nothing from peers: ${brief(r)}`);
+  const compared = await bytesEqualOrigin(job.witness, viewers);
+  for (const viewer of viewers) statsComplete(viewer.name, await viewer.fragments());
+  const requests = requestsInLog(viewers, log);
+  await quiet(viewers);
+  const startups = reports.map((r) => Math.round(r.startupMs));
+  return {
+    figures: { version, viewers: count, offload: whole.offload, warm: late.offload, startups },
+    text: `offload ${percent(whole.offload)} whole, ${percent(late.offload)} warm; startup ${startups.join('/')} ms; ${compared} payloads equal, ${requests} requests in the log`,
+  };
+}
+
+/** Two viewers who plug the SDK in as the page does that copied our snippet. */
+async function pluggedIn(job, version, way) {
+  const viewers = await join(job, 2, { hls: version, way });
+  await viewers[1].until('bytes from peers', (r) => r.fromPeers > 0, 25_000);
+  await pause(3000);
+  const reports = await job.viewers.reports();
+  playsWell(reports);
+  const compared = await bytesEqualOrigin(job.witness, viewers);
+  for (const viewer of viewers) statsComplete(viewer.name, await viewer.fragments());
+  requestsInLog(viewers, job.demo.log());
+  await quiet(viewers);
+  return `${reports.map((r) => r.fromPeers).join('/')} B from peers, ${compared} payloads equal`;
+}
+
+/** Viewers one after the other, each playing before the next comes. */
+export async function join(job, count, query = {}) {
+  const viewers = [];
+  for (let i = 1; i <= count; i += 1) {
+    const viewer = await job.mesh(`viewer-${i}`, query);
+    await viewer.playing();
+    viewers.push(viewer);
+    if (i < count) await pause(JOIN_GAP_MS);
+  }
+  return viewers;
+}
+
+function delivered(reports) {
+  return reports.reduce((sum, r) => sum + r.deliveredBytes, 0);
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
+}
