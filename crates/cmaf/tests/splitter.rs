@@ -42,7 +42,8 @@ fn boxes_after_the_last_mdat_make_a_fragment_of_their_own() {
 
 #[test]
 fn sizes_of_64_bits_and_open_ones_are_read() {
-    let bytes = [moof(true), large(b"mdat", &[0; 100]), moof(false), b"\0\0\0\0mdat".to_vec(), vec![0; 70]].concat();
+    let bytes =
+        [moof(true), large(b"mdat", &[0; 100]), moof(false), b"\0\0\0\0mdat".to_vec(), vec![0; 70]].concat();
     let first = (moof(true).len() + 116) as u32;
     let second = (moof(false).len() + 78) as u32;
     assert_eq!(cuts(&bytes), (vec![(0, first, true), (first, second, false)], Verdict::Cmaf));
@@ -68,7 +69,8 @@ fn mpeg_ts_is_tiled_by_whole_packets() {
 
 #[test]
 fn everything_else_is_tiled_by_64_kibibytes() {
-    let texts = [&b"WEBVTT - some title\n\n"[..], b"\xff\xf1\x50\x80\x2e\x7f\xfc\xde", b"ID3\x04\0\0\0\0\0\x3fPRIV"];
+    let texts =
+        [&b"WEBVTT - some title\n\n"[..], b"\xff\xf1\x50\x80\x2e\x7f\xfc\xde", b"ID3\x04\0\0\0\0\0\x3fPRIV"];
     for text in texts {
         let bytes = [text, &[0; 70_000]].concat();
         let (found, verdict) = cuts(&bytes);
@@ -168,7 +170,8 @@ fn every_track_must_begin_with_a_sync_sample() {
         let trun = [&4u32.to_be_bytes()[..], &[0, 0, 0, 1], &sample(sync)].concat();
         boxed(b"traf", &[boxed(b"tfhd", &[0; 8]), boxed(b"trun", &trun)].concat())
     };
-    let of = |a, b| cuts(&[boxed(b"moof", &[traf(a), traf(b)].concat()), boxed(b"mdat", &[])].concat()).0[0].2;
+    let of =
+        |a, b| cuts(&[boxed(b"moof", &[traf(a), traf(b)].concat()), boxed(b"mdat", &[])].concat()).0[0].2;
     assert!(of(true, true) && !of(true, false) && !of(false, true));
 }
 
