@@ -1,1 +1,39 @@
-//! Being built.
+//! The origin's side of the mesh: it signs media fragment by fragment and publishes the lists.
+//!
+//! A viewer may only pass on bytes that the origin vouched for, so somebody at the origin has to cut every
+//! segment where a viewer may relay it, hash each piece, and sign the list of pieces as it grows. That is
+//! this crate. Two ways of doing it stand here:
+//!
+//! * [`directory`]: a finished VOD directory. Every playlist is read, every segment cut and signed, and only
+//!   when all of it went well are the sidecars (`<segment>.mfi`), the indexes (`<rendition>.mfi.json`) and
+//!   `keys.json` renamed into place.
+//! * [`loop_live`]: the same directory played as an endless live stream for demos and tests. Each round is
+//!   [retimed](retime) so that a player sees one continuous timeline; each fragment is signed at the moment
+//!   it would have left an encoder.
+//!
+//! Whatever the input, signing goes through one [`Desk`]: it holds the key, the stream's name and the
+//! [epoch], and refuses to sign two digests for one media sequence number and resource. [`cut`] finds
+//! the pieces, [`keys`] keeps the private key private, [`atomic`] makes files appear whole or not at all.
+//!
+//! [`http`] is an ordinary HTTP server over all this: playlists, media with ranges, lists that can be waited
+//! for, the key set, an access log that counts the bytes really sent, and knobs that make it as slow as a
+//! laboratory wants it.
+
+pub mod atomic;
+mod boxes;
+pub mod clock;
+pub mod cut;
+mod desk;
+//pub mod directory;
+pub mod epoch;
+mod error;
+pub mod http;
+pub mod keys;
+pub mod loop_live;
+pub mod playlist;
+pub mod retime;
+#[cfg(test)]
+mod testing;
+
+pub use desk::{Desk, Growing, Subject};
+pub use error::OriginError;

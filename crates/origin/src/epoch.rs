@@ -1,0 +1,69 @@
+//! Epochs: numbers that never fall, so that what was signed before a restart is told from what comes after.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::OriginError;
+use crate::atomic::{self, Mode};
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    last: u64,
+}
+
+/// Takes the next epoch: the wall clock in milliseconds, or one more than the last one taken if the clock
+/// went backwards. The state file is written before the epoch is returned, so no crash can repeat it.
+pub fn take(path: &Path, now_ms: u64) -> Result<u64, OriginError> {
+    let epoch = match last(path)? {
+        Some(last) => now_ms.max(last.saturating_add(1)),
+        None => now_ms,
+    };
+    let json = format!("{{\"last\":{epoch}}}\n");
+    atomic::write(path, json.as_bytes(), Mode::Public)?;
+    Ok(epoch)
+}
+
+/// The last epoch taken, `None` when there is no state file yet.
+pub fn last(path: &Path) -> Result<Option<u64>, OriginError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(OriginError::io("cannot read", path)(e)),
+    };
+    let state: State = serde_json::from_slice(&bytes).map_err(|e| OriginError::State {
+        path: path.to_path_buf(),
+        reason: format!("{e}; expected {{\"last\": <number>}} as this origin writes it"),
+    })?;
+    Ok(Some(state.last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn epochs_never_fall() {
+        let dir = TempDir::new();
+        let path = dir.path().join("epoch.json");
+        assert_eq!(last(&path).unwrap(), None);
+        assert_eq!(take(&path, 1000).unwrap(), 1000);
+        assert_eq!(take(&path, 900).unwrap(), 1001);
+        assert_eq!(take(&path, 1001).unwrap(), 1002);
+        assert_eq!(take(&path, 5000).unwrap(), 5000);
+        assert_eq!(last(&path).unwrap(), Some(5000));
+    }
+
+    #[test]
+    fn a_broken_state_file_is_an_error_and_stays() {
+        let dir = TempDir::new();
+        let path = dir.path().join("epoch.json");
+        fs::write(&path, "garbage").unwrap();
+        let error = take(&path, 1).unwrap_err().to_string();
+        assert!(error.contains("epoch.json") && error.contains("expected"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"garbage");
+    }
+}

@@ -1,0 +1,242 @@
+//! The stream itself: what is complete, what is open, what is due next.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use meshedflow_manifest::{Kind, SignedList, Text};
+
+use super::source::{LoopRendition, LoopSource};
+use crate::clock::unix_s;
+use crate::cut::{Cut, whole};
+use crate::desk::{Desk, Growing, Subject};
+use crate::OriginError;
+
+/// How a loop is played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopOptions {
+    /// Complete segments in the playlist, at least 3 (RFC 8216bis section 6.2.2).
+    pub window: usize,
+    /// Media sequence number of the first segment.
+    pub first_msn: u64,
+    /// Whether playlists carry `EXT-X-PROGRAM-DATE-TIME`.
+    pub program_date_time: bool,
+}
+
+impl Default for LoopOptions {
+    fn default() -> Self {
+        Self { window: 6, first_msn: 0, program_date_time: true }
+    }
+}
+
+/// An endless live stream. Ask [`next_due`](Self::next_due) when to [`advance`](Self::advance).
+pub struct LiveLoop {
+    source: LoopSource,
+    options: LoopOptions,
+    desk: Desk,
+    /// Wall clock at the start of the timeline, in milliseconds; can lie before 1970 for a late first msn.
+    zero_ms: i64,
+    renditions: Vec<LiveRendition>,
+}
+
+/// What is available of one rendition.
+pub struct LiveRendition {
+    /// The signed list of the init segment.
+    pub init_list: SignedList,
+    /// Segments in order; the last one is open, all others are complete.
+    pub segments: VecDeque<LiveSegment>,
+}
+
+/// A segment of the stream.
+pub struct LiveSegment {
+    /// Media sequence number.
+    pub msn: u64,
+    /// Its file name, also its signed name.
+    pub uri: String,
+    /// When it begins on the wall clock, in milliseconds.
+    pub begins_ms: u64,
+    /// How long it plays, in microseconds.
+    pub duration_us: u64,
+    /// When its last fragment was released, in milliseconds of the wall clock; `None` while it is open.
+    pub completed_ms: Option<u64>,
+    /// The list as signed last; `None` before the first fragment.
+    pub list: Option<SignedList>,
+    bytes: Bytes,
+    cuts: Vec<Cut>,
+    growing: Growing,
+}
+
+impl LiveSegment {
+    /// The bytes released so far.
+    pub fn released(&self) -> Bytes {
+        let end = self.growing.records().last().map_or(0, |r| r.end());
+        self.bytes.slice(..usize::try_from(end).unwrap_or(0).min(self.bytes.len()))
+    }
+
+    /// True once all fragments are out.
+    pub fn is_complete(&self) -> bool {
+        self.completed_ms.is_some()
+    }
+
+    /// Fragments released so far.
+    pub fn count(&self) -> usize {
+        self.growing.records().len()
+    }
+}
+
+impl LiveLoop {
+    /// Starts the stream at `now_ms` with its whole window complete.
+    pub fn start(source: LoopSource, options: LoopOptions, desk: Desk, now_ms: u64) -> Result<Self, OriginError> {
+        let window = options.window.max(3) as u64;
+        let last = options.first_msn.saturating_add(window - 1);
+        let ends_us = source.renditions.iter().map(|r| r.span_us(last).1).max().unwrap_or(0);
+        let zero_ms = now_ms as i64 - (ends_us.div_ceil(1000)) as i64;
+        let mut live = Self { source, options, desk, zero_ms, renditions: Vec::new() };
+        for index in 0..live.source.renditions.len() {
+            let rendition = live.open_rendition(index, now_ms)?;
+            live.renditions.push(rendition);
+        }
+        live.advance(now_ms)?;
+        Ok(live)
+    }
+
+    /// Releases and signs every fragment that is due at `now_ms`. True if there was one.
+    pub fn advance(&mut self, now_ms: u64) -> Result<bool, OriginError> {
+        let mut released = false;
+        for index in 0..self.renditions.len() {
+            while self.due_ms(index).is_some_and(|due| due <= now_ms) {
+                self.release(index, now_ms)?;
+                released = true;
+            }
+        }
+        let oldest = self.renditions.iter().filter_map(|r| r.segments.front()).map(|s| s.msn).min();
+        self.desk.forget_before(oldest.unwrap_or(0));
+        Ok(released)
+    }
+
+    /// Wall clock in milliseconds at which the next fragment is due: call [`advance`](Self::advance) then.
+    pub fn next_due(&self) -> u64 {
+        (0..self.renditions.len()).filter_map(|i| self.due_ms(i)).min().unwrap_or(u64::MAX)
+    }
+
+    /// The directory behind the stream.
+    pub fn source(&self) -> &LoopSource {
+        &self.source
+    }
+
+    /// How it is played.
+    pub fn options(&self) -> &LoopOptions {
+        &self.options
+    }
+
+    /// The stream's name in signed lists.
+    pub fn stream(&self) -> &Text {
+        self.desk.stream()
+    }
+
+    /// The epoch that all its lists carry.
+    pub fn epoch(&self) -> u64 {
+        self.desk.epoch()
+    }
+
+    /// A rendition with what is available of it, by its place in the source.
+    pub fn rendition(&self, index: usize) -> Option<(&LoopRendition, &LiveRendition)> {
+        self.source.renditions.get(index).zip(self.renditions.get(index))
+    }
+
+    /// A segment that is still available.
+    pub fn segment(&self, rendition: usize, msn: u64) -> Option<&LiveSegment> {
+        self.renditions.get(rendition)?.segments.iter().find(|s| s.msn == msn)
+    }
+
+    fn open_rendition(&mut self, index: usize, now_ms: u64) -> Result<LiveRendition, OriginError> {
+        let Some(rendition) = self.source.renditions.get(index) else { return Err(lost()) };
+        let subject = Subject {
+            rendition: rendition.name.clone(),
+            kind: Kind::Init,
+            msn: self.options.first_msn,
+            dsn: 0,
+            name: rendition.init_uri.clone(),
+            range_base: 0,
+            init_digest: [0; 32],
+            issued_at: unix_s(now_ms),
+        };
+        let cut = whole(&rendition.init).ok_or_else(lost)?;
+        let init_list = self.desk.sign_whole(subject, &rendition.init, &[cut])?;
+        let first = self.open_segment(index, self.options.first_msn, now_ms)?;
+        Ok(LiveRendition { init_list, segments: VecDeque::from([first]) })
+    }
+
+    fn open_segment(&self, index: usize, msn: u64, now_ms: u64) -> Result<LiveSegment, OriginError> {
+        let Some(rendition) = self.source.renditions.get(index) else { return Err(lost()) };
+        let (_, segment) = rendition.locate(msn).ok_or_else(lost)?;
+        let (begins_us, ends_us) = rendition.span_us(msn);
+        let uri = format!("seg_{msn}.m4s");
+        let growing = self.desk.open(Subject {
+            rendition: rendition.name.clone(),
+            kind: segment.kind,
+            msn,
+            dsn: 0,
+            name: uri.clone(),
+            range_base: 0,
+            init_digest: rendition.init_digest,
+            issued_at: unix_s(now_ms),
+        });
+        Ok(LiveSegment {
+            msn,
+            uri,
+            begins_ms: self.wall_ms(begins_us),
+            duration_us: ends_us - begins_us,
+            completed_ms: None,
+            list: None,
+            bytes: rendition.segment(msn).ok_or_else(lost)?,
+            cuts: segment.cuts.clone(),
+            growing,
+        })
+    }
+
+    /// When the next fragment of a rendition is due.
+    fn due_ms(&self, index: usize) -> Option<u64> {
+        let open = self.renditions.get(index)?.segments.back()?;
+        let rendition = self.source.renditions.get(index)?;
+        Some(self.wall_ms(rendition.piece_end_us(open.msn, open.count())))
+    }
+
+    fn release(&mut self, index: usize, now_ms: u64) -> Result<(), OriginError> {
+        let due = self.due_ms(index).unwrap_or(now_ms);
+        let Some(open) = self.renditions.get_mut(index).and_then(|r| r.segments.back_mut()) else {
+            return Err(lost());
+        };
+        let Some(cut) = open.cuts.get(open.growing.records().len()) else { return Err(lost()) };
+        open.growing.append(cut.of(&open.bytes), cut);
+        let closed = open.growing.records().len() == open.cuts.len();
+        open.list = Some(self.desk.sign(&open.growing, closed)?);
+        if closed {
+            open.completed_ms = Some(due);
+            let next = open.msn + 1;
+            let segment = self.open_segment(index, next, now_ms)?;
+            self.keep(index, segment);
+        }
+        Ok(())
+    }
+
+    /// A segment stays available for one more window after it left the playlist (RFC 8216bis section 6.2.2).
+    fn keep(&mut self, index: usize, segment: LiveSegment) {
+        let most = 2 * self.options.window.max(3) + 1;
+        if let Some(rendition) = self.renditions.get_mut(index) {
+            rendition.segments.push_back(segment);
+            while rendition.segments.len() > most {
+                rendition.segments.pop_front();
+            }
+        }
+    }
+
+    fn wall_ms(&self, timeline_us: u64) -> u64 {
+        let ms = timeline_us.div_ceil(1000) as i64;
+        u64::try_from(self.zero_ms.saturating_add(ms)).unwrap_or(0)
+    }
+}
+
+/// Only reachable if this file contradicts itself: indexes come from the source's own length.
+fn lost() -> OriginError {
+    OriginError::media("loop", "segment or rendition out of range; expected one of the source")
+}
