@@ -1,0 +1,123 @@
+//! Which fragments of which segments somebody holds: my own for others, theirs for me.
+
+use std::collections::BTreeMap;
+
+use crate::time::Time;
+
+/// Fragments held of one segment, as bits, least significant first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held(Vec<u8>);
+
+/// A segment has at most this many fragments.
+pub(crate) const FRAGMENT_LIMIT: u16 = 1024;
+
+impl Held {
+    /// From the bytes of a frame; more than 1,024 bits are cut off.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.iter().take(usize::from(FRAGMENT_LIMIT) / 8).copied().collect())
+    }
+
+    /// Bytes for a frame.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+
+    /// Notes fragment `i`.
+    pub(crate) fn set(&mut self, i: u16) {
+        let (byte, bit) = (usize::from(i / 8), i % 8);
+        if i >= FRAGMENT_LIMIT {
+            return;
+        }
+        if self.0.len() <= byte {
+            self.0.resize(byte + 1, 0);
+        }
+        if let Some(b) = self.0.get_mut(byte) {
+            *b |= 1 << bit;
+        }
+    }
+
+    /// True if fragment `i` is held.
+    pub(crate) fn has(&self, i: u16) -> bool {
+        self.0.get(usize::from(i / 8)).is_some_and(|b| b >> (i % 8) & 1 == 1)
+    }
+
+    /// True if the first `count` are all held.
+    pub(crate) fn has_all(&self, count: u16) -> bool {
+        (0..count).all(|i| self.has(i))
+    }
+
+    /// True if none is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|b| *b == 0)
+    }
+}
+
+/// One segment of a neighbour.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RemoteSegment {
+    /// Records in its list.
+    pub(crate) count: u16,
+    /// Its list is closed.
+    pub(crate) closed: bool,
+    /// Its list's hash.
+    pub(crate) list_hash: u64,
+    /// What it holds.
+    pub(crate) held: Held,
+    /// It must not be asked for this segment before then.
+    pub(crate) not_before: Time,
+}
+
+/// One lane of a neighbour.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RemoteLane {
+    /// Epoch of the segments below.
+    pub(crate) epoch: u64,
+    /// When a map or delta was last heard.
+    pub(crate) heard: Time,
+    /// Election class and wanted range.
+    pub(crate) elect: Option<meshedflow_protocol::wire::Elect>,
+    /// Whom it takes for electable.
+    pub(crate) view: meshedflow_protocol::wire::View,
+    /// The neighbour's queue in milliseconds, as last told.
+    pub(crate) queue_ms: u32,
+    /// Segments by media sequence number, at most 256.
+    pub(crate) segments: BTreeMap<u64, RemoteSegment>,
+}
+
+/// Segments kept per neighbour and lane.
+pub(crate) const MAP_LIMIT: usize = 256;
+
+impl RemoteLane {
+    /// The entry for `msn`, made if absent; the oldest go beyond 256.
+    pub(crate) fn entry(&mut self, msn: u64) -> &mut RemoteSegment {
+        if self.segments.len() >= MAP_LIMIT && !self.segments.contains_key(&msn) {
+            self.segments.pop_first();
+        }
+        self.segments.entry(msn).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_survive_the_trip_and_stay_bounded() {
+        let mut h = Held::default();
+        [0, 3, 9].into_iter().for_each(|i| h.set(i));
+        let back = Held::from_bytes(&h.to_bytes());
+        assert_eq!(h, back);
+        assert!(back.has(9) && !back.has(8) && !back.has_all(2) && back.has_all(1));
+        h.set(60_000);
+        assert!(!h.has(60_000));
+        assert_eq!(Held::from_bytes(&[255; 4096]).to_bytes().len(), 128);
+    }
+
+    #[test]
+    fn a_neighbour_cannot_make_me_keep_more_than_256_segments() {
+        let mut lane = RemoteLane::default();
+        (0..1_000).for_each(|msn| lane.entry(msn).count = 1);
+        assert_eq!(lane.segments.len(), MAP_LIMIT);
+        assert!(lane.segments.contains_key(&999));
+    }
+}

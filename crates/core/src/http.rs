@@ -1,0 +1,114 @@
+//! GETs on their way: what each is for, and what its end means.
+
+use core::time::Duration;
+
+use crate::input::{BlobId, HttpFailure, HttpId, HttpInput, LaneNo, LoadId};
+use crate::mesh::Mesh;
+use crate::output::{HttpGet, Output, Purpose};
+use crate::segment::SegKey;
+use crate::time::Time;
+
+/// An open GET.
+#[derive(Debug)]
+pub(crate) struct HttpJob {
+    pub(crate) kind: JobKind,
+    pub(crate) started: Time,
+    pub(crate) head: Option<Time>,
+    /// The load it was made for, if any.
+    pub(crate) load: Option<LoadId>,
+}
+
+/// What a GET is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum JobKind {
+    Segment(SegKey),
+    Direct(LoadId),
+    List { lane: LaneNo, msn: Option<u64> },
+    Keys(String),
+    Policy,
+}
+
+/// A media GET to be made.
+pub(crate) struct MediaGet {
+    pub(crate) kind: JobKind,
+    pub(crate) url: String,
+    pub(crate) range: Option<(u64, u64)>,
+    pub(crate) purpose: Purpose,
+    pub(crate) lane: LaneNo,
+    pub(crate) load: Option<LoadId>,
+}
+
+impl Mesh {
+    /// Begins a media GET; its body goes into a blob of its own.
+    pub(crate) fn get_media(&mut self, get: MediaGet) -> (HttpId, BlobId) {
+        let (http, blob) = (HttpId(self.fresh()), self.fresh_blob());
+        let MediaGet { kind, url, range, purpose, lane, load } = get;
+        self.https.insert(http, HttpJob { kind, started: self.now, head: None, load });
+        self.push(Output::Get(HttpGet {
+            http,
+            url,
+            range,
+            purpose,
+            lane: Some(lane),
+            load,
+            blob: Some(blob),
+        }));
+        (http, blob)
+    }
+
+    /// Begins a GET of a small document.
+    pub(crate) fn get_document(&mut self, kind: JobKind, url: String, purpose: Purpose) -> HttpId {
+        let http = HttpId(self.fresh());
+        self.https.insert(http, HttpJob { kind, started: self.now, head: None, load: None });
+        let get = HttpGet { http, url, range: None, purpose, lane: None, load: None, blob: None };
+        self.push(Output::Get(get));
+        http
+    }
+
+    pub(crate) fn on_http_head(&mut self, http: HttpId, status: u16, length: Option<u64>) {
+        let Some(job) = self.https.get_mut(&http) else { return };
+        job.head = Some(self.now);
+        if let JobKind::Segment(key) = job.kind {
+            self.on_segment_head(key, http, status, length);
+        }
+    }
+
+    /// The GET is over; `job` is already out of the table.
+    pub(crate) fn finish_http(&mut self, http: HttpId, job: HttpJob, event: HttpInput<'_>) {
+        match (job.kind.clone(), event) {
+            (JobKind::Segment(key), HttpInput::Done { length }) => {
+                self.sample_http(&job, length);
+                self.on_segment_body(key, http, length);
+            }
+            (JobKind::Segment(key), HttpInput::Failed(why)) => self.on_segment_failed(key, http, &job, why),
+            (JobKind::Direct(load), HttpInput::Done { length }) => {
+                self.sample_http(&job, length);
+                self.on_direct_body(load, http, length);
+            }
+            (JobKind::Direct(load), HttpInput::Failed(_)) => self.on_direct_failed(load, http),
+            (JobKind::List { lane, msn }, HttpInput::Body(body)) => self.on_list_document(lane, msn, body),
+            (JobKind::List { lane, msn }, HttpInput::Failed(why)) => self.on_list_failed(lane, msn, why),
+            (JobKind::Keys(origin), HttpInput::Body(body)) => self.on_keys(&origin, body),
+            (JobKind::Keys(origin), HttpInput::Failed(why)) => self.on_keys_failed(&origin, why),
+            (JobKind::Policy, HttpInput::Body(body)) => self.on_policy(body),
+            (JobKind::Policy, HttpInput::Failed(why)) => self.on_policy_failed(why),
+            _ => {}
+        }
+    }
+
+    fn sample_http(&mut self, job: &HttpJob, length: u32) {
+        let Some(head) = job.head else { return };
+        let body = self.now.since(head);
+        self.http.sample(length, head.since(job.started), body.max(Duration::from_millis(1)));
+    }
+}
+
+/// One line for people.
+pub(crate) fn failure_text(why: HttpFailure) -> String {
+    match why {
+        HttpFailure::Status(status) => format!("HTTP {status}"),
+        HttpFailure::Network => "no response".into(),
+        HttpFailure::Timeout => "timed out".into(),
+        HttpFailure::TooLong => "more bytes than expected".into(),
+    }
+}

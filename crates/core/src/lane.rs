@@ -1,0 +1,171 @@
+//! One media playlist: its segments, its trust anchors, and where this viewer stands in it.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use meshedflow_manifest::Anchor;
+
+use crate::input::{HttpId, LaneInfo, LaneKind, LoadRequest};
+use crate::output::Reason;
+use crate::scheduler::deadline::BufferBound;
+use crate::segment::Segment;
+use crate::time::Time;
+
+/// Segments remembered per lane; the oldest go first.
+pub(crate) const SEGMENT_LIMIT: usize = 512;
+
+/// State of one lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) info: LaneInfo,
+    /// Known from the page or learned from the list that the playlist's own origin serves.
+    pub(crate) rendition: Option<String>,
+    /// Epochs as the origin's own document names them.
+    pub(crate) anchor: Option<Anchor>,
+    pub(crate) lists: ListState,
+    pub(crate) target: Duration,
+    pub(crate) live: bool,
+    pub(crate) segments: BTreeMap<u64, Segment>,
+    /// SHA-256 of init segments read over HTTP, by name.
+    pub(crate) inits: BTreeMap<String, [u8; 32]>,
+    /// Highest msn that anyone is known to know.
+    pub(crate) newest: Option<u64>,
+    pub(crate) last_requested: Option<u64>,
+    /// The latest request's URL and name: base and query for prefetches.
+    pub(crate) latest_url: Option<(String, String)>,
+    pub(crate) first_load: Option<Time>,
+    pub(crate) last_load: Time,
+    pub(crate) bound: BufferBound,
+    pub(crate) media_loads: u32,
+    pub(crate) joined: bool,
+    pub(crate) prefetch_blocked_until: Time,
+    pub(crate) bitrate_bps: u32,
+    pub(crate) map_due: Time,
+    /// Why it takes no part, if it does not.
+    pub(crate) refused: Option<Reason>,
+}
+
+/// Fetching of the rolling list.
+#[derive(Debug, Default)]
+pub(crate) struct ListState {
+    pub(crate) open: Option<HttpId>,
+    pub(crate) failures: u32,
+    pub(crate) not_before: Time,
+    pub(crate) last_ok: Option<Time>,
+}
+
+impl Lane {
+    /// A lane nothing is known of yet.
+    pub(crate) fn new(info: LaneInfo) -> Self {
+        Self {
+            rendition: info.rendition.clone(),
+            info,
+            anchor: None,
+            lists: ListState::default(),
+            target: Duration::from_secs(4),
+            live: false,
+            segments: BTreeMap::new(),
+            inits: BTreeMap::new(),
+            newest: None,
+            last_requested: None,
+            latest_url: None,
+            first_load: None,
+            last_load: Time::default(),
+            bound: BufferBound::default(),
+            media_loads: 0,
+            joined: false,
+            prefetch_blocked_until: Time::default(),
+            bitrate_bps: 0,
+            map_due: Time::default(),
+            refused: None,
+        }
+    }
+
+    /// The segment, made if absent.
+    pub(crate) fn segment(&mut self, msn: u64) -> &mut Segment {
+        self.segments.entry(msn).or_default()
+    }
+
+    /// Takes in what a request tells.
+    pub(crate) fn note_request(&mut self, now: Time, r: &LoadRequest) {
+        self.live = r.live;
+        self.first_load.get_or_insert(now);
+        self.last_load = now;
+        self.latest_url = Some((r.url.clone(), r.name.clone()));
+        if r.duration_ms > 0 && self.last_requested.is_none() {
+            self.target = Duration::from_millis(r.duration_ms.into());
+        }
+        if r.bitrate_bps > 0 {
+            self.bitrate_bps = r.bitrate_bps;
+        }
+        self.bound.requested(r.msn);
+        self.last_requested = Some(r.msn);
+        let seg = self.segment(r.msn);
+        seg.url = Some(r.url.clone());
+        seg.name = Some(r.name.clone());
+        seg.byte_range = r.range;
+        seg.init = r.init.clone();
+        seg.discontinuity = Some(r.discontinuity);
+        seg.duration = Duration::from_millis(r.duration_ms.into());
+        seg.bitrate_bps = r.bitrate_bps;
+        seg.complete_known = true;
+    }
+
+    /// Still being watched: a load not longer ago than three target durations.
+    pub(crate) fn is_active(&self, now: Time) -> bool {
+        self.first_load.is_some() && now.since(self.last_load) < (self.target * 3).max(Duration::from_secs(6))
+    }
+
+    /// Main lanes decide startup and buffer; audio follows the same rules for itself.
+    pub(crate) fn is_media(&self) -> bool {
+        self.info.kind != LaneKind::Subtitle
+    }
+
+    /// URL of a segment that a verified list names, inside the directory of a segment that HLS.js asked
+    /// for, with the query of that request; `None` if the hint leads elsewhere.
+    pub(crate) fn prefetch_url(&self, uri: &str) -> Option<String> {
+        let plain = !uri.is_empty() && !uri.starts_with('/') && !uri.contains([':', '\\', '?', '#', '%']);
+        if !plain || uri.split('/').any(|part| part == ".." || part == "." || part.is_empty()) {
+            return None;
+        }
+        let (url, name) = self.latest_url.as_ref()?;
+        let (path, query) = url.split_once('?').map_or((url.as_str(), ""), |(p, q)| (p, q));
+        let base = path.strip_suffix(name.as_str())?;
+        let dir = |s: &str| s.rsplit_once('/').map(|(d, _)| d.to_owned());
+        if dir(name) != dir(uri) {
+            return None;
+        }
+        Some(if query.is_empty() { format!("{base}{uri}") } else { format!("{base}{uri}?{query}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(url: &str, name: &str) -> Lane {
+        let mut lane = Lane::new(LaneInfo {
+            playlist: "https://o.example/live/v/index.m3u8".into(),
+            origin: "https://o.example".into(),
+            list_url: "https://o.example/live/v/index.mfi.json".into(),
+            rendition: None,
+            kind: LaneKind::Main,
+        });
+        lane.latest_url = Some((url.into(), name.into()));
+        lane
+    }
+
+    #[test]
+    fn prefetches_stay_in_the_directory_and_keep_the_query() {
+        let l = lane("https://cdn.example/live/v/seg_1.m4s?token=a", "seg_1.m4s");
+        assert_eq!(
+            l.prefetch_url("seg_2.m4s").as_deref(),
+            Some("https://cdn.example/live/v/seg_2.m4s?token=a")
+        );
+        for bad in
+            ["../seg_2.m4s", "/etc/seg", "https://evil.example/x", "a/../b", "sub/seg_2.m4s", "", "%2e%2e/x"]
+        {
+            assert_eq!(l.prefetch_url(bad), None, "{bad}");
+        }
+    }
+}

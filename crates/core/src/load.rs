@@ -1,0 +1,158 @@
+//! One HLS.js request: it waits on its segment, or goes to the origin on its own.
+
+pub(crate) mod assembly;
+pub(crate) mod rescue;
+pub(crate) mod source;
+
+use core::time::Duration;
+
+use crate::http::{JobKind, MediaGet};
+use crate::input::{BlobId, Due, HttpId, LoadId, LoadKind, LoadRequest, Span};
+use crate::mesh::Mesh;
+use crate::output::{Event, Loaded, Output, Purpose, Reason};
+use crate::segment::SegKey;
+use crate::time::Time;
+
+/// An open load.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) request: LoadRequest,
+    pub(crate) asked: Time,
+    pub(crate) route: Route,
+    /// As last told to the page.
+    pub(crate) due: Option<Due>,
+    pub(crate) fell_back: Option<Reason>,
+    /// Bytes last told as progress.
+    pub(crate) told: u32,
+}
+
+/// Where a load's bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The segment of its lane, from whoever has it.
+    Segment(SegKey),
+    /// A GET of its own.
+    Direct(HttpId, BlobId),
+}
+
+impl Mesh {
+    pub(crate) fn on_load(&mut self, request: LoadRequest) {
+        if !self.lanes.contains_key(&request.lane) || request.http_only || request.kind != LoadKind::Media {
+            return self.load_directly(request, Reason::HttpOnly);
+        }
+        let key = SegKey { lane: request.lane, msn: request.msn };
+        if let Some(lane) = self.lanes.get_mut(&key.lane) {
+            lane.note_request(self.now, &request);
+            lane.media_loads += 1;
+        }
+        self.check_fit(key);
+        let load = Load {
+            asked: self.now,
+            route: Route::Segment(key),
+            due: None,
+            fell_back: None,
+            told: 0,
+            request,
+        };
+        self.loads.insert(load.request.load, load);
+        self.prepare_lane(key.lane);
+        self.learned(key, Duration::ZERO, true, 0);
+        self.decide(key);
+    }
+
+    fn load_directly(&mut self, request: LoadRequest, reason: Reason) {
+        let get = MediaGet {
+            kind: JobKind::Direct(request.load),
+            url: request.url.clone(),
+            range: request.range,
+            purpose: Purpose::Media,
+            lane: request.lane,
+            load: Some(request.load),
+        };
+        let (http, blob) = self.get_media(get);
+        let id = request.load;
+        let asked = self.now;
+        let load =
+            Load { request, asked, route: Route::Direct(http, blob), due: None, fell_back: None, told: 0 };
+        self.loads.insert(id, load);
+        self.tell_due(id, None, reason);
+    }
+
+    /// The body of a direct load is there: deliver it, and remember what an init segment hashes to.
+    pub(crate) fn on_direct_body(&mut self, id: LoadId, _http: HttpId, length: u32) {
+        let Some(load) = self.loads.remove(&id) else { return };
+        let Route::Direct(_, blob) = load.route else { return };
+        self.tally.http_bytes(Reason::HttpOnly, length);
+        self.push(Output::Loaded(Loaded {
+            load: id,
+            parts: vec![Span { blob, at: 0, len: length }],
+            from_peers: 0,
+            from_http: length,
+            report_bps: None,
+            report_ttfb_ms: 0,
+            reason: Reason::HttpOnly,
+        }));
+        self.measure_init(&load.request, blob, length);
+    }
+
+    pub(crate) fn on_direct_failed(&mut self, id: LoadId, http: HttpId) {
+        if let Some(Load { route: Route::Direct(_, blob), .. }) = self.loads.remove(&id) {
+            self.push(Output::LoadFailed { load: id, http });
+            self.push(Output::FreeBlob(blob));
+        }
+    }
+
+    pub(crate) fn on_load_aborted(&mut self, id: LoadId) {
+        let Some(load) = self.loads.remove(&id) else { return };
+        match load.route {
+            Route::Direct(http, blob) => {
+                self.https.remove(&http);
+                self.push(Output::AbortGet(http));
+                self.push(Output::FreeBlob(blob));
+            }
+            Route::Segment(key) => self.detach(key),
+        }
+    }
+
+    /// The player left: what others depend on goes on, the rest stops at once.
+    fn detach(&mut self, key: SegKey) {
+        if self.has_load(key)
+            || (self.seg(key).is_some_and(|s| s.mine.is_some()) && self.lane_has_company(key.lane))
+        {
+            return;
+        }
+        self.stop_transfers(key);
+        self.cancel_asks_of(key);
+        self.say_dropped(key);
+    }
+
+    pub(crate) fn has_load(&self, key: SegKey) -> bool {
+        self.loads.values().any(|l| l.route == Route::Segment(key))
+    }
+
+    pub(crate) fn loads_of(&self, key: SegKey) -> Vec<LoadId> {
+        self.loads.iter().filter(|(_, l)| l.route == Route::Segment(key)).map(|(id, _)| *id).collect()
+    }
+
+    /// Tells the page until when the core answers for a load, if that changed.
+    pub(crate) fn tell_due(&mut self, id: LoadId, at: Due, reason: Reason) {
+        let Some(load) = self.loads.get_mut(&id) else { return };
+        if load.due == Some(at) {
+            return;
+        }
+        load.due = Some(at);
+        self.push(Output::Due { load: id, at, reason });
+    }
+
+    /// Tells once per load that it goes over HTTP, and why.
+    pub(crate) fn tell_fallback(&mut self, key: SegKey, reason: Reason) {
+        for id in self.loads_of(key) {
+            let Some(load) = self.loads.get_mut(&id) else { continue };
+            if load.fell_back.replace(reason).is_none() {
+                self.tally.fallback(reason);
+                self.push(Output::Event(Event::Fallback { load: id, reason }));
+            }
+            self.tell_due(id, None, reason);
+        }
+    }
+}

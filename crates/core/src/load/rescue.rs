@@ -1,0 +1,334 @@
+//! Fetching from the origin: whole, or exactly the missing range, and what comes of it.
+
+use crate::http::{HttpJob, JobKind, MediaGet};
+use crate::input::{HttpFailure, HttpId, Span};
+use crate::mesh::Mesh;
+use crate::output::{Output, Purpose, Reason, Source};
+use crate::scheduler::election;
+use crate::segment::{Mine, SegKey, Transfer};
+
+impl Mesh {
+    /// Gets what is missing for the waiting loads over HTTP, beside whatever peers still send.
+    pub(crate) fn fetch_over_http(&mut self, key: SegKey, reason: Reason) {
+        if let Some(seg) = self.seg_mut(key) {
+            seg.reason.get_or_insert(reason);
+        }
+        self.tell_fallback(key, reason);
+        if self.http_covers_rest(key) {
+            return;
+        }
+        let range = self.missing_range(key);
+        self.start_transfer(key, range, Purpose::Media);
+        self.claim(key, if range.is_some() { 254 } else { 255 }, range);
+    }
+
+    /// Begins the fetch that the election gave this viewer.
+    pub(crate) fn begin_fetch(&mut self, key: SegKey, stage: u8, reason: Reason) {
+        let Some(seg) = self.seg_mut(key) else { return };
+        seg.reason = Some(reason);
+        let known_url = seg.url.is_some();
+        self.tally.elections += 1;
+        self.claim(key, stage, None);
+        if known_url {
+            self.start_transfer(key, None, Purpose::Elected);
+        } else {
+            self.want_list(key.lane, Some(key.msn));
+        }
+    }
+
+    /// Notes and announces this viewer's own fetch.
+    fn claim(&mut self, key: SegKey, stage: u8, range: Option<(u32, u32)>) {
+        let now = self.now;
+        if let Some(seg) = self.seg_mut(key) {
+            seg.mine.get_or_insert(Mine { since: now, stage });
+        }
+        self.say_fetching(key, stage, range);
+    }
+
+    /// The list named the URL of a segment that this viewer was elected for.
+    pub(crate) fn start_if_elected(&mut self, key: SegKey) {
+        let ready = self.seg(key).is_some_and(|s| {
+            s.mine.is_some()
+                && s.url.is_some()
+                && s.transfers.is_empty()
+                && s.body.is_none()
+                && !s.is_complete()
+        });
+        if ready {
+            self.start_transfer(key, None, Purpose::Elected);
+        }
+    }
+
+    /// True if running transfers will bring all that is missing.
+    pub(crate) fn http_covers_rest(&self, key: SegKey) -> bool {
+        let Some(seg) = self.seg(key) else { return false };
+        let running = || seg.transfers.values().filter(|t| t.done.is_none());
+        if running().any(|t| t.from == 0 && t.to.is_none()) {
+            return true;
+        }
+        let missing = seg.missing();
+        let covered = |i: &u16| {
+            seg.bounds(*i)
+                .is_some_and(|(a, b)| running().any(|t| t.from <= a && t.to.is_some_and(|to| b <= to)))
+        };
+        seg.length().is_some() && !missing.is_empty() && missing.iter().all(covered)
+    }
+
+    /// The exact bytes to ask for, or `None` for the whole segment.
+    fn missing_range(&self, key: SegKey) -> Option<(u32, u32)> {
+        let seg = self.seg(key)?;
+        let length = seg.length()?;
+        let origin = origin_of(seg.url.as_deref()?);
+        if seg.fragments.is_empty()
+            || seg.tainted
+            || seg.mismatch
+            || self.no_range.contains(origin)
+            || !self.init_fits(key)
+        {
+            return None;
+        }
+        let missing = seg.missing();
+        let from = seg.bounds(*missing.first()?)?.0;
+        let to = seg.bounds(*missing.last()?)?.1;
+        // "No Range at or past the end", and none where the whole is asked anyway.
+        (from < to && to <= length && (from, to) != (0, length)).then_some((from, to))
+    }
+
+    fn start_transfer(&mut self, key: SegKey, range: Option<(u32, u32)>, purpose: Purpose) {
+        let load = self.loads_of(key).first().copied();
+        let now = self.now;
+        let Some(seg) = self.seg(key) else { return };
+        let Some(url) = seg.url.clone() else { return };
+        let start = seg.byte_range.map_or(0, |(a, _)| a);
+        let asked = match range {
+            Some((a, b)) => Some((start + u64::from(a), start + u64::from(b))),
+            None => seg.byte_range,
+        };
+        let purpose = if range.is_some() { Purpose::Rescue } else { purpose };
+        let kind = JobKind::Segment(key);
+        let (http, blob) =
+            self.get_media(MediaGet { kind, url, range: asked, purpose, lane: key.lane, load });
+        let (from, to) = range.map_or((0, None), |(a, b)| (a, Some(b)));
+        if let Some(seg) = self.seg_mut(key) {
+            let transfer = Transfer { blob, from, to, grant: None, granted: 0, started: now, done: None };
+            seg.transfers.insert(http, transfer);
+            seg.blobs.insert(blob, 0);
+        }
+        self.grant_transfers(key);
+        self.want_list_for(key);
+    }
+
+    /// Gives grants for records that the list names and a transfer brings (or has brought).
+    pub(crate) fn grant_transfers(&mut self, key: SegKey) {
+        let Some(seg) = self.seg(key) else { return };
+        if seg.tainted || seg.quarantined {
+            return;
+        }
+        let count = seg.list.as_ref().map_or(0, |l| l.count());
+        let due: Vec<(HttpId, crate::input::BlobId, u32, Vec<u16>)> = seg
+            .transfers
+            .iter()
+            .filter(|(_, t)| t.granted < count)
+            .map(|(http, t)| {
+                let inside = |i: &u16| {
+                    seg.bounds(*i).is_some_and(|(a, b)| t.from <= a && t.to.is_none_or(|to| b <= to))
+                };
+                let within_body =
+                    |i: &u16| t.done.is_none_or(|len| seg.bounds(*i).is_some_and(|(_, b)| b - t.from <= len));
+                (*http, t.blob, t.from, (t.granted..count).filter(inside).filter(within_body).collect())
+            })
+            .collect();
+        for (http, blob, base, records) in due {
+            let grant = self.grant(key, Source::Http(http), blob, base, &records);
+            if let Some(t) = self.seg_mut(key).and_then(|s| s.transfers.get_mut(&http)) {
+                t.grant = grant;
+                t.granted = count;
+            }
+        }
+    }
+
+    /// 200 where a range was asked: the whole body comes instead.
+    pub(crate) fn on_segment_head(&mut self, key: SegKey, http: HttpId, status: u16, length: Option<u64>) {
+        let Some(seg) = self.seg_mut(key) else { return };
+        let whole = seg.byte_range.is_none();
+        let signed = seg.length();
+        let Some(t) = seg.transfers.get_mut(&http) else { return };
+        if status == 200 && t.to.is_some() && whole {
+            (t.from, t.to, t.granted) = (0, None, 0);
+            self.drop_grants_of_http(http);
+            self.note_no_range(key);
+            self.grant_transfers(key);
+            return;
+        }
+        let complete_body = t.from == 0 && t.to.is_none();
+        if let (true, Some(signed), Some(length)) = (complete_body, signed, length)
+            && u64::from(signed) != length
+        {
+            self.taint(key, &format!("{length} bytes where the origin signed {signed}"));
+            self.drop_grants_of_http(http);
+        }
+    }
+
+    /// A body ended well.
+    pub(crate) fn on_segment_body(&mut self, key: SegKey, http: HttpId, length: u32) {
+        let Some(seg) = self.seg_mut(key) else { return };
+        let Some(t) = seg.transfers.get_mut(&http) else { return };
+        let asked = t.to.map(|to| to - t.from);
+        if length == 0 || asked.is_some_and(|a| a != length) {
+            let job = HttpJob { kind: JobKind::Segment(key), started: t.started, head: None, load: None };
+            return self.on_segment_failed(key, http, &job, HttpFailure::Network);
+        }
+        t.done = Some(length);
+        let (blob, whole) = (t.blob, t.to.is_none());
+        seg.blobs.insert(blob, length);
+        if whole {
+            seg.body = Some((blob, length));
+        }
+        self.tally.http_bytes(self.seg(key).and_then(|s| s.reason).unwrap_or(Reason::Startup), length);
+        if self.seg(key).and_then(|s| s.length()).is_some_and(|signed| whole && signed != length) {
+            self.taint(key, "length");
+        }
+        self.grant_transfers(key);
+        self.expect_list_soon(key);
+        self.decide(key);
+    }
+
+    /// A transfer failed: what verified stays, what waits asks again or learns of it.
+    pub(crate) fn on_segment_failed(&mut self, key: SegKey, http: HttpId, job: &HttpJob, why: HttpFailure) {
+        self.drop_grants_of_http(http);
+        let Some(seg) = self.seg_mut(key) else { return };
+        let Some(t) = seg.transfers.remove(&http) else { return };
+        let ranged = t.to.is_some();
+        seg.mine = None;
+        self.free_unused_blobs(key);
+        self.say_dropped(key);
+        let waiting = self.loads_of(key);
+        if ranged {
+            self.note_no_range(key);
+            return self.refetch_whole(key);
+        }
+        if waiting.is_empty() || job.load.is_none() {
+            self.block_prefetch(key, why);
+            return self.decide(key);
+        }
+        for load in waiting {
+            self.loads.remove(&load);
+            self.push(Output::LoadFailed { load, http });
+        }
+    }
+
+    fn refetch_whole(&mut self, key: SegKey) {
+        if self.has_load(key) && !self.http_covers_rest(key) {
+            self.tell_fallback(key, Reason::NoRange);
+            self.start_transfer(key, None, Purpose::Media);
+        }
+    }
+
+    fn note_no_range(&mut self, key: SegKey) {
+        let Some(url) = self.seg(key).and_then(|s| s.url.as_deref()) else { return };
+        let origin = origin_of(url).to_owned();
+        if self.no_range.len() < 64 {
+            self.no_range.insert(origin);
+        }
+    }
+
+    fn block_prefetch(&mut self, key: SegKey, why: HttpFailure) {
+        let now = self.now;
+        if let Some(lane) = self.lanes.get_mut(&key.lane) {
+            lane.prefetch_blocked_until = now + core::time::Duration::from_secs(30);
+        }
+        self.tally.prefetch_failures += 1;
+        let _ = why;
+    }
+
+    /// Stops running transfers of a segment.
+    pub(crate) fn stop_transfers(&mut self, key: SegKey) {
+        let Some(seg) = self.seg_mut(key) else { return };
+        let running: Vec<HttpId> =
+            seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(h, _)| *h).collect();
+        for http in running {
+            if let Some(seg) = self.seg_mut(key) {
+                seg.transfers.remove(&http);
+            }
+            self.drop_grants_of_http(http);
+            self.https.remove(&http);
+            self.push(Output::AbortGet(http));
+        }
+        self.free_unused_blobs(key);
+    }
+
+    /// Another viewer fetches the same segment and began first in the agreed order: leave it to that one,
+    /// unless much of it is here already or the player waits.
+    pub(crate) fn yield_to(&mut self, key: SegKey, their_ticket: Option<f64>, their_stage: u8) {
+        let mine = self.my_ticket(key);
+        let Some(seg) = self.seg(key) else { return };
+        let Some(m) = seg.mine else { return };
+        let young = self.now.since(m.since) < election::CLAIM_SILENCE.max(self.longest_rtt(key.lane) * 2);
+        let much = u64::from(seg.verified_bytes()) * 4 > u64::from(seg.length().unwrap_or(u32::MAX));
+        let lower = match (their_ticket, mine) {
+            (Some(theirs), Some(mine)) => theirs < mine,
+            (Some(_), None) => true,
+            _ => false,
+        };
+        let startup = self.lanes.get(&key.lane).is_none_or(|l| l.media_loads <= 2 && self.has_load(key));
+        let superseded = their_stage == 255 && m.stage != 255;
+        if young && !much && !startup && (lower || superseded) && seg.body.is_none() {
+            self.stop_transfers(key);
+            if let Some(seg) = self.seg_mut(key) {
+                seg.mine = None;
+            }
+            self.say_dropped(key);
+        }
+    }
+
+    /// The body that the page loaded by itself joins the store, if a list vouches for it.
+    pub(crate) fn on_offered(
+        &mut self,
+        request: crate::input::LoadRequest,
+        blob: crate::input::BlobId,
+        length: u32,
+    ) {
+        let media = request.kind == crate::input::LoadKind::Media && !request.http_only && length > 0;
+        let key = SegKey { lane: request.lane, msn: request.msn };
+        if request.kind == crate::input::LoadKind::Init {
+            return self.measure_init(&request, blob, length);
+        }
+        if !media || !self.lanes.contains_key(&key.lane) || self.may_mesh() == Err(Reason::Killed) {
+            return self.push(Output::FreeBlob(blob));
+        }
+        self.tally.delivered(0, length, Reason::Startup);
+        self.tally.http_bytes(Reason::Startup, length);
+        self.take_offer(key, &request, Span { blob, at: 0, len: length });
+    }
+
+    fn take_offer(&mut self, key: SegKey, request: &crate::input::LoadRequest, body: Span) {
+        let now = self.now;
+        let http = HttpId(self.fresh());
+        if let Some(lane) = self.lanes.get_mut(&key.lane) {
+            lane.note_request(now, request);
+            lane.media_loads += 1;
+            lane.bound.delivered(now, key.msn, core::time::Duration::from_millis(request.duration_ms.into()));
+            lane.newest = lane.newest.max(Some(key.msn));
+            let seg = lane.segment(key.msn);
+            seg.release.get_or_insert(now);
+            seg.blobs.insert(body.blob, body.len);
+            let done = Some(body.len);
+            seg.transfers.insert(
+                http,
+                Transfer { blob: body.blob, from: 0, to: None, grant: None, granted: 0, started: now, done },
+            );
+        }
+        self.check_fit(key);
+        self.prepare_lane(key.lane);
+        self.want_list_for(key);
+        self.grant_transfers(key);
+        self.expect_list_soon(key);
+    }
+}
+
+/// `scheme://host[:port]` of an absolute URL.
+pub(crate) fn origin_of(url: &str) -> &str {
+    let after = url.find("://").map_or(0, |i| i + 3);
+    let end = url.get(after..).and_then(|rest| rest.find('/')).map_or(url.len(), |i| after + i);
+    url.get(..end).unwrap_or(url)
+}

@@ -1,0 +1,262 @@
+//! Peer or origin: decided anew for a segment whenever something changes, always with a reason.
+
+use core::time::Duration;
+
+use crate::input::LaneNo;
+use crate::mesh::Mesh;
+use crate::output::Reason;
+use crate::scheduler::deadline::{due_by_loads, due_by_player};
+use crate::scheduler::election::{self, Standing};
+use crate::segment::{SegKey, Segment};
+use crate::time::{Time, Wakeup};
+
+impl Mesh {
+    /// Looks at one segment: deliver it, ask neighbours, fetch it, or wait for a time that is told.
+    pub(crate) fn decide(&mut self, key: SegKey) {
+        if self.try_finish(key) || self.seg(key).is_none() {
+            return;
+        }
+        let wanted = self.has_load(key);
+        if let Err(reason) = self.may_share(key) {
+            if wanted {
+                self.fetch_over_http(key, reason);
+            }
+            return;
+        }
+        self.ask_neighbours(key);
+        if wanted {
+            self.decide_load(key);
+        }
+        self.decide_election(key);
+    }
+
+    /// May this segment come from neighbours at all?
+    pub(crate) fn may_share(&self, key: SegKey) -> Result<(), Reason> {
+        self.may_mesh()?;
+        let lane = self.lanes.get(&key.lane).ok_or(Reason::HttpOnly)?;
+        if let Some(reason) = lane.refused {
+            return Err(reason);
+        }
+        let seg = lane.segments.get(&key.msn).ok_or(Reason::HttpOnly)?;
+        match seg {
+            s if s.quarantined => Err(Reason::Quarantine),
+            s if s.mismatch => Err(Reason::ListMismatch),
+            s if s.tainted => Err(Reason::Unverified),
+            s if s.length().is_some_and(|l| u64::from(l) > self.effective.memory_bytes / 4) => {
+                Err(Reason::TooLarge)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn decide_load(&mut self, key: SegKey) {
+        if self.http_covers_rest(key) {
+            let reason = self.seg(key).and_then(|s| s.reason).unwrap_or(Reason::Startup);
+            return self.loads_of(key).into_iter().for_each(|id| self.tell_due(id, None, reason));
+        }
+        match self.http_reason(key) {
+            Some(reason) => self.fetch_over_http(key, reason),
+            None => self.tell_due_of(key),
+        }
+    }
+
+    /// Why the player's request must go to the origin now, if it must.
+    fn http_reason(&self, key: SegKey) -> Option<Reason> {
+        if self.options.mutant("wait-for-peers") {
+            return None;
+        }
+        let lane = self.lanes.get(&key.lane)?;
+        let covered = self.neighbours_cover(key);
+        if lane.media_loads <= 1 {
+            return Some(Reason::Startup);
+        }
+        if !self.lane_has_company(key.lane) {
+            return Some(Reason::NoPeers);
+        }
+        if lane.bound.segments() < 2 && !covered {
+            return Some(Reason::Startup);
+        }
+        if self.now >= self.rescue_at(key)? {
+            return Some(if covered { Reason::PeerSlow } else { Reason::Urgent });
+        }
+        let hopeless = !covered && !lane.live && !self.seg(key)?.hearsay.claimed();
+        hopeless.then_some(Reason::NoHolder)
+    }
+
+    /// When HTTP must begin for the load to be complete in time.
+    pub(crate) fn rescue_at(&self, key: SegKey) -> Option<Time> {
+        let http = self.http_time(key);
+        Some(self.deadline(key)?.back(http.mul_f64(1.1)))
+    }
+
+    /// By when the earliest load of a segment must be complete.
+    fn deadline(&self, key: SegKey) -> Option<Time> {
+        let lane = self.lanes.get(&key.lane)?;
+        let http = self.http_time(key);
+        let by_loads =
+            |asked: Time, duration: Duration| due_by_loads(asked, duration, lane.bound.ahead(asked), http);
+        let of_load = |l: &crate::load::Load| {
+            let bound = by_loads(l.asked, Duration::from_millis(l.request.duration_ms.into()));
+            match self.player.ahead(self.now) {
+                Some((ahead, rate)) if lane.is_media() => {
+                    due_by_player(self.now, ahead, rate).max(l.asked + Duration::from_millis(200))
+                }
+                _ => bound,
+            }
+        };
+        self.loads.values().filter(|l| l.route == crate::load::Route::Segment(key)).map(of_load).min()
+    }
+
+    /// What HTTP would need for the missing bytes.
+    fn http_time(&self, key: SegKey) -> Duration {
+        let Some(seg) = self.seg(key) else { return Duration::ZERO };
+        let rate = f64::from(seg.bitrate_bps.max(400_000)) / 8.0 * 2.0;
+        self.http.time_for(self.missing_bytes(seg), rate)
+    }
+
+    fn missing_bytes(&self, seg: &Segment) -> u64 {
+        match seg.length() {
+            Some(length) => u64::from(length.saturating_sub(seg.verified_bytes())),
+            None => (f64::from(seg.bitrate_bps.max(64_000)) / 8.0 * seg.duration.as_secs_f64()) as u64,
+        }
+    }
+
+    fn tell_due_of(&mut self, key: SegKey) {
+        let Some(rescue) = self.rescue_at(key) else { return };
+        let now = self.now;
+        let Some(lane) = self.lanes.get(&key.lane) else { return };
+        let duration = self.seg(key).map_or(lane.target, |s| s.duration);
+        let thin = self.player.ahead(now).is_none() && lane.bound.ahead(now) < duration * 2;
+        let at = if thin { rescue.min(now + duration * 2 / 5) } else { rescue };
+        let renew = |due: Time| due <= now + Duration::from_millis(50) || due > rescue;
+        for id in self.loads_of(key) {
+            let told = self.loads.get(&id).and_then(|l| l.due).flatten();
+            if told.is_none_or(renew) {
+                self.tell_due(id, Some(at), Reason::Peer);
+            }
+        }
+    }
+
+    /// A viewer learned of a segment: start its clock, pass it on, see who fetches.
+    pub(crate) fn learned(&mut self, key: SegKey, age: Duration, first_knower: bool, hops: u8) {
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(&key.lane) else { return };
+        let news = lane.newest.is_none_or(|n| key.msn > n);
+        let next = lane.newest.is_none_or(|n| key.msn == n + 1);
+        lane.newest = lane.newest.max(Some(key.msn));
+        let live = lane.live;
+        let seg = lane.segment(key.msn);
+        let released = seg.release.is_some();
+        seg.release.get_or_insert(now.back(age));
+        if !released {
+            seg.first_knower = first_knower;
+        }
+        if !released && news && live {
+            if next {
+                self.say_known(key, age, hops);
+            }
+            self.decide(key);
+        }
+    }
+
+    /// Does the election say that this viewer fetches it now?
+    fn decide_election(&mut self, key: SegKey) {
+        let Some((at, stage, reason)) = self.election(key) else { return };
+        if self.now >= at {
+            self.begin_fetch(key, stage, reason);
+        }
+    }
+
+    /// When this viewer's turn comes, at which stage, and why.
+    fn election(&self, key: SegKey) -> Option<(Time, u8, Reason)> {
+        let lane = self.lanes.get(&key.lane)?;
+        let seg = lane.segments.get(&key.msn)?;
+        let release = seg.release?;
+        let over = seg.mine.is_some() || seg.transferring() || seg.body.is_some() || seg.is_complete();
+        let stale = self.now.since(release) > lane.target.max(Duration::from_secs(2)) * 2;
+        if over || stale || !lane.live || !self.lane_has_company(key.lane) || self.neighbours_cover(key) {
+            return None;
+        }
+        if seg.url.is_none() && (self.now < lane.prefetch_blocked_until || !lane.is_active(self.now)) {
+            return None;
+        }
+        let rank = self.rank_in(key);
+        let standing = Standing {
+            release,
+            rank,
+            clique: self.views_agree(key.lane),
+            first_knower: seg.first_knower,
+            target: lane.target,
+            rtt: self.longest_rtt(key.lane),
+        };
+        let opens = election::opens_at(&standing)?;
+        let at = seg.hearsay.silent_until(self.claim_silence(seg)).map_or(opens, |s| s.max(opens));
+        let (stage, reason) = match rank {
+            Some(0) => (0, Reason::Elected),
+            Some(r) if !seg.first_knower => (u8::try_from(r).unwrap_or(253), Reason::Backup),
+            _ => (255, Reason::FirstKnower),
+        };
+        Some((at, stage, reason))
+    }
+
+    /// Words hold others back for 300 ms, longer only where the origin needs longer for a first fragment.
+    fn claim_silence(&self, seg: &Segment) -> Duration {
+        let fragment = self.missing_bytes(seg) / 8;
+        let rate = f64::from(seg.bitrate_bps.max(400_000)) / 8.0 * 2.0;
+        let first = self.http.time_for(fragment, rate) * 2;
+        first.clamp(election::CLAIM_SILENCE, (seg.duration / 4).max(election::CLAIM_SILENCE))
+    }
+
+    /// All that must be looked at when its time comes: loads that wait, elections that open, lists to retry.
+    pub(crate) fn tick_segments(&mut self) {
+        let mut keys: Vec<SegKey> = self
+            .loads
+            .values()
+            .filter_map(|l| match l.route {
+                crate::load::Route::Segment(key) => Some(key),
+                crate::load::Route::Direct(..) => None,
+            })
+            .collect();
+        for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
+            keys.extend(self.open_segments(lane).map(|msn| SegKey { lane, msn }));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        self.tick_asks();
+        for key in keys {
+            self.retry_list(key);
+            self.decide(key);
+        }
+    }
+
+    /// The newest segments of a lane: the only ones in which an election can be open or a list be late.
+    fn open_segments(&self, lane: LaneNo) -> impl Iterator<Item = u64> + '_ {
+        let segments = self.lanes.get(&lane).map(|l| l.segments.keys().rev().take(6).copied());
+        segments.into_iter().flatten()
+    }
+
+    pub(crate) fn segments_wakeup(&self) -> Option<Wakeup> {
+        let mut soonest: Option<Wakeup> = self.asks_wakeup();
+        let mut offer = |at: Option<Time>, reason: &'static str| {
+            if let Some(at) = at.filter(|at| soonest.is_none_or(|s| *at < s.at)) {
+                soonest = Some(Wakeup { at, reason });
+            }
+        };
+        for load in self.loads.values() {
+            if let crate::load::Route::Segment(key) = load.route
+                && let Some(due) = load.due.flatten()
+            {
+                offer(Some(due), "load due");
+                offer(self.rescue_at(key).map(|r| r.max(self.now)), "rescue");
+            }
+        }
+        for lane in self.lanes.keys() {
+            for key in self.open_segments(*lane).map(|msn| SegKey { lane: *lane, msn }) {
+                let open = self.may_share(key).is_ok();
+                offer(open.then(|| self.election(key).map(|(at, ..)| at)).flatten(), "election");
+                offer(self.seg(key).and_then(|s| s.list_retry), "list retry");
+            }
+        }
+        soonest
+    }
+}

@@ -1,0 +1,470 @@
+//! When to GET a list, and what a list must be to count.
+
+use core::time::Duration;
+
+use meshedflow_manifest::{
+    Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, SegmentEntry, SegmentState, SignedList,
+    VerifyError, identity::resource_id, verify,
+};
+use meshedflow_protocol::ids::Name;
+
+use crate::http::{JobKind, failure_text};
+use crate::input::{HttpFailure, LaneNo};
+use crate::mesh::Mesh;
+use crate::output::{Purpose, Reason};
+use crate::segment::SegKey;
+use crate::time::Wakeup;
+
+/// A missing list is asked for once more after this.
+const LIST_RETRY: Duration = Duration::from_millis(300);
+/// A lane whose list cannot be had is left alone for this long.
+const LIST_BACKOFF: Duration = Duration::from_secs(15);
+
+/// What became of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListVerdict {
+    /// It verified and told something new.
+    News,
+    /// Nothing new.
+    Known,
+    /// Not for this stream, lane, segment or epoch; says nothing about who brought it.
+    Unusable,
+    /// No trusted key signed it; says nothing about who brought it.
+    NoKey,
+    /// A known key's signature is false: who brought it lies.
+    False,
+    /// Two signed lists disagree.
+    Quarantine,
+}
+
+impl Mesh {
+    /// First load in a lane: keys, list, edge.
+    pub(crate) fn prepare_lane(&mut self, no: LaneNo) {
+        let Some(lane) = self.lanes.get(&no) else { return };
+        if !lane.is_media() || self.may_mesh() == Err(Reason::Killed) {
+            return;
+        }
+        let origin = lane.info.origin.clone();
+        self.want_keys(&origin);
+        if self.lanes.get(&no).is_some_and(|l| l.lists.last_ok.is_none()) {
+            self.want_list(no, None);
+        }
+    }
+
+    /// Asks the origin for the lane's rolling list, one request at a time; `msn`: not before it has that one.
+    pub(crate) fn want_list(&mut self, no: LaneNo, msn: Option<u64>) {
+        let now = self.now;
+        let Some(lane) = self.lanes.get(&no) else { return };
+        if lane.lists.open.is_some()
+            || now < lane.lists.not_before
+            || lane.refused == Some(Reason::ListMismatch)
+        {
+            return;
+        }
+        let base = lane.info.list_url.clone();
+        if !self.is_secure(&base) {
+            return self.warn(
+                "insecure-list",
+                format!("{base} is not read; expected https, loopback, or allowInsecure"),
+            );
+        }
+        let url = msn.map_or_else(|| base.clone(), |n| format!("{base}?_msn={n}"));
+        let http = self.get_document(JobKind::List { lane: no, msn }, url, Purpose::List);
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.lists.open = Some(http);
+        }
+    }
+
+    /// The list of a segment that this viewer fetches itself, in parallel with the body.
+    pub(crate) fn want_list_for(&mut self, key: SegKey) {
+        if self.seg(key).is_some_and(|s| s.list.is_none()) && self.may_mesh().is_ok() {
+            self.want_list(key.lane, Some(key.msn));
+        }
+    }
+
+    pub(crate) fn on_list_document(&mut self, no: LaneNo, msn: Option<u64>, body: &[u8]) {
+        let now = self.now;
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.lists.open = None;
+        }
+        match Rolling::parse(body) {
+            Ok(rolling) => self.take_rolling(no, &rolling),
+            Err(why) => {
+                if let Some(lane) = self.lanes.get_mut(&no) {
+                    lane.lists.not_before = now + LIST_BACKOFF;
+                }
+                let url = self.lanes.get(&no).map(|l| l.info.list_url.clone()).unwrap_or_default();
+                self.warn("list-refused", format!("{url}: {why}; its segments stay on HTTP"));
+                self.give_up_election(no, msn);
+            }
+        }
+        self.revisit(no);
+    }
+
+    pub(crate) fn on_list_failed(&mut self, no: LaneNo, msn: Option<u64>, why: HttpFailure) {
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        lane.lists.open = None;
+        lane.lists.failures = lane.lists.failures.saturating_add(1);
+        lane.lists.not_before = now + if lane.lists.failures > 1 { LIST_BACKOFF } else { LIST_RETRY };
+        let url = lane.info.list_url.clone();
+        if lane.lists.last_ok.is_none() {
+            self.warn(
+                "no-list",
+                format!(
+                    "{url}: {}; expected a signed fragment list: its segments stay on HTTP",
+                    failure_text(why)
+                ),
+            );
+        }
+        self.give_up_election(no, msn);
+        self.revisit(no);
+    }
+
+    /// An elected fetch that waited for a URL will not get one.
+    fn give_up_election(&mut self, lane: LaneNo, msn: Option<u64>) {
+        let Some(key) = msn.map(|msn| SegKey { lane, msn }) else { return };
+        let waiting = self.seg(key).is_some_and(|s| s.mine.is_some() && s.transfers.is_empty());
+        if waiting {
+            if let Some(seg) = self.seg_mut(key) {
+                seg.mine = None;
+                seg.list_tries = u8::MAX;
+            }
+            self.say_dropped(key);
+        }
+    }
+
+    fn take_rolling(&mut self, no: LaneNo, rolling: &Rolling) {
+        let now = self.now;
+        let stream_fits =
+            rolling.stream.as_str() == self.options.stream_id || self.options.mutant("ignore-stream");
+        let anchor = Anchor::new(&rolling.epochs, self.keys.min_epoch());
+        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        lane.lists.last_ok = Some(now);
+        lane.lists.failures = 0;
+        let rendition_fits = lane.rendition.as_deref().is_none_or(|r| r == rolling.rendition.as_str());
+        if !stream_fits || !rendition_fits {
+            lane.refused = Some(Reason::ListMismatch);
+            let (url, wanted) =
+                (lane.info.list_url.clone(), (self.options.stream_id.clone(), lane.rendition.clone()));
+            return self.warn(
+                "list-mismatch",
+                format!(
+                    "{url} is for stream {} rendition {}; expected stream {} rendition {}",
+                    rolling.stream.as_str(),
+                    rolling.rendition.as_str(),
+                    wanted.0,
+                    wanted.1.unwrap_or_else(|| "of that playlist".into())
+                ),
+            );
+        }
+        let anchor = match anchor {
+            Ok(anchor) => anchor,
+            Err(why) => return self.warn("epochs-refused", format!("{}: {why}", self.list_url(no))),
+        };
+        self.anchor_lane(no, rolling, anchor);
+        for entry in &rolling.segments {
+            self.take_entry(no, entry);
+        }
+    }
+
+    fn list_url(&self, no: LaneNo) -> String {
+        self.lanes.get(&no).map(|l| l.info.list_url.clone()).unwrap_or_default()
+    }
+
+    fn anchor_lane(&mut self, no: LaneNo, rolling: &Rolling, anchor: Anchor) {
+        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        lane.rendition.get_or_insert_with(|| rolling.rendition.as_str().to_owned());
+        if rolling.target_ms > 0 {
+            lane.target = Duration::from_millis(rolling.target_ms.into());
+        }
+        match &mut lane.anchor {
+            Some(old) => {
+                if let Err(why) = old.advance(anchor) {
+                    let url = lane.info.list_url.clone();
+                    return self.warn("epochs-refused", format!("{url}: {why}"));
+                }
+            }
+            none => *none = Some(anchor),
+        }
+        self.refuse_colliding_lanes(no);
+        self.join_lane(no);
+    }
+
+    fn take_entry(&mut self, no: LaneNo, entry: &SegmentEntry) {
+        let key = SegKey { lane: no, msn: entry.msn };
+        let Some(lane) = self.lanes.get(&no) else { return };
+        let recent = lane.last_requested.is_none_or(|last| entry.msn + 16 >= last);
+        if !recent || (lane.segments.get(&entry.msn).is_none() && !lane.live) {
+            return;
+        }
+        let list = match entry.list.decode() {
+            Ok(list) => list,
+            Err(why) => {
+                return self
+                    .warn("list-refused", format!("{} segment {}: {why}", self.list_url(no), entry.msn));
+            }
+        };
+        if list.header.msn != entry.msn {
+            return;
+        }
+        self.take_hint(key, entry, &list);
+        let verdict = self.learn_list(key, list, true);
+        if verdict == ListVerdict::NoKey {
+            self.warn(
+                "no-trusted-key",
+                format!(
+                    "{}: no trusted key signed segment {}; its segments stay on HTTP",
+                    self.list_url(no),
+                    entry.msn
+                ),
+            );
+        }
+        self.start_if_elected(key);
+    }
+
+    /// The URL hint counts only inside the directory of what HLS.js asked for, and if it is what was signed.
+    fn take_hint(&mut self, key: SegKey, entry: &SegmentEntry, list: &SignedList) {
+        let Some(lane) = self.lanes.get_mut(&key.lane) else { return };
+        let complete = matches!(entry.state, SegmentState::Complete);
+        if !complete || resource_id(&entry.name) != list.header.resource {
+            return;
+        }
+        let url = lane.prefetch_url(&entry.uri);
+        let seg = lane.segment(entry.msn);
+        seg.complete_known = true;
+        if seg.url.is_none() {
+            seg.url = url;
+        }
+        if seg.duration.is_zero() {
+            seg.duration = Duration::from_millis(entry.duration_ms.into());
+        }
+        if lane.live {
+            self.learned(key, Duration::from_millis(entry.released_age_ms.into()), false, 0);
+        }
+    }
+
+    /// The one place where a list comes to count.
+    pub(crate) fn learn_list(&mut self, key: SegKey, list: SignedList, via_https: bool) -> ListVerdict {
+        if !self.list_is_for(key, &list) {
+            return ListVerdict::Unusable;
+        }
+        let prior = self.seg(key).and_then(|s| s.list.as_ref());
+        let count = u16::try_from(list.records.len()).unwrap_or(u16::MAX);
+        if prior.is_some_and(|p| p.covers(count, list.closed) && p.header() == &list.header && !via_https) {
+            return ListVerdict::Known;
+        }
+        if prior.is_some_and(|p| p.signed_list() == &list) {
+            return ListVerdict::Known;
+        }
+        let use_ = KeyUse { via_https, issued_at: list.header.issued_at, now_unix: self.unix_now() };
+        if self.options.mutant("trust-any-key") {
+            return self.trust_blindly(key, list);
+        }
+        let found = self.keys.find(&list.header.kid, list.header.stream.as_str(), use_);
+        let trusted = match found {
+            Ok(key) => key,
+            Err(why) => {
+                if why == KeyRefusal::Unknown {
+                    self.reread_keys_for_unknown_kid();
+                }
+                return ListVerdict::NoKey;
+            }
+        };
+        let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
+        let prior = lane.segments.get(&key.msn).and_then(|s| s.list.as_ref());
+        match verify(list, &trusted, prior, &mut self.check) {
+            Ok(verified) => self.keep_list(key, verified),
+            Err(VerifyError::Signature | VerifyError::Key { .. }) => {
+                self.tally.false_signatures += 1;
+                if via_https {
+                    self.warn(
+                        "list-signature",
+                        format!(
+                            "{} segment {}: the signature is false; its segments stay on HTTP",
+                            self.list_url(key.lane),
+                            key.msn
+                        ),
+                    );
+                }
+                ListVerdict::False
+            }
+            Err(VerifyError::Disagrees(_)) => self.quarantine(key),
+            Err(_) => ListVerdict::Unusable,
+        }
+    }
+
+    /// For the mutant that shows what keys are good for: any list counts, as if a trusted key had signed it.
+    #[cfg(feature = "mutants")]
+    fn trust_blindly(&mut self, key: SegKey, mut list: SignedList) -> ListVerdict {
+        struct Anyone;
+        impl meshedflow_manifest::SignatureCheck for Anyone {
+            fn check(&mut self, _: &[u8; 32], _: &[u8], _: &[u8; 64]) -> bool {
+                true
+            }
+        }
+        let Some(stand_in) = self.keys.any() else { return ListVerdict::NoKey };
+        list.header.kid = stand_in.kid();
+        match verify(list, &stand_in, None, &mut Anyone) {
+            Ok(verified) => self.keep_list(key, verified),
+            Err(_) => ListVerdict::Unusable,
+        }
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    fn trust_blindly(&mut self, _: SegKey, _: SignedList) -> ListVerdict {
+        ListVerdict::NoKey
+    }
+
+    /// Stream, rendition, sequence, kind and epoch as this viewer knows them, not as the list says.
+    fn list_is_for(&self, key: SegKey, list: &SignedList) -> bool {
+        let Some(lane) = self.lanes.get(&key.lane) else { return false };
+        let h = &list.header;
+        let stream = h.stream.as_str() == self.options.stream_id || self.options.mutant("ignore-stream");
+        stream
+            && lane.rendition.as_deref() == Some(h.rendition.as_str())
+            && h.msn == key.msn
+            && h.kind != Kind::Init
+            && lane.anchor.as_ref().and_then(|a| a.epoch_for(key.msn)) == Some(h.epoch)
+    }
+
+    fn keep_list(&mut self, key: SegKey, verified: meshedflow_manifest::VerifiedList) -> ListVerdict {
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
+        let seg = lane.segment(key.msn);
+        seg.list = Some(verified);
+        seg.list_retry = None;
+        seg.release.get_or_insert(now);
+        lane.newest = lane.newest.max(Some(key.msn));
+        self.check_fit(key);
+        self.grant_transfers(key);
+        ListVerdict::News
+    }
+
+    /// The list must be about exactly what HLS.js asked for: resource, discontinuity, range.
+    pub(crate) fn check_fit(&mut self, key: SegKey) {
+        let Some(seg) = self.seg_mut(key) else { return };
+        let Some(list) = seg.list.as_ref() else { return };
+        let h = list.header();
+        let resource = seg.name.as_ref().is_none_or(|name| resource_id(name) == h.resource);
+        let discontinuity = seg.discontinuity.is_none_or(|d| d == h.dsn);
+        let range = seg
+            .byte_range
+            .is_none_or(|(a, b)| h.range_base == a && (!list.closed() || u64::from(list.length()) == b - a));
+        seg.mismatch = !(resource && discontinuity && range);
+        if seg.mismatch {
+            self.warn("list-mismatch", format!("the list of segment {} is not about the resource, discontinuity or range that the player asked for", key.msn));
+        }
+    }
+
+    fn quarantine(&mut self, key: SegKey) -> ListVerdict {
+        if let Some(seg) = self.seg_mut(key) {
+            seg.quarantined = true;
+        }
+        self.quarantines += 1;
+        self.warn(
+            "quarantine",
+            format!("two signed lists of segment {} disagree; it stays on HTTP", key.msn),
+        );
+        self.review_sharing();
+        ListVerdict::Quarantine
+    }
+
+    /// Forgets a list and all that it vouched for.
+    pub(crate) fn drop_list(&mut self, key: SegKey) {
+        self.cancel_asks_of(key);
+        self.drop_grants_of(key);
+        if let Some(seg) = self.seg_mut(key) {
+            seg.list = None;
+            seg.fragments.clear();
+            seg.quarantined = true;
+        }
+        self.free_unused_blobs(key);
+    }
+
+    /// A key set arrived: lists that waited for it can be read again.
+    pub(crate) fn reread_lists(&mut self) {
+        let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        for no in lanes {
+            let unlisted = |l: &crate::lane::Lane| {
+                l.lists.last_ok.is_some() && l.segments.values().all(|s| s.list.is_none())
+            };
+            if self.lanes.get(&no).is_some_and(unlisted) {
+                self.want_list(no, None);
+            }
+        }
+    }
+
+    /// A body without a list: the list may be a moment late.
+    pub(crate) fn expect_list_soon(&mut self, key: SegKey) {
+        let now = self.now;
+        if let Some(seg) = self.seg_mut(key).filter(|s| s.list.is_none() && s.list_tries < 2) {
+            seg.list_retry = Some(now + LIST_RETRY);
+        }
+    }
+
+    pub(crate) fn retry_list(&mut self, key: SegKey) {
+        let now = self.now;
+        let pending = self.lanes.get(&key.lane).is_some_and(|l| l.lists.open.is_some());
+        let Some(seg) = self.seg_mut(key) else { return };
+        if seg.list_retry.is_none_or(|at| at > now) {
+            return;
+        }
+        seg.list_retry = None;
+        if seg.list.is_some() {
+            return;
+        }
+        if pending {
+            seg.list_retry = Some(now + LIST_RETRY);
+        } else if seg.list_tries < 2 {
+            seg.list_tries += 1;
+            seg.list_retry = Some(now + LIST_RETRY * 5);
+            self.want_list(key.lane, Some(key.msn));
+        } else if !self.has_load(key) && !self.seg(key).is_some_and(|s| s.transferring()) {
+            self.forget_segment(key);
+        }
+    }
+
+    pub(crate) fn tick_lists(&mut self) {}
+
+    pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
+        None
+    }
+
+    /// Looks again at every segment of a lane that something waits for.
+    pub(crate) fn revisit(&mut self, no: LaneNo) {
+        let keys: Vec<SegKey> = self
+            .lanes
+            .get(&no)
+            .into_iter()
+            .flat_map(|l| l.segments.keys().rev().take(12))
+            .map(|msn| SegKey { lane: no, msn: *msn })
+            .collect();
+        keys.into_iter().for_each(|key| self.decide(key));
+    }
+
+    /// The lane's rendition as a checked name.
+    pub(crate) fn rendition_name(&self, no: LaneNo) -> Option<Name> {
+        Name::new(self.lanes.get(&no)?.rendition.clone()?).ok()
+    }
+
+    /// A batch from a neighbour, put together with what is known already.
+    pub(crate) fn batch_list(
+        &self,
+        key: SegKey,
+        count: u16,
+        closed: bool,
+        batch: &meshedflow_protocol::wire::ListBatch,
+    ) -> Result<SignedList, ListError> {
+        let _ = count;
+        let prior = self.seg(key).and_then(|s| s.list.as_ref());
+        SignedList::extend_from_batch(
+            prior,
+            batch.header.as_deref(),
+            batch.first,
+            &batch.records,
+            closed,
+            batch.signature,
+        )
+    }
+}

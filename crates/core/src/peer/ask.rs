@@ -1,0 +1,373 @@
+//! Asking neighbours for fragments: the best holder for each, in order, within the limits in flight.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use meshedflow_protocol::policy::CmafMode;
+use meshedflow_protocol::wire::{Frame, RejectReason, Request, SegmentRef};
+
+use crate::input::{ConnNo, LaneNo};
+use crate::mesh::Mesh;
+use crate::output::{Output, Source};
+use crate::segment::SegKey;
+use crate::time::{Time, Wakeup};
+
+/// A request to a neighbour.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) key: SegKey,
+    /// Fragments still expected.
+    pub(crate) left: u16,
+    /// Given up if nothing verified arrives until then.
+    pub(crate) patience: Time,
+    pub(crate) bytes: u32,
+}
+
+/// One request brings at most so many bytes: the uploader can serve others in between.
+const RUN_LIMIT_BYTES: u32 = 512 * 1024;
+/// An unproven neighbour is taken at this rate.
+const UNPROVEN_BYTES_PER_S: f64 = 500_000.0;
+/// Prefetching reaches this many segments beyond the player's last request.
+const PREFETCH_SEGMENTS: u64 = 2;
+
+impl Mesh {
+    /// Requests what is missing, wanted, and held by a neighbour that may be asked.
+    pub(crate) fn ask_neighbours(&mut self, key: SegKey) {
+        if !self.wants_from_peers(key) || self.http_covers_rest(key) {
+            return;
+        }
+        self.ask_for_list(key);
+        let mut tries = 0;
+        while let Some((conn, run)) = self.next_run(key) {
+            self.request(conn, key, &run);
+            tries += 1;
+            if tries >= self.effective.in_flight_total {
+                return;
+            }
+        }
+    }
+
+    /// The player waits for it, or will ask next in a lane that is watched.
+    fn wants_from_peers(&self, key: SegKey) -> bool {
+        if self.seg(key).is_none_or(|s| s.is_complete() || s.mine.is_some() && s.transferring()) {
+            return false;
+        }
+        let Some(lane) = self.lanes.get(&key.lane) else { return false };
+        let ahead = |last: u64| key.msn > last && key.msn <= last + PREFETCH_SEGMENTS;
+        self.has_load(key) || (lane.is_active(self.now) && lane.last_requested.is_some_and(ahead))
+    }
+
+    /// The first missing run and the neighbour with the best forecast for it.
+    fn next_run(&self, key: SegKey) -> Option<(ConnNo, Vec<u16>)> {
+        let seg = self.seg(key)?;
+        let in_flight: usize = self.peers.values().map(|p| p.asks.len()).sum();
+        if in_flight >= self.effective.in_flight_total {
+            return None;
+        }
+        let open: Vec<u16> = seg
+            .missing()
+            .into_iter()
+            .filter(|i| !seg.asked.contains_key(i) && !self.http_brings(key, *i))
+            .collect();
+        open.iter().enumerate().find_map(|(at, first)| {
+            let conn = self.best_holder(key, *first)?;
+            let rest = open.get(at..).unwrap_or_default();
+            Some((conn, self.run_at(key, conn, rest)))
+        })
+    }
+
+    /// Fragments that a running transfer will bring.
+    fn http_brings(&self, key: SegKey, i: u16) -> bool {
+        let Some(seg) = self.seg(key) else { return false };
+        let Some((a, b)) = seg.bounds(i) else { return false };
+        seg.transfers.values().any(|t| t.done.is_none() && t.from <= a && t.to.is_none_or(|to| b <= to))
+    }
+
+    /// Consecutive fragments from the start of `open` that this neighbour holds, up to the byte limit.
+    fn run_at(&self, key: SegKey, conn: ConnNo, open: &[u16]) -> Vec<u16> {
+        let mut run: Vec<u16> = Vec::new();
+        let mut bytes = 0;
+        for i in open {
+            let follows = run.last().is_none_or(|last| last + 1 == *i);
+            let size = self.seg(key).map_or(0, |s| s.bytes_of(&[*i]));
+            if !follows || !self.holds(conn, key, *i) || (bytes > 0 && bytes + size > RUN_LIMIT_BYTES) {
+                break;
+            }
+            bytes += size;
+            run.push(*i);
+        }
+        run
+    }
+
+    fn best_holder(&self, key: SegKey, i: u16) -> Option<ConnNo> {
+        let candidates =
+            self.peers.iter().filter(|(conn, _)| self.may_ask(**conn, key) && self.holds(**conn, key, i));
+        let cost = |conn: &ConnNo| self.forecast(*conn, key, i);
+        candidates.map(|(conn, _)| *conn).min_by_key(cost)
+    }
+
+    /// When this neighbour would have delivered the fragment, counting what it already owes.
+    fn forecast(&self, conn: ConnNo, key: SegKey, i: u16) -> Duration {
+        let Some(peer) = self.peers.get(&conn) else { return Duration::MAX };
+        let owed: u32 = peer.asks.values().map(|a| a.bytes).sum();
+        let queue = peer.remote.get(&key.lane).map_or(0, |r| r.queue_ms);
+        let bytes = owed.saturating_add(self.seg(key).map_or(0, |s| s.bytes_of(&[i])));
+        peer.speed.forecast(Duration::from_millis(queue.into()), bytes, UNPROVEN_BYTES_PER_S)
+    }
+
+    fn may_ask(&self, conn: ConnNo, key: SegKey) -> bool {
+        let Some(peer) = self.peers.get(&conn) else { return false };
+        let shunned = self.seg(key).is_some_and(|s| s.shunned.contains(&conn));
+        let paused = |r: &crate::buffer_map::RemoteLane| {
+            r.segments.get(&key.msn).is_some_and(|s| s.not_before > self.now)
+        };
+        peer.is_open()
+            && !shunned
+            && peer.not_before <= self.now
+            && peer.asks.len() < self.effective.in_flight_per_peer
+            && !peer.remote.get(&key.lane).is_some_and(paused)
+    }
+
+    /// Does this neighbour hold the fragment, in a form that the mode in force lets flow?
+    pub(crate) fn holds(&self, conn: ConnNo, key: SegKey, i: u16) -> bool {
+        let Some(peer) = self.peers.get(&conn) else { return false };
+        let Some(remote) = peer.remote.get(&key.lane) else { return false };
+        let Some(theirs) = remote.segments.get(&key.msn) else { return false };
+        let Some(list) = self.seg(key).and_then(|s| s.list.as_ref()) else { return false };
+        let whole =
+            self.effective.cmaf_mode != CmafMode::Serve || peer.hello.as_ref().is_some_and(|h| h.sharing < 2);
+        let fresh = self.now.since(remote.heard) <= self.effective.map_ttl;
+        fresh
+            && remote.epoch == list.header().epoch
+            && theirs.held.has(i)
+            && (!whole || (list.closed() && theirs.held.has_all(list.count())))
+    }
+
+    /// True if neighbours hold, or have been asked for, all that is missing.
+    pub(crate) fn neighbours_cover(&self, key: SegKey) -> bool {
+        let Some(seg) = self.seg(key) else { return false };
+        let held_by_any = |i: &u16| {
+            let asked = seg.asked.contains_key(i);
+            asked || self.peers.keys().any(|c| !seg.shunned.contains(c) && self.holds(*c, key, *i))
+        };
+        match &seg.list {
+            Some(list) if list.closed() => seg.missing().iter().all(held_by_any),
+            Some(_) => false,
+            None => self.list_holder(key).is_some(),
+        }
+    }
+
+    /// A neighbour that holds the segment and has a list which is missing here.
+    fn list_holder(&self, key: SegKey) -> Option<ConnNo> {
+        let have =
+            self.seg(key).and_then(|s| s.list.as_ref()).map_or((0, false), |l| (l.count(), l.closed()));
+        let has_more = |p: &crate::peer::Peer| {
+            p.remote
+                .get(&key.lane)
+                .and_then(|r| r.segments.get(&key.msn))
+                .is_some_and(|s| (s.count > have.0 || (s.closed && !have.1)) && !s.held.is_empty())
+        };
+        self.peers
+            .iter()
+            .find(|(c, p)| {
+                p.is_open() && has_more(p) && !self.seg(key).is_some_and(|s| s.shunned.contains(c))
+            })
+            .map(|(c, _)| *c)
+    }
+
+    /// Somebody has a list that is missing here: ask for it, each neighbour once a segment.
+    fn ask_for_list(&mut self, key: SegKey) {
+        let Some(conn) = self.list_holder(key) else { return };
+        let have = self.seg(key).and_then(|s| s.list.as_ref()).map_or(0, |l| l.count());
+        let Some(segment) = self.my_ref(key, conn) else { return };
+        let asked = self.seg_mut(key).is_some_and(|s| s.list_asked.len() >= 8 || !s.list_asked.insert(conn));
+        if asked {
+            return;
+        }
+        let request = self.next_request(conn);
+        let ask =
+            Request { request, segment, first: have, count: 0, skip: 0, deadline_ms: 1_000, urgent: true };
+        self.send(conn, &Frame::Request(ask));
+    }
+
+    /// The segment in this viewer's own lane numbers, as frames to a neighbour name it.
+    pub(crate) fn my_ref(&self, key: SegKey, conn: ConnNo) -> Option<SegmentRef> {
+        let epoch = match self.seg(key).and_then(|s| s.list.as_ref()) {
+            Some(list) => list.header().epoch,
+            None => self.epoch_of(key)?,
+        };
+        self.peers.contains_key(&conn).then_some(())?;
+        Some(SegmentRef { lane: u8::try_from(key.lane.0).ok()?, epoch, msn: key.msn })
+    }
+
+    fn next_request(&mut self, conn: ConnNo) -> u32 {
+        let Some(peer) = self.peers.get_mut(&conn) else { return 0 };
+        peer.next_request = peer.next_request.wrapping_add(1);
+        peer.next_request
+    }
+
+    fn request(&mut self, conn: ConnNo, key: SegKey, run: &[u16]) {
+        let (Some(first), Some(last), Some(segment)) = (run.first(), run.last(), self.my_ref(key, conn))
+        else {
+            return;
+        };
+        let Some((start, _)) = self.seg(key).and_then(|s| s.bounds(*first)) else { return };
+        let Some((_, end)) = self.seg(key).and_then(|s| s.bounds(*last)) else { return };
+        let (request, blob, now) = (self.next_request(conn), self.fresh_blob(), self.now);
+        let expected = self.forecast(conn, key, *first);
+        let count = u16::try_from(run.len()).unwrap_or(u16::MAX);
+        self.push(Output::NewBlob(blob, end - start));
+        if let Some(seg) = self.seg_mut(key) {
+            seg.blobs.insert(blob, end - start);
+            run.iter().for_each(|i| {
+                seg.asked.insert(*i, (conn, request));
+            });
+            seg.flow.get_or_insert((now, now));
+        }
+        self.grant(key, Source::Peer(conn, request), blob, start, run);
+        let patience = now + (expected * 3).clamp(Duration::from_millis(400), self.effective.p2p_budget);
+        let ask = Ask { key, left: count, patience, bytes: end - start };
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.asks.insert(request, ask);
+        }
+        let due = self.rescue_at(key).map_or(5_000, |at| at.since(now).as_millis());
+        let frame = Request {
+            request,
+            segment,
+            first: *first,
+            count,
+            skip: 0,
+            deadline_ms: u32::try_from(due).unwrap_or(u32::MAX),
+            urgent: self.has_load(key),
+        };
+        self.send(conn, &Frame::Request(frame));
+    }
+
+    /// A fragment of a neighbour verified.
+    pub(crate) fn on_peer_fragment(
+        &mut self,
+        key: SegKey,
+        conn: ConnNo,
+        request: u32,
+        len: u32,
+        took: Duration,
+        over: bool,
+    ) {
+        let (now, budget) = (self.now, self.effective.p2p_budget);
+        self.tally.peer_bytes += u64::from(len);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.speed.sample(now, len, took);
+        peer.peer_bytes += u64::from(len);
+        let id = peer.id;
+        if let Some(ask) = peer.asks.get_mut(&request) {
+            ask.left = ask.left.saturating_sub(1);
+            ask.bytes = ask.bytes.saturating_sub(len);
+            ask.patience = now + (took * 4).clamp(Duration::from_millis(400), budget);
+            if over {
+                peer.asks.remove(&request);
+            }
+        }
+        if let Some(seg) = self.seg_mut(key) {
+            seg.senders.insert(id);
+            seg.hearsay.prove(now);
+        }
+    }
+
+    pub(crate) fn on_queued(&mut self, conn: ConnNo, request: u32, eta_ms: u32) {
+        let (now, budget) = (self.now, self.effective.p2p_budget);
+        if let Some(ask) = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request)) {
+            ask.patience =
+                now + (Duration::from_millis(eta_ms.into()) * 2).clamp(Duration::from_millis(400), budget);
+        }
+    }
+
+    pub(crate) fn on_reject(&mut self, conn: ConnNo, request: u32, reason: RejectReason, queue_ms: u32) {
+        let now = self.now;
+        self.tally.rejects += 1;
+        let Some(ask) = self.end_ask(conn, request) else { return };
+        let wait = Duration::from_millis(u64::from(queue_ms).clamp(100, 5_000));
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            let remote = peer.remote.entry(ask.key.lane).or_default();
+            let entry = remote.entry(ask.key.msn);
+            match reason {
+                RejectReason::NotHeld => entry.held = Default::default(),
+                RejectReason::Busy => entry.not_before = now + wait,
+                _ => peer.not_before = now + Duration::from_secs(5),
+            }
+        }
+        self.decide(ask.key);
+    }
+
+    /// The neighbour says that it sent everything; data may still be on the way in the other channel.
+    pub(crate) fn on_done(&mut self, conn: ConnNo, request: u32) {
+        let now = self.now;
+        if let Some(ask) = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request)) {
+            ask.patience = ask.patience.min(now + Duration::from_secs(1));
+        }
+    }
+
+    /// Ends a request on this side: grant, marks and all.
+    fn end_ask(&mut self, conn: ConnNo, request: u32) -> Option<Ask> {
+        let ask = self.peers.get_mut(&conn)?.asks.remove(&request)?;
+        self.drop_grants_of_request(conn, request);
+        if let Some(seg) = self.seg_mut(ask.key) {
+            seg.asked.retain(|_, by| *by != (conn, request));
+        }
+        self.free_unused_blobs(ask.key);
+        Some(ask)
+    }
+
+    /// Ends a request and tells the neighbour.
+    pub(crate) fn cancel_ask(&mut self, conn: ConnNo, request: u32) {
+        if self.end_ask(conn, request).is_some() {
+            self.send(conn, &Frame::Cancel { request });
+        }
+    }
+
+    pub(crate) fn cancel_asks_of(&mut self, key: SegKey) {
+        let asks: BTreeSet<(ConnNo, u32)> =
+            self.seg(key).map(|s| s.asked.values().copied().collect()).unwrap_or_default();
+        asks.into_iter().for_each(|(conn, request)| self.cancel_ask(conn, request));
+    }
+
+    /// Requests that kept us waiting are asked elsewhere.
+    pub(crate) fn tick_asks(&mut self) {
+        let now = self.now;
+        let late: Vec<(ConnNo, u32, SegKey)> = self
+            .peers
+            .iter()
+            .flat_map(|(c, p)| p.asks.iter().map(move |(r, a)| (*c, *r, a)))
+            .filter(|(_, _, a)| a.patience <= now)
+            .map(|(c, r, a)| (c, r, a.key))
+            .collect();
+        for (conn, request, key) in late {
+            self.tally.slow_peers += 1;
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.speed.punish();
+                peer.not_before = now + Duration::from_millis(500);
+            }
+            if let Some(seg) = self.seg_mut(key) {
+                seg.shunned.insert(conn);
+            }
+            self.cancel_ask(conn, request);
+            self.decide(key);
+        }
+    }
+
+    pub(crate) fn asks_wakeup(&self) -> Option<Wakeup> {
+        let patience = self.peers.values().flat_map(|p| p.asks.values()).map(|a| a.patience);
+        let pauses = self.peers.values().filter(|p| p.not_before > self.now).map(|p| p.not_before);
+        let at = patience.chain(pauses).min()?;
+        Some(Wakeup { at, reason: "request to a neighbour" })
+    }
+
+    /// Signer epoch that the anchor names for a segment.
+    pub(crate) fn epoch_of(&self, key: SegKey) -> Option<u64> {
+        self.lanes.get(&key.lane)?.anchor.as_ref()?.epoch_for(key.msn)
+    }
+
+    /// Anybody connected who is in this lane?
+    pub(crate) fn lane_has_company(&self, no: LaneNo) -> bool {
+        self.peers.values().any(|p| p.is_open() && p.remote.contains_key(&no))
+    }
+}

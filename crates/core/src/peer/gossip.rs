@@ -1,0 +1,418 @@
+//! What neighbours tell each other: maps, deltas, new segments, who fetches.
+
+use core::time::Duration;
+
+use meshedflow_protocol::ids::PeerId;
+use meshedflow_protocol::wire::{
+    Delta, Elect, Fetching, Frame, ListBatch, Map, MapSegment, SegmentRef, View,
+};
+
+use crate::buffer_map::{FRAGMENT_LIMIT, Held, RemoteLane};
+use crate::input::{ConnNo, LaneNo};
+use crate::manifests::ListVerdict;
+use crate::mesh::Mesh;
+use crate::scheduler::election::{self, Draw};
+use crate::segment::SegKey;
+use crate::time::Time;
+
+/// Lanes below this announce whole segments, one batch each.
+const SMALL_LANE_BYTES_PER_S: u64 = 256_000 / 8;
+/// Electable for segments up to this far ahead.
+const WANT_AHEAD: u64 = 16;
+
+impl Mesh {
+    // ---- what this viewer tells ----
+
+    /// A fragment verified here: tell the lane, at once or with the whole segment in small lanes.
+    pub(crate) fn announce(&mut self, key: SegKey, index: u16) {
+        let Some(seg) = self.seg(key) else { return };
+        let Some(list) = seg.list.as_ref() else { return };
+        let seconds = seg.duration.as_secs().max(1);
+        let small = list.closed() && u64::from(list.length()) / seconds < SMALL_LANE_BYTES_PER_S;
+        let (first, count) = match (small, seg.is_complete()) {
+            (true, true) => (0, list.count()),
+            (true, false) => return,
+            (false, _) => (index, 1),
+        };
+        if !self.may_upload() {
+            return;
+        }
+        for conn in self.open_conns() {
+            self.send_delta(conn, key, first, count);
+        }
+        if let Some(seg) = self.seg_mut(key) {
+            (first..first.saturating_add(count)).for_each(|i| seg.announced.set(i));
+        }
+    }
+
+    /// One delta to one neighbour that is in the lane, with the list where it may be news.
+    pub(crate) fn send_delta(&mut self, conn: ConnNo, key: SegKey, first: u16, held: u16) {
+        let Some(segment) = self.my_ref(key, conn) else { return };
+        if self.peers.get(&conn).is_none_or(|p| !p.remote.contains_key(&key.lane)) {
+            return;
+        }
+        let view = self.view_of(key.lane);
+        let queue_ms = self.queue_ms();
+        let Some(list) = self.seg(key).and_then(|s| s.list.as_ref()) else { return };
+        let (count, closed, list_hash) = (list.count(), list.closed(), list.hash());
+        let shown = self.peers.get(&conn).and_then(|p| p.shown.get(&key)).copied().unwrap_or(0);
+        let batch = (shown < count).then(|| {
+            let (header, records, signature) = list.batch(shown, shown == 0);
+            ListBatch { header, first: shown, records, signature }
+        });
+        let delta =
+            Delta { segment, count, closed, list_hash, first, held, queue_ms, view, offer_to: None, batch };
+        self.note_shown(conn, key, count);
+        self.send(conn, &Frame::Delta(delta));
+    }
+
+    /// The neighbour has this many records of the list.
+    fn note_shown(&mut self, conn: ConnNo, key: SegKey, count: u16) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.shown.len() >= 1_024 {
+            peer.shown.pop_first();
+        }
+        let shown = peer.shown.entry(key).or_default();
+        *shown = count.max(*shown);
+    }
+
+    pub(crate) fn say_known(&mut self, key: SegKey, age: Duration, hops: u8) {
+        let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
+        for conn in self.open_conns() {
+            if let Some(segment) = self.my_ref(key, conn) {
+                self.send(conn, &Frame::Known { segment, age_ms, hops });
+            }
+        }
+    }
+
+    pub(crate) fn say_fetching(&mut self, key: SegKey, stage: u8, range: Option<(u32, u32)>) {
+        let Some(fetcher) = self.roster.me else { return };
+        for conn in self.open_conns() {
+            if let Some(segment) = self.my_ref(key, conn) {
+                self.send(
+                    conn,
+                    &Frame::Fetching(Fetching { segment, fetcher, stage, range, age_ms: 0, hops: 0 }),
+                );
+            }
+        }
+    }
+
+    pub(crate) fn say_dropped(&mut self, key: SegKey) {
+        for conn in self.open_conns() {
+            if let Some(segment) = self.my_ref(key, conn) {
+                self.send(conn, &Frame::Dropped(segment));
+            }
+        }
+    }
+
+    /// Whole maps of all lanes to one neighbour.
+    pub(crate) fn send_maps(&mut self, conn: ConnNo) {
+        let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        for no in lanes {
+            if let Some(map) = self.map_of(no) {
+                self.send(conn, &Frame::Map(map));
+            }
+        }
+    }
+
+    fn map_of(&self, no: LaneNo) -> Option<Map> {
+        let lane = self.lanes.get(&no)?;
+        lane.rendition.as_ref()?;
+        let anchor = lane.anchor.as_ref()?;
+        let newest = lane.newest.or(lane.last_requested)?;
+        let epoch = anchor.epoch_for(newest)?;
+        let segments: Vec<MapSegment> = lane
+            .segments
+            .iter()
+            .filter(|(msn, s)| anchor.epoch_for(**msn) == Some(epoch) && s.list.is_some())
+            .filter_map(|(msn, s)| {
+                let list = s.list.as_ref()?;
+                let held = if self.may_upload() { s.held() } else { Held::default() };
+                Some(MapSegment {
+                    msn: *msn,
+                    count: list.count(),
+                    closed: list.closed(),
+                    list_hash: list.hash(),
+                    held: held.to_bytes(),
+                })
+            })
+            .collect();
+        let skip = segments.len().saturating_sub(256);
+        Some(Map {
+            lane: u8::try_from(no.0).ok()?,
+            epoch,
+            elect: self.my_elect(no),
+            view: self.view_of(no),
+            queue_ms: self.queue_ms(),
+            neighbours: self
+                .peers
+                .values()
+                .filter(|p| p.is_open() && p.remote.contains_key(&no))
+                .map(|p| p.id)
+                .take(16)
+                .collect(),
+            segments: segments.into_iter().skip(skip).collect(),
+        })
+    }
+
+    /// Full maps go out when due.
+    pub(crate) fn refresh_maps(&mut self) {
+        let (now, every) = (self.now, self.effective.map_refresh);
+        let due: Vec<LaneNo> = self
+            .lanes
+            .iter()
+            .filter(|(_, l)| l.anchor.is_some() && l.map_due <= now)
+            .map(|(no, _)| *no)
+            .collect();
+        for no in due {
+            if let Some(lane) = self.lanes.get_mut(&no) {
+                lane.map_due = now + every;
+            }
+            let Some(map) = self.map_of(no) else { continue };
+            for conn in self.open_conns() {
+                self.send(conn, &Frame::Map(map.clone()));
+            }
+        }
+    }
+
+    pub(crate) fn maps_due(&self) -> impl Iterator<Item = Time> + '_ {
+        let anyone = self.open_peers() > 0;
+        self.lanes.values().filter(move |l| anyone && l.anchor.is_some()).map(|l| l.map_due)
+    }
+
+    fn my_elect(&self, no: LaneNo) -> Elect {
+        let first = self.lanes.get(&no).and_then(|l| l.last_requested).unwrap_or(0);
+        Elect { class: self.my_class(no), first, last: first + WANT_AHEAD }
+    }
+
+    /// 0 while new in the lane or not watching it; 1 when hidden or on cellular; 2 otherwise.
+    fn my_class(&self, no: LaneNo) -> u8 {
+        let Some(lane) = self.lanes.get(&no) else { return 0 };
+        let settled =
+            lane.first_load.is_some_and(|at| self.now.since(at) >= lane.target.min(Duration::from_secs(4)));
+        if !settled || !lane.is_active(self.now) || !self.may_upload() {
+            return 0;
+        }
+        self.my_class_for_edge()
+    }
+
+    pub(crate) fn my_class_for_edge(&self) -> u8 {
+        let p = &self.options.platform;
+        match () {
+            () if !self.may_upload() => 0,
+            () if self.player.hidden || p.cellular => 1,
+            () => 2,
+        }
+    }
+
+    // ---- what neighbours tell ----
+
+    pub(crate) fn on_map(&mut self, conn: ConnNo, map: Map) {
+        let now = self.now;
+        let Some(no) = self.lane_of(conn, map.lane) else { return };
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let before = peer.remote.remove(&no).unwrap_or_default();
+        let mut remote = RemoteLane {
+            epoch: map.epoch,
+            heard: now,
+            elect: Some(map.elect),
+            view: map.view,
+            queue_ms: map.queue_ms.min(60_000),
+            ..RemoteLane::default()
+        };
+        for s in map.segments {
+            let not_before = before.segments.get(&s.msn).map_or(Time::default(), |b| b.not_before);
+            let entry = remote.entry(s.msn);
+            (entry.count, entry.closed, entry.list_hash) =
+                (s.count.min(FRAGMENT_LIMIT), s.closed, s.list_hash);
+            entry.held = Held::from_bytes(&s.held);
+            entry.not_before = not_before;
+        }
+        let shown: Vec<(u64, u16, u64)> =
+            remote.segments.iter().map(|(m, s)| (*m, s.count, s.list_hash)).collect();
+        peer.remote.insert(no, remote);
+        for (msn, count, hash) in shown {
+            self.match_shown(conn, SegKey { lane: no, msn }, count, hash);
+        }
+        if before.heard == Time::default() {
+            self.send_maps(conn);
+        }
+        self.revisit(no);
+    }
+
+    /// Equal hashes prove that the neighbour has our list.
+    fn match_shown(&mut self, conn: ConnNo, key: SegKey, count: u16, hash: u64) {
+        let same = self
+            .seg(key)
+            .and_then(|s| s.list.as_ref())
+            .is_some_and(|l| l.hash() == hash && l.count() == count);
+        if same {
+            self.note_shown(conn, key, count);
+        }
+    }
+
+    pub(crate) fn on_delta(&mut self, conn: ConnNo, d: &Delta) {
+        let now = self.now;
+        let Some(no) = self.lane_of(conn, d.segment.lane) else { return };
+        let key = SegKey { lane: no, msn: d.segment.msn };
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let remote = peer.remote.entry(no).or_default();
+        (remote.heard, remote.queue_ms, remote.view) = (now, d.queue_ms.min(60_000), d.view);
+        if remote.epoch != d.segment.epoch {
+            remote.segments.clear();
+            remote.epoch = d.segment.epoch;
+        }
+        let entry = remote.entry(key.msn);
+        (entry.count, entry.closed, entry.list_hash) = (d.count.min(FRAGMENT_LIMIT), d.closed, d.list_hash);
+        (d.first..d.first.saturating_add(d.held).min(FRAGMENT_LIMIT)).for_each(|i| entry.held.set(i));
+        let verdict = d.batch.as_ref().map(|batch| self.take_batch(conn, key, d, batch));
+        self.match_shown(conn, key, d.count, d.list_hash);
+        if verdict == Some(ListVerdict::News)
+            && let Some(seg) = self.seg_mut(key)
+        {
+            seg.hearsay.prove(now);
+        }
+        if self.lanes.get(&no).is_some_and(|l| l.segments.contains_key(&key.msn) || l.live) {
+            self.learned_from_peer(key);
+            self.decide(key);
+        }
+    }
+
+    /// A delta is as good as a Known.
+    fn learned_from_peer(&mut self, key: SegKey) {
+        let plausible = self.lanes.get(&key.lane).is_some_and(|l| l.newest.is_none_or(|n| key.msn <= n + 1));
+        if plausible && self.seg(key).is_none_or(|s| s.release.is_none()) {
+            self.learned(key, Duration::ZERO, false, 1);
+        }
+    }
+
+    fn take_batch(&mut self, conn: ConnNo, key: SegKey, d: &Delta, batch: &ListBatch) -> ListVerdict {
+        let now = self.now;
+        let wanted = self.lanes.get(&key.lane).is_some_and(|l| {
+            l.last_requested.is_some_and(|last| key.msn + 64 >= last && key.msn <= last + 64)
+        });
+        let known = self.seg(key).and_then(|s| s.list.as_ref()).is_some_and(|l| l.covers(d.count, d.closed));
+        if !wanted || known {
+            return ListVerdict::Known;
+        }
+        let Ok(list) = self.batch_list(key, d.count, d.closed, batch) else { return ListVerdict::Unusable };
+        let allowed = self.peers.get_mut(&conn).is_some_and(|p| p.verifies.take(now, 1.0));
+        if !allowed {
+            self.tally.verifies_refused += 1;
+            return ListVerdict::Unusable;
+        }
+        let verdict = self.learn_list(key, list, false);
+        match verdict {
+            ListVerdict::News => self.note_shown(conn, key, d.count),
+            ListVerdict::False => self.close_peer(conn, Some("a list with a false signature")),
+            _ => {}
+        }
+        verdict
+    }
+
+    pub(crate) fn on_known(&mut self, conn: ConnNo, segment: SegmentRef, age_ms: u32, hops: u8) {
+        let Some(key) = self.key_of(conn, segment) else { return };
+        let age = Duration::from_millis(age_ms.min(10_000).into());
+        if hops < 2 && self.is_next(key, age) {
+            self.learned(key, age, false, hops.saturating_add(1));
+        }
+    }
+
+    /// A new segment is believed only right after the last one, and not much too early.
+    fn is_next(&self, key: SegKey, age: Duration) -> bool {
+        let Some(lane) = self.lanes.get(&key.lane) else { return false };
+        let Some(newest) = lane.newest else { return false };
+        let before = lane.segments.get(&newest).and_then(|s| s.release);
+        let early = before.is_some_and(|at| self.now.back(age).since(at) < lane.target.mul_f64(0.75));
+        lane.live && key.msn == newest + 1 && !early
+    }
+
+    fn key_of(&self, conn: ConnNo, s: SegmentRef) -> Option<SegKey> {
+        let lane = self.lane_of(conn, s.lane)?;
+        let key = SegKey { lane, msn: s.msn };
+        (self.epoch_of(key)? == s.epoch).then_some(key)
+    }
+
+    pub(crate) fn on_fetching(&mut self, conn: ConnNo, f: &Fetching) {
+        let now = self.now;
+        let Some(key) = self.key_of(conn, f.segment) else { return };
+        if Some(f.fetcher) == self.roster.me || f.hops > 1 {
+            return;
+        }
+        if self.is_next(key, Duration::ZERO) {
+            self.learned(key, Duration::from_millis(f.age_ms.min(10_000).into()), false, 1);
+        }
+        if f.range.is_none()
+            && let Some(seg) = self.seg_mut(key)
+        {
+            seg.hearsay.claim(now, f.fetcher);
+            let theirs = self.ticket_of(key, f.fetcher);
+            self.yield_to(key, theirs, f.stage);
+        }
+        self.decide(key);
+    }
+
+    pub(crate) fn on_dropped(&mut self, conn: ConnNo, segment: SegmentRef) {
+        let Some(key) = self.key_of(conn, segment) else { return };
+        let Some(id) = self.peers.get(&conn).map(|p| p.id) else { return };
+        if let Some(seg) = self.seg_mut(key) {
+            seg.hearsay.withdraw(id);
+        }
+        self.decide(key);
+    }
+
+    // ---- who is electable ----
+
+    /// Electable neighbours of a lane: class above 0, heard of lately, and `msn` wanted where one is given.
+    fn electable(&self, no: LaneNo, msn: Option<u64>) -> impl Iterator<Item = (PeerId, u8)> + '_ {
+        let (now, ttl) = (self.now, self.effective.map_ttl);
+        self.peers.values().filter(|p| p.is_open()).filter_map(move |p| {
+            let r = p.remote.get(&no).filter(|r| now.since(r.heard) <= ttl)?;
+            let e = r.elect.filter(|e| e.class > 0)?;
+            let wants = msn.is_none_or(|m| e.first <= m && m <= e.last.max(e.first + WANT_AHEAD));
+            wants.then_some((p.id, e.class))
+        })
+    }
+
+    pub(crate) fn view_of(&self, no: LaneNo) -> View {
+        let me = self.roster.me.filter(|_| self.my_class(no) > 0);
+        election::view(self.electable(no, None).map(|(id, _)| id).chain(me))
+    }
+
+    /// All neighbours of the lane share this viewer's view: a clique.
+    pub(crate) fn views_agree(&self, no: LaneNo) -> bool {
+        let mine = self.view_of(no);
+        self.peers.values().filter(|p| p.is_open()).filter_map(|p| p.remote.get(&no)).all(|r| r.view == mine)
+    }
+
+    pub(crate) fn my_ticket(&self, key: SegKey) -> Option<f64> {
+        let me = self.roster.me?;
+        self.draw(key, me, self.my_class(key.lane))
+    }
+
+    fn ticket_of(&self, key: SegKey, id: PeerId) -> Option<f64> {
+        let class =
+            self.electable(key.lane, Some(key.msn)).find(|(other, _)| *other == id).map(|(_, c)| c)?;
+        self.draw(key, id, class)
+    }
+
+    fn draw(&self, key: SegKey, id: PeerId, class: u8) -> Option<f64> {
+        let lane = self.lanes.get(&key.lane)?.rendition.as_deref()?;
+        let epoch = self.epoch_of(key)?;
+        election::ticket(Draw { salt: &self.roster.salt, lane, epoch, msn: key.msn }, id, class)
+    }
+
+    /// This viewer's rank for a segment; `None` if it is not electable.
+    pub(crate) fn rank_in(&self, key: SegKey) -> Option<usize> {
+        let me = (self.my_ticket(key)?, self.roster.me?);
+        let others = self
+            .electable(key.lane, Some(key.msn))
+            .filter_map(|(id, class)| Some((self.draw(key, id, class)?, id)));
+        Some(election::rank(me, others))
+    }
+
+    pub(crate) fn longest_rtt(&self, no: LaneNo) -> Duration {
+        let members = self.peers.values().filter(|p| p.is_open() && p.remote.contains_key(&no));
+        members.map(|p| p.speed.rtt()).max().unwrap_or_default()
+    }
+}

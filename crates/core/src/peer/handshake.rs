@@ -1,0 +1,194 @@
+//! From proposal to open channels: typed session descriptions both ways, every candidate checked.
+
+use meshedflow_protocol::policy::CmafMode;
+use meshedflow_protocol::signal::sdp::{DescriptionKind, Setup, expand, reduce};
+use meshedflow_protocol::signal::{Candidate, Description, Rules, Signal, SignalData};
+use meshedflow_protocol::wire::{Frame, Hello, LaneChange, WIRE_MAX, WIRE_MIN, agree};
+
+use crate::input::{ConnNo, LaneNo};
+use crate::mesh::Mesh;
+use crate::output::{Event, Output, PeerCommand};
+use crate::peer::PeerState;
+use crate::time::Time;
+
+/// The send buffer's low mark in bytes.
+pub(crate) const LOW_MARK: u32 = 64 * 1024;
+
+impl Mesh {
+    /// The browser made a description: send its typed form.
+    pub(crate) fn on_described(&mut self, conn: ConnNo, sdp: &str) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let (id, dial) = (peer.id, peer.dial);
+        match reduce(sdp) {
+            Ok(d) => {
+                let data =
+                    if d.setup == Setup::Actpass { SignalData::Offer(d) } else { SignalData::Answer(d) };
+                self.signal_to(Signal { peer: id, dial, data });
+            }
+            Err(why) => {
+                self.warn("own-sdp", format!("this browser's own description is not understood: {why}"));
+                self.close_peer(conn, None);
+            }
+        }
+    }
+
+    /// The browser found a candidate: the edge and the other side judge it too.
+    pub(crate) fn on_local_candidate(&mut self, conn: ConnNo, line: &str) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let (id, dial) = (peer.id, peer.dial);
+        if line.is_empty() {
+            return self.signal_to(Signal { peer: id, dial, data: SignalData::End });
+        }
+        // TCP and other forms that may not travel are simply not offered.
+        if let Ok(c) = Candidate::parse(line) {
+            self.signal_to(Signal { peer: id, dial, data: SignalData::Candidate(c) });
+        }
+    }
+
+    /// A signal from another page, relayed by the edge.
+    pub(crate) fn on_peer_signal(&mut self, s: Signal) {
+        let conn = self.peers.iter().find(|(_, p)| p.id == s.peer).map(|(c, _)| *c);
+        match (s.data, conn) {
+            (SignalData::Offer(d), None) if self.is_expected(s.peer) => self.answer(s.peer, s.dial, &d),
+            (SignalData::Answer(d), Some(conn)) => self.accept(conn, s.dial, &d),
+            (SignalData::Candidate(c), Some(conn)) => self.add_candidate(conn, s.dial, &c),
+            (SignalData::End, Some(conn)) => self.end_of_candidates(conn, s.dial),
+            _ => self.tally.unknown_messages += 1,
+        }
+    }
+
+    fn answer(&mut self, id: meshedflow_protocol::ids::PeerId, dial: u32, offer: &Description) {
+        if self.peers.len() >= self.effective.peers_max + 4 {
+            return;
+        }
+        let conn = self.open_peer(id, dial);
+        self.push(Output::Peer(conn, PeerCommand::Answer(expand(offer, DescriptionKind::Offer))));
+    }
+
+    fn accept(&mut self, conn: ConnNo, dial: u32, answer: &Description) {
+        let fits = |p: &&crate::peer::Peer| p.dial == dial && p.state == PeerState::Dialing;
+        if self.peers.get(&conn).filter(fits).is_some() {
+            self.push(Output::Peer(conn, PeerCommand::Accept(expand(answer, DescriptionKind::Answer))));
+        }
+    }
+
+    fn add_candidate(&mut self, conn: ConnNo, dial: u32, c: &Candidate) {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.dial == dial) else { return };
+        // The edge knows whether both are behind one address; it has judged private addresses already.
+        let rules = Rules { same_address: true, ..Rules::default() };
+        match peer.admitted.admit(c, &rules) {
+            Ok(()) => self.push(Output::Peer(conn, PeerCommand::Candidate(c.to_line()))),
+            Err(_) => self.tally.candidates_refused += 1,
+        }
+    }
+
+    fn end_of_candidates(&mut self, conn: ConnNo, dial: u32) {
+        if self.peers.get(&conn).is_some_and(|p| p.dial == dial && p.state == PeerState::Dialing) {
+            self.push(Output::Peer(conn, PeerCommand::Candidate(String::new())));
+        }
+    }
+
+    /// Both channels are up: introduce ourselves.
+    pub(crate) fn on_channels_open(&mut self, conn: ConnNo) {
+        let Some(me) = self.roster.me else { return self.close_peer(conn, None) };
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.state == PeerState::Dialing) else { return };
+        peer.state = PeerState::Open;
+        self.push(Output::Peer(conn, PeerCommand::LowMark(LOW_MARK)));
+        let hello = Hello {
+            wire: (WIRE_MIN, WIRE_MAX),
+            peer: me,
+            uplink_bytes_per_s: 0,
+            sharing: match self.effective.cmaf_mode {
+                CmafMode::Off => 0,
+                CmafMode::AdvertiseOnly => 1,
+                CmafMode::Serve => 2,
+            },
+            class: self.my_class_for_edge(),
+            lanes: self.my_lanes(),
+        };
+        self.send(conn, &Frame::Hello(hello));
+    }
+
+    /// Lanes in which this viewer takes part, by its own numbers, at most 8.
+    fn my_lanes(&self) -> Vec<(u8, meshedflow_protocol::ids::Name)> {
+        let media = self.lanes.iter().filter(|(_, l)| l.is_media() && l.anchor.is_some());
+        let named = media.filter_map(|(no, _)| Some((u8::try_from(no.0).ok()?, self.rendition_name(*no)?)));
+        named.take(8).collect()
+    }
+
+    pub(crate) fn on_hello(&mut self, conn: ConnNo, hello: Hello) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.hello.is_some() {
+            return self.close_peer(conn, Some("a second Hello"));
+        }
+        if hello.peer != peer.id {
+            return self.close_peer(conn, Some("another id than the edge named"));
+        }
+        if agree((WIRE_MIN, WIRE_MAX), hello.wire).is_none() {
+            return self.close_peer(conn, None);
+        }
+        peer.lanes = hello.lanes.iter().cloned().collect();
+        let id = peer.id;
+        peer.hello = Some(hello);
+        let count = self.open_peers();
+        self.tally.connects += 1;
+        self.push(Output::Event(Event::Peer { peer: id.to_string(), up: true, count }));
+        self.send_maps(conn);
+    }
+
+    pub(crate) fn on_lane_change(&mut self, conn: ConnNo, change: LaneChange) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        match change {
+            LaneChange::Add { lane, rendition, .. } => {
+                if peer.lanes.len() >= 8 && !peer.lanes.contains_key(&lane) {
+                    return self.close_peer(conn, Some("more than 8 lanes"));
+                }
+                peer.lanes.insert(lane, rendition);
+                self.send_maps(conn);
+            }
+            LaneChange::Drop { lane, .. } => {
+                let name = peer.lanes.get(&lane).cloned();
+                let no = name.and_then(|n| self.lane_named(n.as_str()));
+                if let (Some(no), Some(peer)) = (no, self.peers.get_mut(&conn))
+                    && let Some(remote) = peer.remote.get_mut(&no)
+                {
+                    remote.elect = None;
+                }
+            }
+        }
+    }
+
+    /// A lane got its name: neighbours learn this viewer's number for it.
+    pub(crate) fn tell_lane_to_peers(&mut self, no: LaneNo) {
+        let (Some(rendition), Ok(lane)) = (self.rendition_name(no), u8::try_from(no.0)) else { return };
+        let from_msn = self.lanes.get(&no).and_then(|l| l.last_requested).unwrap_or(0);
+        let joined = self.lanes.get_mut(&no).map(|l| core::mem::replace(&mut l.joined, true));
+        if joined != Some(false) {
+            return;
+        }
+        // Also to those whose Hello is still on its way: ours did not name this lane.
+        let up: Vec<ConnNo> =
+            self.peers.iter().filter(|(_, p)| p.state == PeerState::Open).map(|(c, _)| *c).collect();
+        for conn in up {
+            self.send(conn, &Frame::Lane(LaneChange::Add { lane, rendition: rendition.clone(), from_msn }));
+            self.send_maps(conn);
+        }
+        if let Some(l) = self.lanes.get_mut(&no) {
+            l.map_due = Time::default();
+        }
+    }
+
+    pub(crate) fn open_conns(&self) -> Vec<ConnNo> {
+        self.peers.iter().filter(|(_, p)| p.is_open()).map(|(c, _)| *c).collect()
+    }
+
+    /// The lane with this rendition.
+    pub(crate) fn lane_named(&self, rendition: &str) -> Option<LaneNo> {
+        self.lanes.iter().find(|(_, l)| l.rendition.as_deref() == Some(rendition)).map(|(no, _)| *no)
+    }
+
+    /// The lane that a neighbour means by its number.
+    pub(crate) fn lane_of(&self, conn: ConnNo, theirs: u8) -> Option<LaneNo> {
+        self.lane_named(self.peers.get(&conn)?.lanes.get(&theirs)?.as_str())
+    }
+}

@@ -1,0 +1,80 @@
+//! What one neighbour has delivered: a rate that rises at once and falls slowly (peak-EWMA), and round trips.
+
+use core::time::Duration;
+
+use crate::time::Time;
+
+/// Measured behaviour of one neighbour.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Throughput {
+    rate: f64,
+    at: Option<Time>,
+    rtt: Option<Duration>,
+}
+
+/// The memory of the rate.
+const HALF_LIFE: Duration = Duration::from_secs(10);
+
+impl Throughput {
+    /// Notes `bytes` verified in `took`.
+    pub(crate) fn sample(&mut self, now: Time, bytes: u32, took: Duration) {
+        let rate = f64::from(bytes) / took.as_secs_f64().max(0.002);
+        let decay =
+            self.at.map_or(0.0, |at| 0.5f64.powf(now.since(at).as_secs_f64() / HALF_LIFE.as_secs_f64()));
+        self.rate = if rate > self.rate {
+            rate * 0.5 + self.rate * 0.5
+        } else {
+            self.rate * decay + rate * (1.0 - decay)
+        };
+        if self.at.is_none() {
+            self.rate = rate;
+        }
+        self.at = Some(now);
+    }
+
+    /// Halves the rate: it kept us waiting.
+    pub(crate) fn punish(&mut self) {
+        self.rate *= 0.5;
+    }
+
+    /// Notes a round trip, hold time taken off.
+    pub(crate) fn round_trip(&mut self, rtt: Duration) {
+        self.rtt = Some(self.rtt.map_or(rtt, |old| (old * 3 + rtt) / 4));
+    }
+
+    /// Smoothed round trip; 100 ms before the first.
+    pub(crate) fn rtt(&self) -> Duration {
+        self.rtt.unwrap_or(Duration::from_millis(100))
+    }
+
+    /// When `bytes` asked now would be here, given the queue it told of. An unproven neighbour is taken at
+    /// `unproven_bytes_per_s`.
+    pub(crate) fn forecast(&self, queue: Duration, bytes: u32, unproven_bytes_per_s: f64) -> Duration {
+        let rate = if self.at.is_some() { self.rate } else { unproven_bytes_per_s };
+        self.rtt() + queue + Duration::from_secs_f64((f64::from(bytes) / rate.max(1_000.0)).min(600.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rises_at_once_and_falls_slowly() {
+        let mut t = Throughput::default();
+        t.sample(Time(0), 100_000, Duration::from_secs(1));
+        t.sample(Time(1_000_000), 1_000_000, Duration::from_secs(1));
+        let up = t.rate;
+        assert!(up > 500_000.0, "{up}");
+        t.sample(Time(2_000_000), 100_000, Duration::from_secs(1));
+        assert!(t.rate > up * 0.8);
+    }
+
+    #[test]
+    fn the_forecast_counts_queue_round_trip_and_rate() {
+        let mut t = Throughput::default();
+        t.round_trip(Duration::from_millis(20));
+        let f = t.forecast(Duration::from_millis(100), 50_000, 100_000.0);
+        assert_eq!(f.as_millis(), 620);
+    }
+}

@@ -1,0 +1,235 @@
+//! Who fetches a new segment from the origin: everyone computes the same order and keeps to it.
+//!
+//! Each viewer draws a ticket from the hash of (salt, viewer, lane, epoch, segment), weighted by its class.
+//! The lowest ticket fetches at once. The viewer that learned first steps in when nobody says so soon, the
+//! others after it by rank. Words ("I fetch") hold the others back only briefly; verified bytes hold them
+//! back for as long as they keep coming.
+
+use core::time::Duration;
+
+use meshedflow_protocol::ids::PeerId;
+use meshedflow_protocol::wire::View;
+use sha2::{Digest, Sha256};
+
+use crate::time::Time;
+
+/// How long a mere claim holds others back in a small lane.
+pub const CLAIM_SILENCE: Duration = Duration::from_millis(300);
+
+/// Names one segment for a ticket.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Given by the edges, per stream and minute, so that ids cannot be ground to suit.
+    pub salt: &'a [u8],
+    /// Rendition id.
+    pub lane: &'a str,
+    /// Signer epoch.
+    pub epoch: u64,
+    /// Media sequence number.
+    pub msn: u64,
+}
+
+/// The weighted ticket of one viewer: lowest first. `None` for class 0, which is never elected.
+pub fn ticket(draw: Draw<'_>, peer: PeerId, class: u8) -> Option<f64> {
+    let weight = weight(class)?;
+    let mut hash = Sha256::new();
+    hash.update(b"meshedflow/ticket/v1\0");
+    for part in [draw.salt, &peer.0, draw.lane.as_bytes()] {
+        hash.update((part.len() as u32).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(draw.epoch.to_be_bytes());
+    hash.update(draw.msn.to_be_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let (head, _) = digest.split_at(8);
+    let bits = head.iter().fold(0u64, |acc, b| acc << 8 | u64::from(*b));
+    // 53 bits, never 0: ln stays finite.
+    let fraction = ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    Some(-fraction.ln() / weight)
+}
+
+/// Weight of an election class: reluctant viewers draw a tenth of the lots.
+pub fn weight(class: u8) -> Option<f64> {
+    match class {
+        0 => None,
+        1 => Some(0.1),
+        2 => Some(1.0),
+        _ => Some(2.0),
+    }
+}
+
+/// How many have a lower ticket than `mine`; equal tickets go by id.
+pub fn rank(mine: (f64, PeerId), others: impl Iterator<Item = (f64, PeerId)>) -> usize {
+    others.filter(|(t, id)| t.total_cmp(&mine.0).then(id.cmp(&mine.1)).is_lt()).count()
+}
+
+/// The view of a set of electable viewers.
+pub fn view(ids: impl Iterator<Item = PeerId>) -> View {
+    ids.fold(View::default(), |v, id| View { count: v.count.saturating_add(1), xor: v.xor ^ id_hash(id) })
+}
+
+fn id_hash(id: PeerId) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(id.0).into();
+    let (head, _) = digest.split_at(8);
+    head.iter().fold(0u64, |acc, b| acc << 8 | u64::from(*b))
+}
+
+/// What decides when this viewer may begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// When this viewer learned of the segment, less the age it was told.
+    pub release: Time,
+    /// How many electable viewers draw lower; `None`: not electable itself.
+    pub rank: Option<usize>,
+    /// All neighbours share this viewer's view.
+    pub clique: bool,
+    /// Its own player told it, not a neighbour.
+    pub first_knower: bool,
+    /// Target duration of the lane.
+    pub target: Duration,
+    /// Longest round trip among the neighbours of the lane.
+    pub rtt: Duration,
+}
+
+/// When this viewer may begin to fetch if nobody has been heard of; `None`: never by election.
+pub fn opens_at(s: &Standing) -> Option<Time> {
+    let grace = CLAIM_SILENCE.min(s.target / 10);
+    let step = Duration::from_millis(300).max(s.rtt * 2);
+    let by_rank = s.rank.map(|r| match r {
+        0 => s.release,
+        r => {
+            s.release
+                + if s.clique { grace } else { Duration::ZERO }
+                + step * u32::try_from(r).unwrap_or(u32::MAX)
+        }
+    });
+    let by_knowledge = s.first_knower.then(|| s.release + grace);
+    match (by_rank, by_knowledge) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// What others said and showed about one segment.
+#[derive(Clone, Debug, Default)]
+pub struct Hearsay {
+    /// The claims heard, with the time of hearing and the fetcher; at most 16.
+    claims: Vec<(Time, PeerId)>,
+    /// Last verified list growth or verified bytes of this segment from a neighbour.
+    proof: Option<Time>,
+    /// Longest gap seen between two proofs.
+    gap: Duration,
+}
+
+impl Hearsay {
+    /// Notes a claim to fetch; a viewer's claim counts once.
+    pub fn claim(&mut self, now: Time, fetcher: PeerId) {
+        if self.claims.len() < 16 && self.claims.iter().all(|(_, id)| *id != fetcher) {
+            self.claims.push((now, fetcher));
+        }
+    }
+
+    /// Forgets the claim of a viewer that dropped the fetch or left.
+    pub fn withdraw(&mut self, fetcher: PeerId) {
+        self.claims.retain(|(_, id)| *id != fetcher);
+    }
+
+    /// Notes a verified Delta or verified bytes.
+    pub fn prove(&mut self, now: Time) {
+        if let Some(last) = self.proof {
+            self.gap = self.gap.max(now.since(last));
+        }
+        self.proof = Some(now);
+    }
+
+    /// True if somebody claims to fetch it.
+    pub fn claimed(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    /// Until when this viewer holds back. All claims together count from the first one.
+    pub fn silent_until(&self, claim_silence: Duration) -> Option<Time> {
+        let words = self.claims.iter().map(|(at, _)| *at).min().map(|first| first + claim_silence);
+        let proof = self.proof.map(|at| at + (self.gap * 3 / 2).max(CLAIM_SILENCE));
+        words.max(proof)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> PeerId {
+        PeerId([n; 16])
+    }
+
+    fn draw(msn: u64) -> Draw<'static> {
+        Draw { salt: b"salt", lane: "v360/index.m3u8", epoch: 7, msn }
+    }
+
+    #[test]
+    fn each_viewer_wins_about_its_share() {
+        let mut wins = [0u32; 4];
+        for msn in 0..4_000 {
+            let lots = (0..4u8).map(|n| (ticket(draw(msn), id(n), 2).unwrap(), n));
+            let (_, winner) = lots.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+            wins[usize::from(winner)] += 1;
+        }
+        assert!(wins.iter().all(|w| (850..1_150).contains(w)), "{wins:?}");
+    }
+
+    #[test]
+    fn class_zero_draws_no_ticket_and_class_one_seldom_wins() {
+        assert_eq!(ticket(draw(1), id(1), 0), None);
+        let wins = (0..1_000).filter(|m| ticket(draw(*m), id(1), 1) < ticket(draw(*m), id(2), 2)).count();
+        assert!((50..150).contains(&wins), "{wins}");
+    }
+
+    #[test]
+    fn ranks_are_a_permutation() {
+        let lots: Vec<_> = (0..8).map(|n| (ticket(draw(5), id(n), 2).unwrap(), id(n))).collect();
+        let mut ranks: Vec<_> = lots.iter().map(|me| rank(*me, lots.iter().copied())).collect();
+        ranks.sort_unstable();
+        assert_eq!(ranks, (0..8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn views_agree_whatever_the_order() {
+        let forward = view((0..5).map(id));
+        assert_eq!(forward, view((0..5).rev().map(id)));
+        assert_ne!(forward, view((0..4).map(id)));
+    }
+
+    fn standing(rank: Option<usize>, clique: bool, first_knower: bool) -> Standing {
+        Standing {
+            release: Time(1_000_000),
+            rank,
+            clique,
+            first_knower,
+            target: Duration::from_secs(4),
+            rtt: Duration::from_millis(40),
+        }
+    }
+
+    #[test]
+    fn rank_zero_at_once_then_the_first_knower_then_the_others() {
+        let at = |s: Standing| opens_at(&s).map(|t| t.since(Time(1_000_000)).as_millis());
+        assert_eq!(at(standing(Some(0), true, false)), Some(0));
+        assert_eq!(at(standing(Some(3), true, true)), Some(300));
+        assert_eq!(at(standing(Some(1), true, false)), Some(600));
+        assert_eq!(at(standing(Some(1), false, false)), Some(300));
+        assert_eq!(at(standing(None, true, false)), None);
+    }
+
+    #[test]
+    fn words_silence_briefly_and_proof_silences_while_it_flows() {
+        let mut h = Hearsay::default();
+        assert_eq!(h.silent_until(CLAIM_SILENCE), None);
+        h.claim(Time(0), id(1));
+        h.claim(Time(250_000), id(2));
+        assert_eq!(h.silent_until(CLAIM_SILENCE), Some(Time(300_000)), "a second claim does not prolong");
+        h.prove(Time(200_000));
+        h.prove(Time(1_200_000));
+        assert_eq!(h.silent_until(CLAIM_SILENCE), Some(Time(2_700_000)));
+    }
+}

@@ -1,0 +1,159 @@
+//! One segment on its way: what is held, what was asked, which transfers run, what others said about it.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use meshedflow_manifest::VerifiedList;
+use meshedflow_protocol::ids::PeerId;
+
+use crate::buffer_map::Held;
+use crate::input::{BlobId, ConnNo, GrantId, HttpId, LaneNo, Span};
+use crate::output::Reason;
+use crate::scheduler::election::Hearsay;
+use crate::time::Time;
+use crate::verify::Verified;
+
+/// A segment of a lane, as the core keys it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SegKey {
+    pub(crate) lane: LaneNo,
+    pub(crate) msn: u64,
+}
+
+/// Everything known and held of one segment.
+#[derive(Debug, Default)]
+pub(crate) struct Segment {
+    /// From the player's request, its playlist, or a list's checked hint.
+    pub(crate) url: Option<String>,
+    /// Resource name, from the player's request.
+    pub(crate) name: Option<String>,
+    /// From the player's request.
+    pub(crate) byte_range: Option<(u64, u64)>,
+    pub(crate) init: Option<String>,
+    pub(crate) discontinuity: Option<u32>,
+    pub(crate) duration: Duration,
+    pub(crate) bitrate_bps: u32,
+    /// First time this viewer learned of it, less the age it was told.
+    pub(crate) release: Option<Time>,
+    pub(crate) first_knower: bool,
+    /// All of it exists: named by a playlist or asked for by the player.
+    pub(crate) complete_known: bool,
+    pub(crate) list: Option<VerifiedList>,
+    pub(crate) quarantined: bool,
+    /// The list does not fit the request: HTTP only.
+    pub(crate) mismatch: bool,
+    /// By record index.
+    pub(crate) fragments: BTreeMap<u16, Verified>,
+    /// Open requests to neighbours, by fragment.
+    pub(crate) asked: BTreeMap<u16, (ConnNo, u32)>,
+    /// Neighbours that sent wrong bytes of this segment or failed to deliver it.
+    pub(crate) shunned: BTreeSet<ConnNo>,
+    pub(crate) transfers: BTreeMap<HttpId, Transfer>,
+    /// A whole body over HTTP: playable as it came.
+    pub(crate) body: Option<(BlobId, u32)>,
+    /// Blobs that belong to this segment, with their sizes in bytes.
+    pub(crate) blobs: BTreeMap<BlobId, u32>,
+    /// This viewer fetches or fetched it from the origin.
+    pub(crate) mine: Option<Mine>,
+    pub(crate) hearsay: Hearsay,
+    pub(crate) announced: Held,
+    pub(crate) peer_bytes: u32,
+    pub(crate) http_bytes: u32,
+    pub(crate) senders: BTreeSet<PeerId>,
+    /// Time of the first request to a neighbour and of the last verified byte of one.
+    pub(crate) flow: Option<(Time, Time)>,
+    /// When the list may be asked for once more.
+    pub(crate) list_retry: Option<Time>,
+    pub(crate) list_tries: u8,
+    /// Lists asked of neighbours.
+    pub(crate) list_asked: BTreeSet<ConnNo>,
+    pub(crate) reason: Option<Reason>,
+    /// HTTP bytes of it did not match the list: never stored, never announced.
+    pub(crate) tainted: bool,
+}
+
+/// This viewer's own fetch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mine {
+    pub(crate) since: Time,
+    pub(crate) stage: u8,
+}
+
+/// One HTTP transfer into this segment.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) blob: BlobId,
+    /// Segment offsets it brings; `to` is `None` for the whole body.
+    pub(crate) from: u32,
+    pub(crate) to: Option<u32>,
+    pub(crate) grant: Option<GrantId>,
+    /// Records below this have a grant or were measured.
+    pub(crate) granted: u16,
+    pub(crate) started: Time,
+    /// Bytes in the blob once the transfer ended well.
+    pub(crate) done: Option<u32>,
+}
+
+impl Segment {
+    /// True once every record of a closed list is held.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.list
+            .as_ref()
+            .is_some_and(|l| l.closed() && (0..l.count()).all(|i| self.fragments.contains_key(&i)))
+    }
+
+    /// Records of the list that are not held.
+    pub(crate) fn missing(&self) -> Vec<u16> {
+        let count = self.list.as_ref().map_or(0, VerifiedList::count);
+        (0..count).filter(|i| !self.fragments.contains_key(i)).collect()
+    }
+
+    /// True if a transfer is under way.
+    pub(crate) fn transferring(&self) -> bool {
+        self.transfers.values().any(|t| t.done.is_none())
+    }
+
+    /// Segment offset and end of record `i`.
+    pub(crate) fn bounds(&self, i: u16) -> Option<(u32, u32)> {
+        self.list.as_ref()?.record(i).map(|r| (r.offset, r.offset.saturating_add(r.length)))
+    }
+
+    /// Bytes of the given records.
+    pub(crate) fn bytes_of(&self, records: &[u16]) -> u32 {
+        records.iter().filter_map(|i| self.bounds(*i)).map(|(a, b)| b - a).sum()
+    }
+
+    /// The whole length, once the list is closed.
+    pub(crate) fn length(&self) -> Option<u32> {
+        self.list.as_ref().filter(|l| l.closed()).map(VerifiedList::length)
+    }
+
+    /// The verified spans in order, neighbours in one blob merged.
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::new();
+        for span in self.fragments.values().map(Verified::span) {
+            match spans.last_mut() {
+                Some(last) if last.blob == span.blob && last.at + last.len == span.at => last.len += span.len,
+                _ => spans.push(span),
+            }
+        }
+        spans
+    }
+
+    /// Bits of what is held.
+    pub(crate) fn held(&self) -> Held {
+        let mut held = Held::default();
+        self.fragments.keys().for_each(|i| held.set(*i));
+        held
+    }
+
+    /// Verified bytes held.
+    pub(crate) fn verified_bytes(&self) -> u32 {
+        self.fragments.values().map(|v| v.span().len).sum()
+    }
+
+    /// True if nobody would miss it: nothing held, nothing under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asked.is_empty() && !self.transferring()
+    }
+}

@@ -1,0 +1,67 @@
+//! How much media is kept, and what goes first.
+
+use crate::lane::{Lane, SEGMENT_LIMIT};
+use crate::mesh::Mesh;
+use crate::output::Output;
+use crate::segment::{SegKey, Segment};
+
+impl Mesh {
+    /// Bytes of all blobs.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.lanes.values().flat_map(|l| l.segments.values()).map(blob_bytes).sum()
+    }
+
+    /// Brings the store under its budget: oldest segments first, never one that a load waits for.
+    pub(crate) fn evict(&mut self) {
+        let budget = self.effective.memory_bytes;
+        let mut stored = self.stored_bytes();
+        while stored > budget {
+            let Some(key) = self.oldest_idle() else { return };
+            stored = stored.saturating_sub(self.forget_segment(key));
+        }
+        let crowded: Vec<SegKey> = self
+            .lanes
+            .iter()
+            .filter(|(_, l)| l.segments.len() > SEGMENT_LIMIT)
+            .filter_map(|(lane, l)| l.segments.keys().next().map(|msn| SegKey { lane: *lane, msn: *msn }))
+            .collect();
+        for key in crowded {
+            self.forget_segment(key);
+        }
+    }
+
+    fn oldest_idle(&self) -> Option<SegKey> {
+        let evictable = |lane: &Lane, msn: u64, s: &Segment| {
+            !s.blobs.is_empty() && s.is_idle() && lane.last_requested.is_none_or(|last| msn < last)
+        };
+        self.lanes
+            .iter()
+            .flat_map(|(no, l)| l.segments.iter().map(move |(msn, s)| (no, l, msn, s)))
+            .filter(|(_, l, msn, s)| evictable(l, **msn, s))
+            .map(|(no, _, msn, s)| (s.release, SegKey { lane: *no, msn: *msn }))
+            .filter(|(_, key)| !self.has_load(*key))
+            .min()
+            .map(|(_, key)| key)
+    }
+
+    /// Drops a segment with all its blobs; returns the bytes freed.
+    pub(crate) fn forget_segment(&mut self, key: SegKey) -> u64 {
+        let Some(seg) = self.lanes.get_mut(&key.lane).and_then(|l| l.segments.remove(&key.msn)) else {
+            return 0;
+        };
+        for http in seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(id, _)| *id) {
+            self.https.remove(&http);
+            self.push(Output::AbortGet(http));
+        }
+        for (conn, request) in seg.asked.values().copied().collect::<std::collections::BTreeSet<_>>() {
+            self.cancel_ask(conn, request);
+        }
+        self.drop_grants_of(key);
+        seg.blobs.keys().for_each(|b| self.push(Output::FreeBlob(*b)));
+        blob_bytes(&seg)
+    }
+}
+
+fn blob_bytes(s: &Segment) -> u64 {
+    s.blobs.values().map(|b| u64::from(*b)).sum()
+}
