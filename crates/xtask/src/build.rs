@@ -25,7 +25,7 @@ pub(crate) fn sdk() -> Result<(), String> {
     sh(&mut program("node", &["js/build.mjs"]))
 }
 
-/// The `meshedflow` command, on the profile and with the target directory of everything else.
+/// The `meshedflow` command alone, with nothing that only tests need.
 pub(crate) fn command_line() -> Result<(), String> {
     sh(&mut cargo(&["build", "--locked", "--quiet", "--package", "meshedflow-cli", "--bin", "meshedflow"]))
 }

@@ -1,7 +1,8 @@
-//! The workspace's test binaries: built once, listed from Cargo's messages, run one by one.
+//! The workspace's programs and test binaries: built once, listed from Cargo's messages, run one by one.
 //!
-//! Running them ourselves instead of by `cargo test` lets one build of the whole workspace, with one set of
-//! features, serve two stages: the simulator's tests take minutes and have a budget of their own.
+//! Cargo compiles a dependency anew for every set of features it is asked for, and a build of one package asks for
+//! another set than a test of the whole workspace. So there is one build, of everything; the stages run what they
+//! need from it: the tests, the simulator's tests with their own budget, and the `meshedflow` command.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,12 +33,11 @@ impl Binary {
     }
 }
 
-/// Builds all test binaries of the workspace and lists them.
+/// Builds all programs and test binaries of the workspace; lists the latter.
 pub(crate) fn build() -> Result<Vec<Binary>, String> {
-    let format = "--message-format=json-render-diagnostics";
-    let messages =
-        shell::capture(&mut shell::cargo(&["test", "--workspace", "--locked", "--no-run", format]))?;
-    list(&messages)
+    let args = ["build", "--workspace", "--locked", "--bins", "--tests"];
+    let mut command = shell::cargo(&args);
+    list(&shell::capture(command.arg("--message-format=json-render-diagnostics"))?)
 }
 
 fn list(messages: &str) -> Result<Vec<Binary>, String> {

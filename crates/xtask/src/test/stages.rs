@@ -77,11 +77,14 @@ fn native() -> Result<Vec<Step>, String> {
     Ok(vec![
         Step::new("formatting", Work::Program(cargo(&["fmt", "--all", "--check"]))),
         Step::new("formatting of bindgen", Work::Program(cargo(&bindgen))),
-        Step::new("build of all tests", Work::Check(|| binaries::build().map(drop))),
-        Step::new("the meshedflow command", Work::Check(crate::build::command_line)),
+        Step::new("build of all programs and tests", Work::Check(build_all)),
         Step::new("clippy", Work::Program(cargo(&clippy))),
         Step::new("documentation", Work::Program(doc)),
     ])
+}
+
+fn build_all() -> Result<(), String> {
+    binaries::build().map(drop)
 }
 
 fn tests() -> Result<Vec<Step>, String> {
@@ -121,7 +124,7 @@ fn typescript() -> Result<Vec<Step>, String> {
 
 fn browsers() -> Result<Vec<Step>, String> {
     Ok(vec![
-        Step::new("the meshedflow command", Work::Check(crate::build::command_line)),
+        Step::new("the meshedflow command", Work::Check(build_all)),
         Step::new("the site", Work::Check(|| crate::demo::site().map(drop))),
         Step::new("HLS.js contract", Work::Tests(browser_test("tests/browser/contract/run.mjs"))),
         Step::new("end to end", Work::Tests(browser_test("tests/browser/e2e.mjs"))),
