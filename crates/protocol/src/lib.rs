@@ -4,6 +4,8 @@
 //! ([`signal`]); to another viewer it speaks small binary frames ([`wire`]). A stream's owner tunes
 //! both with a JSON [`policy`]. Nothing here does IO, reads a clock or draws a random number.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod ids;
 pub mod policy;
 pub mod signal;

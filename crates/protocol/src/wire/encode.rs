@@ -3,10 +3,12 @@
 use super::*;
 
 /// Appends one frame. What breaks a limit of this module is left out: items of a list beyond its limit,
-/// segments of a map that do not ascend. A `Data` frame gets no payload.
+/// segments of a map that do not ascend, unknown frames. A `Data` frame gets no payload.
 pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
-    if let Frame::Data(head) = frame {
-        return encode_data_head(head, 0, out);
+    match frame {
+        Frame::Data(head) => return encode_data_head(head, 0, out),
+        Frame::Unknown(_) => return,
+        _ => {}
     }
     out.push(code(frame));
     let start = out.len();
