@@ -56,7 +56,7 @@ impl KeyRing {
             return Err(KeyRefusal::Revoked);
         }
         if let Some(pin) = self.pins.iter().find(|p| p.kid() == *kid) {
-            return Ok(pin.clone());
+            return Ok(*pin);
         }
         let mut refusal = KeyRefusal::Unknown;
         for set in sets() {
@@ -73,7 +73,7 @@ impl KeyRing {
     #[cfg(feature = "mutants")]
     pub(crate) fn any(&self) -> Option<PublicKey> {
         let of_sets = self.sets.values().filter_map(|s| s.set.as_ref()).flat_map(|s| s.keys());
-        self.pins.first().cloned().or_else(|| of_sets.map(|k| k.key.clone()).next())
+        self.pins.first().cloned().or_else(|| of_sets.map(|k| k.key).next())
     }
 
     /// Lowest epoch that still counts.
@@ -122,7 +122,7 @@ impl Mesh {
 
     pub(crate) fn on_keys(&mut self, origin: &str, body: &[u8]) {
         let floor = self.keys.sets.get(origin).and_then(|s| s.set.as_ref()).map(KeySet::version);
-        let read = match self.keys.root.clone() {
+        let read = match self.keys.root {
             Some(root) => KeySet::verify_root(body, floor, &root, &mut self.check),
             None => KeySet::parse(body, floor),
         };
@@ -198,7 +198,7 @@ impl Mesh {
     pub(crate) fn warn_of_bad_pins(&mut self) {
         let bad = |x: &&String| PublicKey::from_base64url(x).is_none();
         let pins = self.options.trusted_keys.iter().chain(self.options.root_key.iter());
-        if let Some(x) = pins.filter(bad).next().cloned() {
+        if let Some(x) = pins.clone().find(bad).cloned() {
             self.warn("bad-pin", format!("pinned key {x:?}: expected base64url of 32 bytes"));
         }
     }

@@ -57,5 +57,5 @@ pub mod measure {
 
 /// Reading the head of a Data frame, for the driver that places its bytes.
 pub mod wire {
-    pub use meshedflow_protocol::wire::{DataPeek, peek_data};
+    pub use meshedflow_protocol::wire::{DataPeek, MESSAGE_LIMIT_BYTES, peek_data};
 }

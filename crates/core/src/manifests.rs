@@ -195,7 +195,7 @@ impl Mesh {
         let key = SegKey { lane: no, msn: entry.msn };
         let Some(lane) = self.lanes.get(&no) else { return };
         let recent = lane.last_requested.is_none_or(|last| entry.msn + 16 >= last);
-        if !recent || (lane.segments.get(&entry.msn).is_none() && !lane.live) {
+        if !recent || (!lane.segments.contains_key(&entry.msn) && !lane.live) {
             return;
         }
         let list = match entry.list.decode() {

@@ -36,7 +36,7 @@ impl Add<Duration> for Time {
     }
 }
 
-impl Sub<Time> for Time {
+impl Sub for Time {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {
         self.since(earlier)

@@ -147,7 +147,7 @@ impl Mesh {
         let live = lane.live;
         let seg = lane.segment(key.msn);
         let released = seg.release.is_some();
-        seg.release.get_or_insert(now.back(age));
+        seg.release.get_or_insert_with(|| now.back(age));
         if !released {
             seg.first_knower = first_knower;
         }

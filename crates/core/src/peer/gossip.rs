@@ -221,7 +221,7 @@ impl Mesh {
             ..RemoteLane::default()
         };
         for s in map.segments {
-            let not_before = before.segments.get(&s.msn).map_or(Time::default(), |b| b.not_before);
+            let not_before = before.segments.get(&s.msn).map_or_else(Time::default, |b| b.not_before);
             let entry = remote.entry(s.msn);
             (entry.count, entry.closed, entry.list_hash) =
                 (s.count.min(FRAGMENT_LIMIT), s.closed, s.list_hash);
