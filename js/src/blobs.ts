@@ -5,7 +5,7 @@
  * which is appended and may grow.
  */
 
-interface Blob {
+interface Kept {
   bytes: Uint8Array;
   /** Bytes in use; less than `bytes.length` while a body grows. */
   length: number;
@@ -16,7 +16,7 @@ export const BLOB_LIMIT = 64 * 1024 * 1024;
 const FIRST_ROOM = 64 * 1024;
 
 export class Blobs {
-  private readonly blobs = new Map<number, Blob>();
+  private readonly blobs = new Map<number, Kept>();
 
   /** A blob of this many bytes, all 0. */
   make(id: number, size: number): void {
@@ -96,7 +96,7 @@ export class Blobs {
   }
 }
 
-function resize(blob: Blob, size: number): void {
+function resize(blob: Kept, size: number): void {
   const bytes = new Uint8Array(size);
   bytes.set(blob.bytes.subarray(0, blob.length));
   blob.bytes = bytes;

@@ -11,7 +11,7 @@ use meshedflow_core::{ConnNo, GrantId, HttpId};
 use crate::grants::{Grants, Verdict};
 use crate::host::Host;
 
-/// Bytes copied into the module at a time.
+/// Bytes copied into the module at a time; for a peer that sends longer messages it grows, once, to their limit.
 pub(crate) const SCRATCH_BYTES: usize = 64 * 1024;
 /// Most bytes measured late in one task, so that a page stays responsive.
 pub(crate) const TASK_BYTES: u32 = 256 * 1024;
@@ -39,15 +39,8 @@ impl Door {
         Self { scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(), grants: Grants::default() }
     }
 
-    /// A list piece that rides on a Data message: the core must see it before the bytes are judged. Returns the
-    /// Data frame without its media, and `None` for a message that carries no list.
-    pub(crate) fn list_piece(&mut self, host: &Host, len: usize) -> Option<Vec<u8>> {
-        let bytes = self.load(host, len)?;
-        wire::peek_data(bytes).filter(|peek| peek.has_batch)?;
-        wire::data_head(bytes)
-    }
-
-    /// Judges the message that [`Door::list_piece`] loaded: measures its media and has it put into its blob.
+    /// Judges a message of the data channel; media is measured and put into its blob. A list piece that rides on
+    /// it is left alone: lists come on the control channel, too.
     pub(crate) fn data(
         &mut self,
         host: &Host,
@@ -55,7 +48,14 @@ impl Door {
         len: usize,
         report: &mut dyn FnMut(GrantId, Measured),
     ) -> Arrived {
-        let Some(bytes) = self.scratch.get(..len) else { return Arrived::Violation("message too long") };
+        if len > wire::MESSAGE_LIMIT_BYTES {
+            return Arrived::Violation("message too long");
+        }
+        if len > self.scratch.len() {
+            self.scratch = vec![0; wire::MESSAGE_LIMIT_BYTES].into_boxed_slice();
+        }
+        let Some(bytes) = self.scratch.get_mut(..len) else { return Arrived::Violation("message too long") };
+        host.fill(bytes, 0);
         let Some(peek) = wire::peek_data(bytes) else { return Arrived::Frames(bytes.to_vec()) };
         let Some(media) = bytes.get(peek.payload.clone()) else {
             return Arrived::Violation("data frame beyond its message");
@@ -108,18 +108,5 @@ impl Door {
             left -= late.len;
         }
         self.grants.next_late(1).is_some()
-    }
-
-    /// Copies a message into the scratch, which grows, once, for a peer that sends more than 64 KiB at a time.
-    fn load(&mut self, host: &Host, len: usize) -> Option<&[u8]> {
-        if len > wire::MESSAGE_LIMIT_BYTES {
-            return None;
-        }
-        if len > self.scratch.len() {
-            self.scratch = vec![0; wire::MESSAGE_LIMIT_BYTES].into_boxed_slice();
-        }
-        let room = self.scratch.get_mut(..len)?;
-        host.fill(room, 0);
-        Some(room)
     }
 }

@@ -9,9 +9,7 @@ use std::collections::VecDeque;
 
 use meshedflow_core::config::Options;
 use meshedflow_core::measure::Measured;
-use meshedflow_core::{
-    ConnNo, GrantId, HttpId, HttpInput, Input, Mesh, PeerInput, SignalInput, Time,
-};
+use meshedflow_core::{ConnNo, GrantId, HttpId, HttpInput, Input, Mesh, PeerInput, SignalInput, Time};
 
 use crate::door::{Arrived, Door};
 use crate::host::{Host, NONE};
@@ -75,10 +73,6 @@ impl Driver {
 
     /// A message of a data channel that the page holds; see [`Host::fill`].
     pub(crate) fn data_message(&self, now: f64, conn: ConnNo, len: usize) {
-        let piece = self.door.borrow_mut().list_piece(&self.host, len);
-        if let Some(frame) = piece {
-            self.enter(now, Pending::Frames(conn, frame));
-        }
         let arrived = self.door.borrow_mut().data(&self.host, conn, len, &mut self.report());
         match arrived {
             Arrived::Stored => self.drive(now),
@@ -129,7 +123,7 @@ impl Driver {
             return;
         }
         self.drain();
-        let due = self.mesh.borrow().poll_timeout().is_some_and(|wakeup| wakeup.at <= self.now.get());
+        let due = self.mesh.borrow_mut().poll_timeout().is_some_and(|wakeup| wakeup.at <= self.now.get());
         if due {
             // Once for each entry: a core that is always due must not hold the page.
             self.mesh.borrow_mut().handle_timeout(self.now.get());
@@ -160,7 +154,7 @@ impl Driver {
     }
 
     fn arm(&self) {
-        let at = self.mesh.borrow().poll_timeout().map(|wakeup| wakeup.at);
+        let at = self.mesh.borrow_mut().poll_timeout().map(|wakeup| wakeup.at);
         if self.armed.replace(at) != at {
             self.host.arm(at.map_or(NONE, Time::as_ms));
         }
@@ -173,9 +167,15 @@ impl Pending {
             Self::Plain(input) => mesh.handle_input(now, input),
             Self::Body(http, body) => mesh.handle_input(now, Input::Http(http, HttpInput::Body(&body))),
             Self::Text(text) => mesh.handle_input(now, Input::Signal(SignalInput::Text(&text))),
-            Self::Frames(conn, frames) => mesh.handle_input(now, Input::Peer(conn, PeerInput::Frames(&frames))),
-            Self::Described(conn, sdp) => mesh.handle_input(now, Input::Peer(conn, PeerInput::Described(&sdp))),
-            Self::Candidate(conn, line) => mesh.handle_input(now, Input::Peer(conn, PeerInput::Candidate(&line))),
+            Self::Frames(conn, frames) => {
+                mesh.handle_input(now, Input::Peer(conn, PeerInput::Frames(&frames)))
+            }
+            Self::Described(conn, sdp) => {
+                mesh.handle_input(now, Input::Peer(conn, PeerInput::Described(&sdp)))
+            }
+            Self::Candidate(conn, line) => {
+                mesh.handle_input(now, Input::Peer(conn, PeerInput::Candidate(&line)))
+            }
         }
     }
 }

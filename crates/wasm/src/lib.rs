@@ -52,16 +52,23 @@ impl MeshHandle {
         Ok(Self { driver: Driver::new(host, options, seed, Time::from_ms(now)) })
     }
 
-    /// What the page tells in words: lanes, loads, aborts, offers, the player, consent, shutdown.
-    ///
-    /// # Errors
-    /// The word was not understood; nothing happened.
-    pub fn tell(&self, word: &str, now: f64) -> Result<(), JsError> {
+    /// What the page tells in words: lanes, loads, aborts, offers, the player, consent, shutdown. False if the
+    /// word was not understood; then nothing happens but a warning.
+    pub fn tell(&self, word: &str, now: f64) -> bool {
         #[cfg(feature = "test-hooks")]
         hooks::spring(hooks::Trap::Word);
-        let input = page::read(word).map_err(|error| JsError::new(&format!("word to the core: {error}")))?;
-        self.driver.tell(now, input);
-        Ok(())
+        match page::read(word) {
+            Ok(input) => self.driver.tell(now, input),
+            Err(error) => {
+                perform::warn(
+                    &self.driver.host,
+                    "bad-word",
+                    &format!("the core was told what it cannot read: {error}"),
+                );
+                return false;
+            }
+        }
+        true
     }
 
     /// The head of an HTTP response; `length` is -1 where unknown.
@@ -153,4 +160,3 @@ impl MeshHandle {
         self.driver.stats()
     }
 }
-

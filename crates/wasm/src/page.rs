@@ -234,7 +234,9 @@ mod tests {
     fn players_consent_and_goodbye_are_read() {
         assert!(matches!(read(r#"{"player":"stalled"}"#), Ok(Input::Player(PlayerInput::Stalled))));
         let json = r#"{"player":{"buffer":{"aheadMs":-5.5,"rate":1}}}"#;
-        let Ok(Input::Player(PlayerInput::Buffer { ahead_ms, .. })) = read(json) else { panic!("not a buffer") };
+        let Ok(Input::Player(PlayerInput::Buffer { ahead_ms, .. })) = read(json) else {
+            panic!("not a buffer")
+        };
         assert_eq!(ahead_ms, 0);
         assert!(matches!(read(r#"{"consent":true}"#), Ok(Input::Consent(true))));
         assert!(matches!(read(r#""shutdown""#), Ok(Input::Shutdown)));

@@ -1,6 +1,8 @@
 //! Outputs, one for one, as calls of the page's Host.
 
-use meshedflow_core::{Event, Expect, HttpGet, IceServer, Loaded, Output, PeerCommand, Purpose, Reason, Span};
+use meshedflow_core::{
+    Event, Expect, HttpGet, IceServer, Loaded, Output, PeerCommand, Purpose, Reason, Span,
+};
 use serde_json::{Value, json};
 
 use crate::driver::Driver;
@@ -71,8 +73,14 @@ impl Driver {
     }
 }
 
+/// A warning of this layer itself.
+pub(crate) fn warn(host: &Host, code: &str, text: &str) {
+    host.event("warn", &json!({ "code": code, "text": text }).to_string());
+}
+
 fn tell_loaded(host: &Host, loaded: &Loaded) {
-    let parts: Vec<u32> = loaded.parts.iter().flat_map(|Span { blob, at, len }| [blob.0, *at, *len]).collect();
+    let parts: Vec<u32> =
+        loaded.parts.iter().flat_map(|Span { blob, at, len }| [blob.0, *at, *len]).collect();
     host.loaded(
         loaded.load.0,
         &parts,

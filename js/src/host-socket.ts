@@ -1,0 +1,49 @@
+/** The edge socket: text messages, and one word at its end. */
+
+/** What happens to it, numbered as in `crates/wasm/src/lib.rs`. */
+export const enum SocketEvent {
+  Opened = 0,
+  Text = 1,
+  Closed = 2,
+}
+
+export class EdgeSocket {
+  private socket: WebSocket | null = null;
+
+  constructor(private readonly event: (event: SocketEvent, text: string) => void) {}
+
+  /** Opens a socket at this URL; one that is open is closed without a word. */
+  connect(url: string): void {
+    this.close();
+    try {
+      this.listen((this.socket = new WebSocket(url)));
+    } catch {
+      // No URL, or a page that may not open it. As any failure, it is told later, not from inside this call.
+      setTimeout(() => this.event(SocketEvent.Closed, ''));
+    }
+  }
+
+  say(text: string): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
+  }
+
+  close(): void {
+    const { socket } = this;
+    this.socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private listen(socket: WebSocket): void {
+    socket.onopen = () => this.event(SocketEvent.Opened, '');
+    socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (typeof data === 'string') this.event(SocketEvent.Text, data);
+    };
+    // An error is always followed by a close.
+    socket.onclose = () => {
+      if (this.socket === socket) this.socket = null;
+      this.event(SocketEvent.Closed, '');
+    };
+  }
+}

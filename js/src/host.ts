@@ -1,0 +1,362 @@
+/**
+ * The owner of all that a mesh has in the browser: connections, socket, timer, requests, buffers.
+ *
+ * The core (in wasm) asks by calling the methods of {@link Host}, one for each kind of its Outputs, and names things by
+ * number. Since they live here, they can be closed with the core or without it: the first trap or panic ends every core
+ * of the module, closes everything, and lets open loads finish over HTTP.
+ *
+ * Nothing that the core asks calls out to the player at once. What sessions and listeners are to hear is queued, and
+ * told when no call into the core is on, so a player may do there what it likes.
+ */
+import type { MeshHandle } from 'meshedflow-wasm';
+import { Blobs } from './blobs.js';
+import { Failure, HttpClient, Purpose } from './host-http.js';
+import type { HttpEvents } from './host-http.js';
+import { PeerEvent, Peers } from './host-rtc.js';
+import { EdgeSocket } from './host-socket.js';
+import { Tasks, WakeTimer } from './host-timer.js';
+import type { HttpFault, LoadSink, RequestRecipe } from './mesh-port.js';
+
+interface OpenLoad {
+  recipe: RequestRecipe;
+  sink: LoadSink;
+}
+
+interface Get {
+  blob: number;
+  /** The load whose statistics see the bytes. */
+  sink: LoadSink | undefined;
+  /** Length of the whole body, where the response told it. */
+  total: number | null;
+  whole: boolean;
+  counted: number;
+}
+
+/** Failures kept until the core says which load they decided. */
+const FAULTS = 32;
+const NO_FAULT: HttpFault = { status: 0, text: '', details: null, timeout: false };
+const EMPTY = new Uint8Array(0);
+
+/** Every host whose core is alive; a trap ends them all, since they share one module. */
+const hosts = new Set<Host>();
+let panic = '';
+
+export class Host implements HttpEvents {
+  readonly loads = new Map<number, OpenLoad>();
+  readonly blobs = new Blobs();
+  /** How the page last asked in a lane: the core's own requests there are made the same way. */
+  readonly recipes = new Map<number, RequestRecipe>();
+  private core: MeshHandle | null = null;
+  private depth = 0;
+  private jobs: Array<() => void> = [];
+  private wanted = false;
+  /** The message or chunk that is being delivered. */
+  private bytes: Uint8Array = EMPTY;
+  private readonly gets = new Map<number, Get>();
+  private readonly faults = new Map<number, HttpFault>();
+  private readonly client = new HttpClient(this);
+  private readonly timer = new WakeTimer(() => this.enter((core, now) => core.wake(now)));
+  private readonly tasks = new Tasks(() => this.task());
+  private readonly socket = new EdgeSocket((event, text) => this.enter((core, now) => core.signal(event, text, now)));
+  private readonly peers = new Peers({
+    event: (conn: number, event: PeerEvent, text: string) => this.enter((core, now) => core.peerEvent(conn, event, text, now)),
+    frames: (conn: number, frames: Uint8Array) => this.enter((core, now) => core.peerFrames(conn, frames, now)),
+    data: (conn: number, message: Uint8Array) =>
+      this.enter((core, now) => this.holding(message, () => core.peerData(conn, message.length, now))),
+  });
+
+  constructor(private readonly tell: (name: string, detail: unknown) => void) {}
+
+  get alive(): boolean {
+    return !!this.core;
+  }
+
+  /** From now on events go to this core. */
+  begin(core: MeshHandle): void {
+    this.core = core;
+    hosts.add(this);
+  }
+
+  /**
+   * The one way into the core. `fromPage`: the caller is the player, who hears of nothing before its call has returned.
+   */
+  enter(call: (core: MeshHandle, now: number) => void, fromPage = false): void {
+    const { core } = this;
+    if (!core) return;
+    this.depth++;
+    try {
+      call(core, performance.now());
+    } catch (error) {
+      // Only a trap, an exhausted stack or memory, or a fault of this file gets here: no state can be trusted.
+      die(error);
+    }
+    if (--this.depth) return;
+    if (!fromPage) this.flush();
+    else if (this.jobs.length) this.tasks.soon();
+  }
+
+  /** Runs later, outside of any call into the core. */
+  later(job: () => void): void {
+    this.jobs.push(job);
+  }
+
+  /** Closes everything; open loads go on without the core. Returns the core, which may still be freed unless it trapped. */
+  close(): MeshHandle | null {
+    const { core } = this;
+    this.core = null;
+    hosts.delete(this);
+    this.client.close();
+    this.peers.closeAll();
+    this.socket.close();
+    this.timer.close();
+    this.tasks.close();
+    this.blobs.clear();
+    this.recipes.clear();
+    this.gets.clear();
+    this.faults.clear();
+    // What was queued is told still: a body that is complete is not fetched again.
+    Promise.resolve().then(() => this.flush());
+    this.loads.forEach(({ sink }) => this.later(() => sink.dead()));
+    this.loads.clear();
+    return core;
+  }
+
+  // ---- what the core asks: loads
+
+  progress(load: number, verified: number, total: number): void {
+    const open = this.loads.get(load);
+    if (open) this.later(() => open.sink.progress(verified, total < 0 ? null : total));
+  }
+
+  loaded(load: number, parts: Uint32Array, fromPeers: number, fromHttp: number, bps: number, reportTtfbMs: number, reason: string): void {
+    const open = this.loads.get(load);
+    if (!open) return;
+    this.loads.delete(load);
+    const body = this.blobs.join(parts);
+    const report = { fromPeers, fromHttp, reportBps: bps < 0 ? null : bps, reportTtfbMs, reason };
+    this.later(() => (body ? open.sink.loaded(body, report) : open.sink.dead()));
+  }
+
+  loadFailed(load: number, http: number): void {
+    const open = this.loads.get(load);
+    if (!open) return;
+    this.loads.delete(load);
+    const fault = this.faults.get(http) ?? NO_FAULT;
+    this.later(() => open.sink.failed(fault));
+  }
+
+  due(load: number, at: number, reason: string): void {
+    const open = this.loads.get(load);
+    if (open) this.later(() => open.sink.due(at < 0 ? null : at, reason));
+  }
+
+  // ---- what the core asks: requests and buffers
+
+  get(http: number, url: string, first: number, end: number, purpose: number, lane: number, load: number, blob: number): void {
+    const open = this.loads.get(load);
+    const media = purpose <= Purpose.Rescue;
+    const recipe = media ? (open?.recipe ?? this.recipes.get(lane)) : undefined;
+    const range: [number, number] | undefined = first < 0 ? undefined : [first, end];
+    this.gets.set(http, { blob, sink: open?.sink, total: null, whole: !range, counted: 0 });
+    if (blob >= 0) this.blobs.open(blob);
+    if (media && !recipe) this.later(() => this.end(http, Failure.Network, null));
+    else this.client.get({ http, url, range, recipe, chunks: blob >= 0, limited: !open });
+  }
+
+  abortGet(http: number): void {
+    this.gets.delete(http);
+    this.client.abort(http);
+  }
+
+  newBlob(blob: number, size: number): void {
+    this.blobs.make(blob, size);
+  }
+
+  freeBlob(blob: number): void {
+    this.blobs.free(blob);
+  }
+
+  /** `room` is a view of the core's memory. */
+  fill(room: Uint8Array, from: number): void {
+    const { bytes } = this;
+    room.set(from || bytes.length > room.length ? bytes.subarray(from, from + room.length) : bytes);
+  }
+
+  blobPut(blob: number, at: number, from: number, length: number): void {
+    this.blobs.put(blob, at, this.bytes.subarray(from, from + length));
+  }
+
+  blobRead(room: Uint8Array, blob: number, at: number): boolean {
+    const view = this.blobs.view(blob, at, room.length);
+    if (view) room.set(view);
+    return !!view;
+  }
+
+  // ---- what the core asks: edge and peers
+
+  connect(url: string): void {
+    this.socket.connect(url);
+  }
+
+  say(text: string): void {
+    this.socket.say(text);
+  }
+
+  disconnect(): void {
+    this.socket.close();
+  }
+
+  peerOpen(conn: number, iceServers: string, relayOnly: boolean): void {
+    try {
+      this.peers.open(conn, JSON.parse(iceServers) as RTCIceServer[], relayOnly);
+    } catch {
+      // A browser without WebRTC, or one that refuses these servers.
+      this.later(() => this.enter((core, now) => core.peerEvent(conn, PeerEvent.Closed, '', now)));
+    }
+  }
+
+  peerOffer(conn: number): void {
+    this.peers.offer(conn);
+  }
+
+  peerAnswer(conn: number, offer: string): void {
+    this.peers.answer(conn, offer);
+  }
+
+  peerAccept(conn: number, answer: string): void {
+    this.peers.accept(conn, answer);
+  }
+
+  peerCandidate(conn: number, line: string): void {
+    this.peers.candidate(conn, line);
+  }
+
+  /** `frames` is a view of the core's memory; `send` copies it. */
+  peerSend(conn: number, onData: boolean, frames: Uint8Array): void {
+    this.peers.send(conn, onData, frames);
+    if (onData) this.tasks.soon();
+  }
+
+  peerSendMedia(conn: number, head: Uint8Array, blob: number, at: number, length: number): void {
+    const media = this.blobs.view(blob, at, length);
+    if (media) this.peers.sendMedia(conn, head, media);
+    this.tasks.soon();
+  }
+
+  peerLowMark(conn: number, bytes: number): void {
+    this.peers.lowMark(conn, bytes);
+  }
+
+  peerClose(conn: number): void {
+    this.peers.close(conn);
+  }
+
+  // ---- what the core asks: the rest
+
+  event(name: string, detail: string): void {
+    this.later(() => this.tell(name, JSON.parse(detail)));
+  }
+
+  arm(at: number): void {
+    this.timer.arm(at);
+  }
+
+  soon(): void {
+    this.wanted = true;
+    this.tasks.soon();
+  }
+
+  panicked(text: string): void {
+    panic = text;
+  }
+
+  // ---- what happens to requests
+
+  head(http: number, status: number, length: number | null, finalUrl: string, details: unknown): void {
+    const get = this.gets.get(http);
+    if (!get) return;
+    if (length !== null && get.blob >= 0) this.blobs.reserve(get.blob, length);
+    if (get.whole) get.total = length;
+    const { sink } = get;
+    if (sink) this.later(() => sink.httpHead(status, finalUrl, details));
+    this.enter((core, now) => core.httpHead(http, status, length ?? -1, now));
+  }
+
+  chunk(http: number, bytes: Uint8Array): boolean {
+    const get = this.gets.get(http);
+    const at = get ? this.blobs.append(get.blob, bytes) : -1;
+    if (!get || at < 0) return false;
+    this.count(get, at + bytes.length);
+    this.enter((core, now) => this.holding(bytes, () => core.httpChunk(http, at, bytes.length, now)));
+    return true;
+  }
+
+  loading(http: number, loaded: number): void {
+    const get = this.gets.get(http);
+    if (!get) return;
+    this.count(get, loaded);
+    this.flush();
+  }
+
+  body(http: number, bytes: Uint8Array): void {
+    this.gets.delete(http);
+    this.enter((core, now) => core.httpBody(http, bytes, now));
+  }
+
+  end(http: number, failure: number, fault: HttpFault | null): void {
+    const get = this.gets.get(http);
+    if (!get) return;
+    this.gets.delete(http);
+    const length = get.blob >= 0 ? this.blobs.seal(get.blob) : 0;
+    if (fault) this.keep(http, fault);
+    this.enter((core, now) => core.httpEnd(http, length, failure, now));
+  }
+
+  private keep(http: number, fault: HttpFault): void {
+    this.faults.set(http, fault);
+    // The oldest goes: insertion order is the order of a Map.
+    if (this.faults.size > FAULTS) this.faults.delete(this.faults.keys().next().value as number);
+  }
+
+  private count(get: Get, loaded: number): void {
+    const more = loaded - get.counted;
+    const { sink, total } = get;
+    if (!sink || more <= 0) return;
+    get.counted = loaded;
+    this.later(() => sink.httpBytes(more, total));
+  }
+
+  private holding(bytes: Uint8Array, call: () => void): void {
+    this.bytes = bytes;
+    call();
+    this.bytes = EMPTY;
+  }
+
+  // ---- queue and tasks
+
+  private flush(): void {
+    const job = this.jobs.shift();
+    if (!job) return;
+    try {
+      job();
+    } finally {
+      // What the page throws is the page's: it passes, and the others still hear.
+      this.flush();
+    }
+  }
+
+  private task(): void {
+    this.flush();
+    this.peers.settle();
+    if (!this.wanted) return;
+    this.wanted = false;
+    this.enter((core, now) => core.wake(now));
+  }
+}
+
+function die(error: unknown): void {
+  if (!hosts.size) return;
+  const why = panic || (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  console.error(`MeshedFlow: the mesh core failed, playback goes on over plain HTTP: ${why} [core-dead]`);
+  Array.from(hosts).forEach((host) => host.close());
+}

@@ -1,0 +1,71 @@
+/**
+ * Brings the core's wasm module to the page, once, and starts cores on it.
+ *
+ * The module is fetched when the first core is wanted, never at import. All that can be in the way (a 404, a server
+ * that answers with a page, a policy that forbids wasm) rejects with a line that says so; the page stays on plain HTTP.
+ */
+import init, { MeshHandle } from 'meshedflow-wasm';
+import type { CoreOptions, MeshPort, StartMesh } from './mesh-port.js';
+import { Port } from './port.js';
+
+/** Digest of the module this SDK was built with, as in an `integrity` attribute; the build puts it here. */
+declare const MESHEDFLOW_WASM_INTEGRITY: string | undefined;
+
+type Source = CoreOptions['wasmUrl'];
+
+let ready: Promise<unknown> | undefined;
+
+export const startMesh: StartMesh = async ({ core, wasmUrl }) => {
+  if (!ready) {
+    ready = load(wasmUrl).then((module) => init({ module_or_path: module }));
+    // A module that could not be had now may be had later: the failure is not kept.
+    ready.catch(() => (ready = undefined));
+  }
+  await ready;
+  return start(core);
+};
+
+function start(options: Record<string, unknown>): MeshPort {
+  const seeds = crypto.getRandomValues(new Uint32Array(2));
+  return new Port((host) => {
+    // The core pairs the wall clock with the monotonic one: both are read here, together.
+    const platform = { ...(options.platform as object), unixMs: Date.now() };
+    const now = performance.now();
+    return new MeshHandle(host, JSON.stringify({ ...options, platform }), seeds[0] as number, seeds[1] as number, now);
+  });
+}
+
+async function load(source: Source): Promise<WebAssembly.Module> {
+  if (typeof WebAssembly !== 'object') throw new Error('this browser has no WebAssembly');
+  if (source instanceof WebAssembly.Module) return source;
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return compile(source as BufferSource, 'the bytes given');
+  if (source instanceof Response) return fromResponse(source);
+  return fromResponse(await download(source ? String(source) : new URL('./meshedflow_bg.wasm', import.meta.url).href));
+}
+
+async function download(url: string): Promise<Response> {
+  const integrity = typeof MESHEDFLOW_WASM_INTEGRITY === 'string' ? MESHEDFLOW_WASM_INTEGRITY : '';
+  try {
+    return await fetch(url, { credentials: 'same-origin', integrity });
+  } catch (error) {
+    throw new Error(`${url} could not be fetched, or is not the module this SDK was built with: ${String(error)}`);
+  }
+}
+
+async function fromResponse(response: Response): Promise<WebAssembly.Module> {
+  const from = response.url || 'the response given';
+  if (!response.ok) throw new Error(`${from} answered ${response.status}; expected the wasm module`);
+  const type = response.headers.get('content-type') || 'no content type';
+  return compile(await response.arrayBuffer(), `${from} (${type})`);
+}
+
+async function compile(bytes: BufferSource, from: string): Promise<WebAssembly.Module> {
+  const view = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset) : new Uint8Array(bytes);
+  // "\0asm": a server that answers everything with its start page would otherwise give a riddle of an error.
+  if (String.fromCharCode(...view.subarray(0, 4)) !== "\0asm") throw new Error(`${from} is not a wasm module`);
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    throw new Error(`${from} was not compiled; a Content-Security-Policy needs 'wasm-unsafe-eval': ${String(error)}`);
+  }
+}
