@@ -35,6 +35,7 @@ window.lab = (() => {
     xhrSetupThatNeedsOpen: () => ({ xhrSetup: (xhr) => xhr.setRequestHeader('X-Setup', 'late') }),
     xhrSetupAsync: () => ({ xhrSetup: async (xhr, url) => { await wait(5); xhr.open('GET', url, true); xhr.withCredentials = true; xhr.setRequestHeader('X-Setup', 'async'); } }),
     fetch: () => ({ progressive: true, fetchSetup: (context, init) => { init.headers.set('X-Setup', 'fetch'); return new Request(context.url, init); } }),
+    fetchLoader: () => ({ loader: new Hls({ progressive: true }).config.loader, fetchSetup: (context, init) => { init.headers.set('X-Setup', 'fetch'); return new Request(context.url, init); } }),
     worker: () => ({ enableWorker: true }),
   };
 
@@ -60,7 +61,7 @@ window.lab = (() => {
       if (!complete(data.frag.stats)) seen.badStats.push(JSON.stringify([data.frag.sn, data.frag.stats]));
     });
     hls.on('hlsError', (_e, data) => seen.errors.push(`${data.details}${data.fatal ? ' (fatal)' : ''}: ${data.error && data.error.message}`));
-    const detach = attach ? MeshedFlow.attach(hls) : null;
+    const detach = attach && way !== 'plain' ? MeshedFlow.attach(hls) : null;
     hls.attachMedia(video);
     hls.loadSource(url);
     const until = performance.now() + 8000;
@@ -82,7 +83,7 @@ window.lab = (() => {
 
   /** One request by hand; returns what was called back, in order. `act` meddles: `{ at: 'start' | ms | 'success' ..., do: 'abort' | 'destroy' }`. */
   async function request({ way, url, range, limits, acts = [], forMs = 600, key = false, json = false, retry = null, progress = false, part = false }) {
-    const Class = way === 'plain' ? Hls.DefaultConfig.loader : way === 'snippet' ? SnippetLoader : ways.hlsConfig().fLoader;
+    const Class = way === 'plain' ? Hls.DefaultConfig.loader : way === 'snippet' ? SnippetLoader : way === 'shared' ? ways.shared().loader : ways.hlsConfig().fLoader;
     const calls = [];
     const loader = new Class({});
     const frag = key ? undefined : { sn: 1, cc: 0, type: 'main', level: 0, duration: 4, relurl: new URL(url).pathname.split('/').pop(), baseurl: new URL('index.m3u8', url).href };
@@ -93,11 +94,13 @@ window.lab = (() => {
     const meddle = (at) => acts.filter((act) => act.at === at).forEach((act) => { loader[act.do](); calls.push(`(${act.do})`); });
     const stats = () => loader.stats || (context.part || context.frag || {}).stats;
     const terminal = (name) => (text) => { calls.push(text ? `${name} ${text}` : name); meddle('terminal'); loader.destroy(); };
+    // The snippet's class has no `stats`; for keys nobody looks for them elsewhere.
+    const same = (s, ctx) => (s === held || (key && !loader.stats)) && ctx === context;
     const callbacks = {
-      onSuccess: (response, s, ctx, details) => terminal('success')(`${response.code} ${json ? JSON.stringify(response.data) : response.data.byteLength} ${new URL(response.url).pathname} ${s === held && ctx === context} ${s.loaded}/${s.total} ${!!details}`),
-      onError: (error, ctx, details, s) => terminal('error')(`${error.code} ${s === held && ctx === context}`),
-      onTimeout: (s, ctx) => terminal('timeout')(`${s === held && ctx === context} ${config.timeout} aborted=${s.aborted}`),
-      onAbort: (s, ctx) => terminal('abort')(`${s === held && ctx === context} aborted=${s.aborted}`),
+      onSuccess: (response, s, ctx, details) => terminal('success')(`${response.code} ${json ? JSON.stringify(response.data) : response.data.byteLength} ${new URL(response.url).pathname} ${same(s, ctx)} ${json ? '' : `${s.loaded}/${s.total}`} ${!!details}`),
+      onError: (error, ctx, details, s) => terminal('error')(`${error.code} ${same(s, ctx)}`),
+      onTimeout: (s, ctx) => terminal('timeout')(`${same(s, ctx)} ${config.timeout} aborted=${s.aborted}`),
+      onAbort: (s, ctx) => terminal('abort')(`${same(s, ctx)} aborted=${s.aborted}`),
     };
     if (progress) callbacks.onProgress = (s, ctx, data) => { calls.push(`progress ${data.byteLength}`); meddle('progress'); };
     let held = loader.stats;

@@ -49,6 +49,7 @@ async function answer(request, response, scripts, log) {
 
 function bodyOf(path) {
   if (path === '/enc/key') return KEY;
+  if (path === '/m/steering.json') return Buffer.from('{"VERSION":1}');
   const [, kind, name = ''] = /^\/(m|enc|range)\/(.*)$/.exec(path) ?? [];
   if (kind === 'm') return read(name);
   if (kind === 'range') return name.endsWith('.m3u8') ? rangePlaylist(name.slice(0, -5)) : wholeFile(name.split('.')[0]);
