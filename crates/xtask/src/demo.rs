@@ -6,8 +6,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use crate::flags::Flags;
@@ -38,12 +39,16 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     shell::told("the meshedflow command (a minute, the first time)", build::command_line)?;
     let port = if flags.has("port") { wanted } else { free_port(wanted)? };
     let url = format!("http://localhost:{port}/?viewers={viewers}");
-    let mut server = Server::start(&site, port)?;
     if flags.has("check") {
-        return Ok(shell::run(&mut program("node", &["tests/browser/demo-check.mjs", &url]))?);
+        let server = Server::start(&site, port)?;
+        let checked = shell::run(&mut program("node", &["tests/browser/demo-check.mjs", &url]));
+        drop(server);
+        return Ok(checked?);
     }
-    println!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.");
-    Ok(server.wait()?)
+    println!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.\n");
+    // The server takes this process over, so that a signal meant for the demo reaches it.
+    let error = meshedflow(&site, port).exec();
+    Err(Failure::Failed(format!("cannot start meshedflow: {error}")))
 }
 
 /// Gathers what the page loads; returns the directory.
@@ -109,15 +114,19 @@ fn free_port(wanted: u16) -> Result<u16, String> {
         .ok_or_else(|| format!("no free port from {wanted} on; name one with --port"))
 }
 
+fn meshedflow(site: &Path, port: u16) -> Command {
+    let mut command = program(&build::meshedflow().to_string_lossy(), &["demo", "--port", &port.to_string()]);
+    command.arg("--site").arg(site).arg("--media").arg(root().join("examples/media"));
+    command
+}
+
 /// A running `meshedflow demo`; stopped when dropped.
 struct Server(Child);
 
 impl Server {
     fn start(site: &Path, port: u16) -> Result<Self, String> {
-        let mut command = program(&build::meshedflow().to_string_lossy(), &[]);
-        command.args(["demo", "--port", &port.to_string()]);
-        command.arg("--site").arg(site).arg("--media").arg(root().join("examples/media"));
-        let child = command.spawn().map_err(|error| format!("cannot start meshedflow: {error}"))?;
+        let child =
+            meshedflow(site, port).spawn().map_err(|error| format!("cannot start meshedflow: {error}"))?;
         let mut server = Self(child);
         server.answers(port).map(|()| server)
     }
@@ -135,14 +144,6 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         Err(format!("nothing answered at port {port} within {} s", START.as_secs()))
-    }
-
-    fn wait(&mut self) -> Result<(), String> {
-        match self.0.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("meshedflow demo ended with {status}")),
-            Err(error) => Err(format!("meshedflow demo could not be waited for: {error}")),
-        }
     }
 }
 

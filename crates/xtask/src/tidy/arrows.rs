@@ -13,7 +13,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meshedflow-edge", &["meshedflow-hub", "meshedflow-protocol"]),
     ("meshedflow-wasm", &["meshedflow-core"]),
     ("meshedflow-sim", &["meshedflow-core", "meshedflow-hub", "meshedflow-manifest", "meshedflow-protocol"]),
-    ("meshedflow-cli", &["meshedflow-origin", "meshedflow-edge"]),
+    (
+        "meshedflow-cli",
+        &["meshedflow-origin", "meshedflow-edge", "meshedflow-manifest", "meshedflow-protocol"],
+    ),
     ("xtask", &[]),
 ];
 
