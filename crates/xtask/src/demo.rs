@@ -4,12 +4,10 @@
 //! SDK under `/sdk`, and every supported HLS.js under `/vendor/hls.js/<version>/`. The `meshedflow demo` command
 //! serves it, beside the looped media, its signed lists and the signaling socket.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::flags::Flags;
 use crate::json::Json;
@@ -22,8 +20,6 @@ const HLS: &[&str] = &["hls.js", "hls.js-1.6", "hls.js-1.5"];
 const SITE: &str = "demo-site";
 const PORT: u16 = 8080;
 const VIEWERS: u16 = 4;
-/// How long the server may take to answer after it was started.
-const START: Duration = Duration::from_secs(30);
 
 /// Builds everything, then serves until interrupted, or until the check is done.
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
@@ -40,10 +36,8 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let port = if flags.has("port") { wanted } else { free_port(wanted)? };
     let url = format!("http://localhost:{port}/?viewers={viewers}");
     if flags.has("check") {
-        let server = Server::start(&site, port)?;
-        let checked = shell::run(&mut program("node", &["tests/browser/demo-check.mjs", &url]));
-        drop(server);
-        return Ok(checked?);
+        let mut check = browser_script("tests/browser/demo-check.mjs");
+        return Ok(shell::run(check.args(["--viewers", &viewers.to_string()]))?);
     }
     println!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.\n");
     // The server takes this process over, so that a signal meant for the demo reaches it.
@@ -120,47 +114,11 @@ fn meshedflow(site: &Path, port: u16) -> Command {
     command
 }
 
-/// A running `meshedflow demo`; stopped when dropped.
-struct Server(Child);
-
-impl Server {
-    fn start(site: &Path, port: u16) -> Result<Self, String> {
-        let child =
-            meshedflow(site, port).spawn().map_err(|error| format!("cannot start meshedflow: {error}"))?;
-        let mut server = Self(child);
-        server.answers(port).map(|()| server)
-    }
-
-    /// Waits until the server is ready; an early end is an error at once.
-    fn answers(&mut self, port: u16) -> Result<(), String> {
-        let started = Instant::now();
-        while started.elapsed() < START {
-            if is_ready(port).unwrap_or(false) {
-                return Ok(());
-            }
-            if let Ok(Some(status)) = self.0.try_wait() {
-                return Err(format!("meshedflow demo ended with {status}; its message stands above"));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Err(format!("nothing answered at port {port} within {} s", START.as_secs()))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn is_ready(port: u16) -> std::io::Result<bool> {
-    let mut socket = TcpStream::connect(("127.0.0.1", port))?;
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = [0; 12];
-    socket.read_exact(&mut answer)?;
-    Ok(answer.ends_with(b" 200"))
+/// A script that starts the demo itself, and is told which command and which site to take.
+pub(crate) fn browser_script(path: &str) -> Command {
+    let mut command = program("node", &[path]);
+    command.env("MESHEDFLOW_BIN", build::meshedflow()).env("MESHEDFLOW_SITE", site_dir());
+    command
 }
 
 #[cfg(test)]
@@ -184,20 +142,5 @@ mod tests {
         assert_eq!(std::fs::read_to_string(base.join("to/deep/file")).unwrap(), "text");
         assert!(copy_dir(&base.join("nowhere"), &base.join("to")).is_err());
         std::fs::remove_dir_all(&base).unwrap();
-    }
-
-    #[test]
-    fn readiness_is_a_200() {
-        for (answer, ready) in [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 503 Wait\r\n\r\n", false)] {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-            let port = listener.local_addr().unwrap().port();
-            let server = std::thread::spawn(move || {
-                let (mut socket, _) = listener.accept().unwrap();
-                let _ = socket.read(&mut [0; 256]).unwrap();
-                socket.write_all(answer.as_bytes()).unwrap();
-            });
-            assert_eq!(is_ready(port).unwrap(), ready);
-            server.join().unwrap();
-        }
     }
 }

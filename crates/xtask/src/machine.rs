@@ -12,8 +12,8 @@ const RUST: [u32; 2] = [1, 95];
 const NODE: [u32; 2] = [20, 0];
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// A browser: the program to look for, and the Debian package that brings it.
-pub(crate) const BROWSER: &[(&str, &str)] = &[("chromium", "chromium")];
+/// A browser, and what gives it a network of its own: the program to look for, and the Debian package that brings it.
+pub(crate) const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("ip", "iproute2")];
 /// What the browser tests need, in the same form.
 pub(crate) const BROWSER_LAB: &[(&str, &str)] =
     &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("ip", "iproute2"), ("nft", "nftables")];

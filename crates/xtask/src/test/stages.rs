@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::binaries::{self, Binary};
+use crate::demo::browser_script;
 use crate::shell::{self, cargo, npm_bin, program, xtask};
 use crate::{machine, tidy};
 
@@ -126,16 +127,9 @@ fn browsers() -> Result<Vec<Step>, String> {
     Ok(vec![
         Step::new("the meshedflow command", Work::Check(build_all)),
         Step::new("the site", Work::Check(|| crate::demo::site().map(drop))),
-        Step::new("HLS.js contract", Work::Tests(browser_test("tests/browser/contract/run.mjs"))),
-        Step::new("end to end", Work::Tests(browser_test("tests/browser/e2e.mjs"))),
+        Step::new("HLS.js contract", Work::Tests(browser_script("tests/browser/contract/run.mjs"))),
+        Step::new("end to end", Work::Tests(browser_script("tests/browser/e2e.mjs"))),
     ])
-}
-
-/// A browser test finds the command it starts, and the site that command serves, where we built them.
-fn browser_test(script: &str) -> Command {
-    let mut command = program("node", &[script]);
-    command.env("MESHEDFLOW_BIN", crate::build::meshedflow()).env("MESHEDFLOW_SITE", crate::demo::site_dir());
-    command
 }
 
 fn tidy() -> Result<Vec<Step>, String> {
