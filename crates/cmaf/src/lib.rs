@@ -14,6 +14,8 @@
 //!
 //! Only signers need this: at a viewer the signed list says where the cuts are.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod header;
 mod moof;
 mod splitter;

@@ -36,6 +36,8 @@ mod base64url;
 mod cursor;
 mod digest;
 mod epochs;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod identity;
 mod json;
 mod jwk;
