@@ -44,7 +44,7 @@ async function openPage(browser, server, version) {
 
 async function runVersion(browser, scripts, version, wanted) {
   const server = await startServer(scripts);
-  let failed = 0;
+  const counts = { passed: 0, failed: 0 };
   for (const [name, { versions, test }] of Object.entries(cases)) {
     if ((versions && !versions.includes(version)) || (wanted && !name.includes(wanted))) continue;
     const began = performance.now();
@@ -58,11 +58,11 @@ async function runVersion(browser, scripts, version, wanted) {
       fault = error.message;
     }
     await opened.close();
-    failed += fault ? 1 : 0;
+    counts[fault ? 'failed' : 'passed'] += 1;
     console.log(`${fault ? 'FAIL' : 'pass'}  hls.js ${version}  ${name}  ${Math.round(performance.now() - began)} ms${fault ? `\n      ${fault.replace(/\n/g, '\n      ')}` : ''}`);
   }
   server.close();
-  return failed;
+  return counts;
 }
 
 async function main() {
@@ -74,9 +74,10 @@ async function main() {
   const queue = Object.keys(VERSIONS).filter((version) => !only || version === only);
   const results = await Promise.all(queue.map((version) => runVersion(browser, scripts, version, option('--only'))));
   await browser.close();
-  const failed = results.reduce((a, b) => a + b, 0);
-  console.log(`${failed ? `${failed} FAILED` : 'all passed'} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  process.exit(failed ? 1 : 0);
+  const sum = (which) => results.reduce((total, counts) => total + counts[which], 0);
+  console.log(`${((performance.now() - began) / 1000).toFixed(1)} s`);
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+  process.exit(sum('failed') ? 1 : 0);
 }
 
 await main();
