@@ -115,7 +115,12 @@ impl Desk {
     }
 
     /// Cuts, records and signs a whole resource.
-    pub fn sign_whole(&mut self, subject: Subject, bytes: &[u8], cuts: &[Cut]) -> Result<SignedList, OriginError> {
+    pub fn sign_whole(
+        &mut self,
+        subject: Subject,
+        bytes: &[u8],
+        cuts: &[Cut],
+    ) -> Result<SignedList, OriginError> {
         let mut growing = self.open(subject);
         for cut in cuts {
             growing.append(cut.of(bytes), cut);

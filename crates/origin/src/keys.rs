@@ -28,7 +28,10 @@ pub fn generate() -> Result<Signer, OriginError> {
 /// Writes a key to a new file of mode 0600. An existing file is never replaced.
 pub fn save(path: &Path, signer: &Signer) -> Result<(), OriginError> {
     if path.exists() {
-        return Err(refuse(path, "the file exists already; expected a new file name, keys are never overwritten"));
+        return Err(refuse(
+            path,
+            "the file exists already; expected a new file name, keys are never overwritten",
+        ));
     }
     atomic::write(path, format!("{}\n", signer.to_private_jwk()).as_bytes(), Mode::Private)
 }

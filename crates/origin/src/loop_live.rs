@@ -14,6 +14,6 @@ mod live;
 mod source;
 mod view;
 
-pub use live::{LiveLoop, LoopOptions, LiveRendition, LiveSegment};
+pub use live::{LiveLoop, LiveRendition, LiveSegment, LoopOptions};
 pub use source::{LoopRendition, LoopSegment, LoopSource};
 pub use view::{master_playlist, media_playlist, rolling};

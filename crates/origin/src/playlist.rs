@@ -147,9 +147,12 @@ impl Building {
             self.media.push(uri.to_owned());
             return Ok(());
         }
-        let duration_s =
-            self.duration_s.take().ok_or_else(|| format!("URI {uri:?} without EXTINF or EXT-X-STREAM-INF before it"))?;
-        let range = self.range.take().map(|(length, offset)| self.resolve_range(uri, length, offset)).transpose()?;
+        let duration_s = self
+            .duration_s
+            .take()
+            .ok_or_else(|| format!("URI {uri:?} without EXTINF or EXT-X-STREAM-INF before it"))?;
+        let range =
+            self.range.take().map(|(length, offset)| self.resolve_range(uri, length, offset)).transpose()?;
         let msn = self.media_sequence.saturating_add(self.segments.len() as u64);
         let init = self.init.clone();
         self.segments.push(Segment { msn, dsn: self.dsn, uri: uri.to_owned(), duration_s, range, init });
@@ -159,9 +162,12 @@ impl Building {
     /// A range without offset begins where the previous segment of the same file ended (4.4.4.2).
     fn resolve_range(&self, uri: &str, length: u64, offset: Option<u64>) -> Result<ByteRange, String> {
         let previous = self.segments.last().filter(|s| s.uri == uri).and_then(|s| s.range);
-        let offset = offset.or_else(|| previous.map(|r| r.offset.saturating_add(r.length))).ok_or_else(|| {
-            format!("EXT-X-BYTERANGE of {uri:?} has no offset and does not follow a range of the same file")
-        })?;
+        let offset =
+            offset.or_else(|| previous.map(|r| r.offset.saturating_add(r.length))).ok_or_else(|| {
+                format!(
+                    "EXT-X-BYTERANGE of {uri:?} has no offset and does not follow a range of the same file"
+                )
+            })?;
         Ok(ByteRange { offset, length })
     }
 
@@ -332,7 +338,8 @@ mod tests {
             "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:2\n\
              #EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:4.0,\na.m4s\n#EXT-X-DISCONTINUITY\n#EXTINF:3.5,\nb.m4s\n#EXT-X-ENDLIST\n",
         );
-        let facts: Vec<_> = list.segments.iter().map(|s| (s.msn, s.dsn, s.uri.as_str(), s.duration_s)).collect();
+        let facts: Vec<_> =
+            list.segments.iter().map(|s| (s.msn, s.dsn, s.uri.as_str(), s.duration_s)).collect();
         assert_eq!(facts, [(7, 2, "a.m4s", 4.0), (8, 3, "b.m4s", 3.5)]);
         assert_eq!(list.segments[1].init, Some(Resource { uri: "i.mp4".into(), range: None }));
         assert!(list.ended);

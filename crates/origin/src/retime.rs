@@ -123,7 +123,10 @@ impl Timing {
         if self.fragment_ends.is_empty() {
             self.start = start;
         } else if start != self.end {
-            return Err(format!("fragment begins at tick {start}; expected {} where the last one ended", self.end));
+            return Err(format!(
+                "fragment begins at tick {start}; expected {} where the last one ended",
+                self.end
+            ));
         }
         self.end = start + duration(bytes, traf, track)?;
         self.fragment_ends.push(self.end);
@@ -177,7 +180,9 @@ mod tests {
 
     #[test]
     fn the_demo_media_lies_end_to_end_and_lasts_24_seconds() {
-        for (rendition, timescale, end) in [("v360", 12288, 294_912), ("v216", 12288, 294_912), ("a64", 48000, 1_152_000)] {
+        for (rendition, timescale, end) in
+            [("v360", 12288, 294_912), ("v216", 12288, 294_912), ("a64", 48000, 1_152_000)]
+        {
             let track = track_of_init(&load(&format!("{rendition}/init.mp4"))).unwrap();
             assert_eq!(track.timescale, timescale);
             let mut at = 0;

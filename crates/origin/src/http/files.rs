@@ -1,9 +1,13 @@
 //! Files of a directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use crate::playlist::percent_decode;
+use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::{Bytes, BytesMut};
@@ -19,6 +23,18 @@ use super::respond::{
 const READ_BYTES: u64 = 64 << 10;
 /// Nothing here has a version in its name, so everything is checked again.
 const CACHE: &str = "no-cache";
+
+/// Routes that serve every file of a directory, `/` included.
+pub fn router(root: PathBuf) -> Router {
+    let serve = |State(root): State<Arc<PathBuf>>, request: Request<Body>| async move {
+        let head = request.map(drop);
+        match percent_decode(head.uri().path()) {
+            Some(path) => serve(&root, &path, &head).await,
+            None => not_found("no such file"),
+        }
+    };
+    Router::new().fallback(serve).with_state(Arc::new(root))
+}
 
 /// Answers with the file `path` (as axum decoded it) below `root`, or with its `index.html` if it is a
 /// directory. Names that begin with a dot are not served: they are temporary files and secrets.
@@ -52,7 +68,8 @@ fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
 async fn open(path: &Path) -> Option<(File, u64, String)> {
     let file = File::open(path).await.ok()?;
     let metadata = file.metadata().await.ok().filter(std::fs::Metadata::is_file)?;
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let modified =
+        metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     Some((file, metadata.len(), format!("\"{:x}-{:x}\"", metadata.len(), modified.as_nanos())))
 }
 
@@ -74,7 +91,8 @@ async fn answer(
     if file.seek(SeekFrom::Start(first)).await.is_err() {
         return not_found("no such file");
     }
-    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::from_stream(read(file, count)) };
+    let body =
+        if request.method() == Method::HEAD { Body::empty() } else { Body::from_stream(read(file, count)) };
     let mut answer = sized(meta(response(status, body), etag, mime), count);
     if status == StatusCode::PARTIAL_CONTENT {
         answer = content_range(answer, &format!("bytes {first}-{}/{length}", first + count - 1));

@@ -60,7 +60,11 @@ pub(super) async fn serve(channel: &Arc<Channel>, index: usize, request: &Reques
     if channel.read(|live| newest(live, index)).is_some_and(|newest| msn > newest + AHEAD) {
         return text(StatusCode::BAD_REQUEST, "_msn is too far ahead of the stream");
     }
-    if ask.stream { lines(channel, index, msn, request) } else { awaited(channel, index, msn, ask.part, request).await }
+    if ask.stream {
+        lines(channel, index, msn, request)
+    } else {
+        awaited(channel, index, msn, ask.part, request).await
+    }
 }
 
 fn newest(live: &LiveLoop, index: usize) -> Option<u64> {
@@ -112,7 +116,12 @@ fn document(channel: &Channel, index: usize, request: &Request<()>) -> Response<
     match channel.read(|live| Some((rolling(live, index, now)?, etag(live, index)?))) {
         Some((list, etag)) => entity(
             request,
-            Entity { bytes: list.to_json().into(), mime: "application/json", cache: LIVE_CACHE, etag: Some(etag) },
+            Entity {
+                bytes: list.to_json().into(),
+                mime: "application/json",
+                cache: LIVE_CACHE,
+                etag: Some(etag),
+            },
         ),
         None => not_found("this stream has no such rendition"),
     }
@@ -154,7 +163,11 @@ fn lines(channel: &Arc<Channel>, index: usize, msn: u64, request: &Request<()>) 
     response
 }
 
-fn stream_lines(channel: Arc<Channel>, index: usize, msn: u64) -> impl stream::Stream<Item = std::io::Result<Bytes>> {
+fn stream_lines(
+    channel: Arc<Channel>,
+    index: usize,
+    msn: u64,
+) -> impl stream::Stream<Item = std::io::Result<Bytes>> {
     let changes = channel.changes();
     stream::try_unfold((channel, changes, Some(0)), move |(channel, mut changes, sent)| async move {
         // The closed list was the last line.

@@ -93,7 +93,9 @@ pub(super) async fn serve(channel: &Arc<Channel>, path: &str, request: &Request<
     }
     match channel.read(|live| named(live, path)) {
         Some(Named::Master) => playlist(request, Some(channel.read(master_playlist))),
-        Some(Named::Playlist(i)) => playlist(request, channel.read(|l| media_playlist(l, i)).map(Bytes::from)),
+        Some(Named::Playlist(i)) => {
+            playlist(request, channel.read(|l| media_playlist(l, i)).map(Bytes::from))
+        }
         Some(Named::List(i)) => lists::serve(channel, i, request).await,
         Some(Named::Init(i)) => init(channel, i, request),
         Some(Named::Segment(i, msn)) => segment(channel, i, msn, request),

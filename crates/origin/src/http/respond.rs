@@ -48,7 +48,10 @@ pub(crate) fn entity(request: &Request<()>, entity: Entity) -> Response<Body> {
 
 /// 416 for a resource of this length.
 pub(crate) fn unsatisfiable(length: u64) -> Response<Body> {
-    content_range(text(StatusCode::RANGE_NOT_SATISFIABLE, "no byte in that range"), &format!("bytes */{length}"))
+    content_range(
+        text(StatusCode::RANGE_NOT_SATISFIABLE, "no byte in that range"),
+        &format!("bytes */{length}"),
+    )
 }
 
 /// 405 unless the method reads.

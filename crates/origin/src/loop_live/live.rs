@@ -6,10 +6,10 @@ use bytes::Bytes;
 use meshedflow_manifest::{Kind, SignedList, Text};
 
 use super::source::{LoopRendition, LoopSource};
+use crate::OriginError;
 use crate::clock::unix_s;
 use crate::cut::{Cut, whole};
 use crate::desk::{Desk, Growing, Subject};
-use crate::OriginError;
 
 /// How a loop is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,12 @@ impl LiveSegment {
 
 impl LiveLoop {
     /// Starts the stream at `now_ms` with its whole window complete.
-    pub fn start(source: LoopSource, options: LoopOptions, desk: Desk, now_ms: u64) -> Result<Self, OriginError> {
+    pub fn start(
+        source: LoopSource,
+        options: LoopOptions,
+        desk: Desk,
+        now_ms: u64,
+    ) -> Result<Self, OriginError> {
         let window = options.window.max(3) as u64;
         let last = options.first_msn.saturating_add(window - 1);
         let ends_us = source.renditions.iter().map(|r| r.span_us(last).1).max().unwrap_or(0);

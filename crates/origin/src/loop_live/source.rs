@@ -5,10 +5,10 @@ use std::path::Path;
 use bytes::Bytes;
 use meshedflow_manifest::{Kind, Text, sha256};
 
+use crate::OriginError;
 use crate::cut::{Cut, cut};
 use crate::playlist::{Presentation, Rendition, Resource, Segment};
 use crate::retime::{self, Timing, Track};
-use crate::OriginError;
 
 /// Most bytes of media that a loop keeps in memory.
 const LOOP_LIMIT_BYTES: u64 = 1 << 30;
@@ -92,7 +92,10 @@ impl LoopSource {
                 ));
             }
             if self.renditions.iter().take(i).any(|r| r.folder == rendition.folder) {
-                return bad(format!("{}: expected a directory of its own for each rendition", rendition.name));
+                return bad(format!(
+                    "{}: expected a directory of its own for each rendition",
+                    rendition.name
+                ));
             }
         }
         Ok(())
@@ -108,7 +111,8 @@ impl LoopRendition {
     fn load(root: &Path, rendition: &Rendition) -> Result<Self, OriginError> {
         let list = &rendition.playlist;
         let bad = |reason: String| OriginError::playlist(root.join(&rendition.path), reason);
-        let Some(Segment { init: Some(Resource { uri: init_uri, range: None }), .. }) = list.segments.first() else {
+        let Some(Segment { init: Some(Resource { uri: init_uri, range: None }), .. }) = list.segments.first()
+        else {
             return Err(bad("has no EXT-X-MAP of a whole file; expected CMAF with one init segment".into()));
         };
         if list.segments.iter().any(|s| s.init.as_ref().map(|i| &i.uri) != Some(init_uri)) {
@@ -118,7 +122,9 @@ impl LoopRendition {
             return Err(bad("has byte ranges or discontinuities; expected one file per segment".into()));
         }
         if init_uri.contains(['/', '?', '#', '%']) {
-            return Err(bad(format!("init segment {init_uri:?}; expected a plain file name beside the playlist")));
+            return Err(bad(format!(
+                "init segment {init_uri:?}; expected a plain file name beside the playlist"
+            )));
         }
         let init_path = root.join(rendition.file(init_uri)?);
         let init = read(&init_path)?;
@@ -194,11 +200,15 @@ fn read_segments(root: &Path, rendition: &Rendition, track: Track) -> Result<Vec
         let bytes = read(&path)?;
         total += bytes.len() as u64;
         if total > LOOP_LIMIT_BYTES {
-            return Err(OriginError::media(path, format!("loop above {LOOP_LIMIT_BYTES} bytes; expected less")));
+            return Err(OriginError::media(
+                path,
+                format!("loop above {LOOP_LIMIT_BYTES} bytes; expected less"),
+            ));
         }
         let timing = retime::timing(&bytes, track).map_err(|reason| OriginError::media(&path, reason))?;
         if let Some(end) = segments.last().map(|s| s.timing.end).filter(|end| *end != timing.start) {
-            let reason = format!("begins at tick {}; expected {end} where the last segment ended", timing.start);
+            let reason =
+                format!("begins at tick {}; expected {end} where the last segment ended", timing.start);
             return Err(OriginError::media(path, reason));
         }
         let (kind, cuts) = cut(&bytes).map_err(|e| OriginError::media(&path, e.to_string()))?;
@@ -250,7 +260,10 @@ mod tests {
                 expected = Some(timing.end);
                 let at = bytes.windows(4).position(|w| w == b"mfhd").unwrap() + 8;
                 let number = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
-                assert!(msn == 236_666_400 || number == sequence + 8 || msn == 0, "{number} after {sequence}");
+                assert!(
+                    msn == 236_666_400 || number == sequence + 8 || msn == 0,
+                    "{number} after {sequence}"
+                );
                 sequence = number;
             }
         }

@@ -155,7 +155,10 @@ mod tests {
         assert!(list.segments[5].released_age_ms >= 1_000 && list.segments[5].released_age_ms < 1_200);
         let parsed = Rolling::parse(list.to_json().as_bytes()).unwrap();
         assert_eq!(parsed, list);
-        assert_eq!(parsed.init[0].list.decode().unwrap().records[0].length as usize, live.source().renditions[0].init.len());
+        assert_eq!(
+            parsed.init[0].list.decode().unwrap().records[0].length as usize,
+            live.source().renditions[0].init.len()
+        );
     }
 
     #[test]

@@ -1,0 +1,193 @@
+//! `meshedflow demo`: everything on one port.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use clap::Args;
+use meshedflow_manifest::{Signer, Text};
+use meshedflow_origin::http::access::{self, AccessLog};
+use meshedflow_origin::http::serve::serve;
+use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape, files};
+use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::{Desk, clock, keys};
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+use crate::stop::{Stop, block_on};
+use crate::{edge, find, page, say};
+
+/// Play a live stream with everything it needs on one port.
+///
+/// A directory of CMAF media is looped as an endless live stream, signed fragment by fragment with a key made
+/// at start, and served together with the signaling edge, a policy and a page. Stop it with Ctrl-C or SIGTERM.
+#[derive(Args)]
+pub(crate) struct Flags {
+    /// Address and port to listen on; port 0 takes a free one and prints it
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "port")]
+    listen: Option<SocketAddr>,
+    /// Port to listen on at 127.0.0.1; 0 takes a free one and prints it
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// Directory to loop: master.m3u8 and its renditions [default: examples/media of this repository]
+    #[arg(long, value_name = "DIR")]
+    media: Option<PathBuf>,
+    /// Directory of static files for / (demo page, /sdk, /vendor) [default: target/demo-site, if it is there]
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
+    /// Name of the stream in signed lists and in the path /live/NAME/
+    #[arg(long, value_name = "NAME", default_value = "demo")]
+    stream: String,
+    /// Complete segments in the live playlist, 3 to 60
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(3..=60))]
+    window: u8,
+    /// Append one JSON line per request to this file
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// JSON file to serve as /policy.json [default: version 1, enabled, cmafMode serve]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Signing key made by `meshedflow keys generate` [default: a new key, kept in memory]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Leave the signaling edge out: origin and page only
+    #[arg(long)]
+    no_edge: bool,
+    /// Rate of all media, playlists and lists together, in kilobits per second
+    #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate_kbps: Option<u32>,
+    /// Delay before each answer about media, playlists and lists, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=60_000))]
+    delay_ms: u32,
+}
+
+/// Inputs that were checked.
+struct Checked {
+    address: SocketAddr,
+    stream: Text,
+    source: LoopSource,
+    signer: Arc<Signer>,
+    site: Option<PathBuf>,
+    policy: Option<String>,
+    log: Option<AccessLog>,
+}
+
+pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
+    let checked = flags.check()?;
+    block_on(flags.serve(checked))
+}
+
+impl Flags {
+    fn check(&self) -> Result<Checked, Failure> {
+        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port);
+        let media = self.media()?;
+        Ok(Checked {
+            address: self.listen.unwrap_or(local),
+            stream: stream_name(&self.stream)?,
+            source: LoopSource::load(&media, "master.m3u8").map_err(Failure::flag("--media"))?,
+            signer: Arc::new(match &self.key {
+                Some(path) => keys::load(path).map_err(Failure::flag("--key"))?,
+                None => keys::generate().map_err(Failure::run("cannot make a key"))?,
+            }),
+            site: self.site()?,
+            policy: self.policy.as_deref().map(page::read_policy).transpose()?,
+            // Last: it makes a file.
+            log: self.access_log.as_deref().map(open_log).transpose()?,
+        })
+    }
+
+    fn media(&self) -> Result<PathBuf, Failure> {
+        let found = || find::upwards("examples/media", "master.m3u8");
+        self.media.clone().or_else(found).ok_or_else(|| {
+            Failure::Input(
+                "--media is missing: no examples/media above this directory; expected a directory".into(),
+            )
+        })
+    }
+
+    fn site(&self) -> Result<Option<PathBuf>, Failure> {
+        match &self.site {
+            Some(site) if !site.is_dir() => {
+                Err(Failure::Input(format!("--site {}: not a directory; expected one", site.display())))
+            }
+            Some(site) => Ok(Some(site.clone())),
+            None => Ok(find::upwards("target/demo-site", "index.html")),
+        }
+    }
+
+    async fn serve(self, checked: Checked) -> Result<(), Failure> {
+        let stop = Stop::on_signals()?;
+        let listener = bind(checked.address).await?;
+        let address = listener.local_addr().map_err(Failure::run("cannot learn the port"))?;
+        let desk = Desk::new(Arc::clone(&checked.signer), checked.stream.clone(), clock::now_ms());
+        let options = LoopOptions { window: self.window.into(), ..LoopOptions::default() };
+        let live = LiveLoop::start(checked.source, options, desk, clock::now_ms())
+            .map_err(Failure::run("cannot start the stream"))?;
+        // Tabs of one browser share a cache; stored media would hide what each viewer fetches.
+        let limits = ChannelLimits { media_cache: "no-store", ..ChannelLimits::default() };
+        let channel = Channel::new(live, limits);
+        let stream = checked.stream.as_str().to_owned();
+        let origin = http::router(OriginState {
+            channels: [(stream.clone(), Arc::clone(&channel))].into(),
+            directories: [].into(),
+            keys: Keys::of(checked.signer, vec![stream.clone()]),
+            cors: Cors::Open,
+            shape: Shape::new(self.rate_kbps, self.delay_ms),
+        });
+        let around = if self.no_edge { page::health() } else { edge::demo_router(address)? };
+        let mut router =
+            origin.merge(around).merge(page::policy(checked.policy)).merge(site(checked.site, &stream));
+        if let Some(log) = checked.log {
+            router = access::layer(router, log);
+        }
+        announce(address, &stream, self.no_edge);
+        tokio::select! {
+            served = serve(listener, router, stop.wait()) => served.map_err(Failure::run("server")),
+            ended = channel.run() => ended.map_err(Failure::run("live stream")),
+        }
+    }
+}
+
+fn site(folder: Option<PathBuf>, stream: &str) -> Router {
+    match folder {
+        Some(folder) => files::router(folder),
+        None => page::bare(stream),
+    }
+}
+
+fn announce(address: SocketAddr, stream: &str, no_edge: bool) {
+    say(format_args!("page    http://{address}/"));
+    say(format_args!("stream  http://{address}/live/{stream}/master.m3u8"));
+    say(format_args!("keys    http://{address}{}", http::KEYS_PATH));
+    say(format_args!("policy  http://{address}/policy.json"));
+    if !no_edge {
+        say(format_args!("edge    ws://{address}/mesh"));
+    }
+}
+
+/// Listens; a taken or forbidden address is a bad input.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|e| {
+        Failure::Input(format!("cannot listen on {address}: {e}; expected a free address and port"))
+    })
+}
+
+/// Checks `--stream`.
+pub(crate) fn stream_name(text: &str) -> Result<Text, Failure> {
+    let name = Text::new(text).map_err(Failure::flag("--stream"))?;
+    if text.contains('/') {
+        return Err(Failure::Input(format!("--stream {text:?}: has a slash; expected one path component")));
+    }
+    Ok(name)
+}
+
+/// Opens `--access-log`.
+pub(crate) fn open_log(path: &Path) -> Result<AccessLog, Failure> {
+    AccessLog::open(path).map_err(|e| {
+        Failure::Input(format!(
+            "--access-log {}: {e}; expected a file that can be appended to",
+            path.display()
+        ))
+    })
+}
