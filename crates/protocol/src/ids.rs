@@ -229,3 +229,31 @@ impl Visitor<'_> for HexVisitor {
         parse_hex(text).map_err(E::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_id_gives_its_parts_back() {
+        let id = PeerId::compose(0x0102, 3, 0x0405_0607, 0x0809, *b"random");
+        assert_eq!((id.edge(), id.shard(), id.slot(), id.generation()), (0x0102, 3, 0x0405_0607, 0x0809));
+        assert_eq!(id.to_string(), "0102030004050607080972616e646f6d");
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn peer_ids_have_one_form() {
+        for text in ["", "0102", "0102030004050607080972616E646F6D", "g102030004050607080972616e646f6d"] {
+            assert_eq!(text.parse::<PeerId>(), Err(HexError), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_say_what_is_wrong_with_them() {
+        assert_eq!(Name::new(""), Err(NameError::Empty));
+        assert_eq!(Name::new("a".repeat(129)), Err(NameError::TooLong(129)));
+        assert_eq!(Name::new("caf\u{e9}"), Err(NameError::Character('\u{e9}', 3)));
+        assert_eq!(Name::new("v360/index.m3u8").map(|name| name.to_string()), Ok("v360/index.m3u8".into()));
+    }
+}

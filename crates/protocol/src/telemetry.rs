@@ -211,3 +211,52 @@ impl<'de> Deserialize<'de> for Histogram {
         Ok(Self(counts))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_fold_what_does_not_fit_into_other() {
+        let mut counts = Counts::default();
+        (0..40).for_each(|i| counts.add(&format!("reason{i}"), 1));
+        counts.add("no spaces, please", 5);
+        counts.add(&"x".repeat(33), 5);
+        assert_eq!((counts.iter().count(), counts.get("other"), counts.total()), (COUNT_KEYS_LIMIT, 19, 50));
+    }
+
+    #[test]
+    fn counts_of_others_are_bounded_too() {
+        let hostile: BTreeMap<String, u64> = (0..1000).map(|i| (format!("<b>{i}"), u64::MAX)).collect();
+        let json = serde_json::to_string(&hostile).unwrap();
+        let counts: Counts = serde_json::from_str(&json).unwrap();
+        assert_eq!(counts.iter().collect::<Vec<_>>(), [("other", u64::MAX)]);
+    }
+
+    #[test]
+    fn histograms_count_by_powers_of_two() {
+        let mut histogram = Histogram::default();
+        [0, 1, 2, 3, 4, 7, 8].into_iter().for_each(|value| histogram.record(value));
+        assert_eq!(histogram.buckets(), [1, 1, 2, 2, 1]);
+        histogram.record(u64::MAX);
+        assert_eq!((histogram.buckets().len(), histogram.buckets().last()), (HISTOGRAM_BUCKETS, Some(&1)));
+    }
+
+    #[test]
+    fn histograms_merge() {
+        let (mut short, mut long) = (Histogram::default(), Histogram::default());
+        short.record(1);
+        long.record(4);
+        short.merge(&long);
+        assert_eq!(short.buckets(), [0, 1, 0, 1]);
+        let too_long = serde_json::to_string(&[0; HISTOGRAM_BUCKETS + 1]).unwrap();
+        assert!(serde_json::from_str::<Histogram>(&too_long).is_err());
+    }
+
+    #[test]
+    fn a_report_of_another_version_is_read() {
+        let report: Report =
+            serde_json::from_str(r#"{"seq": 4, "mood": "fine", "lanes": [{"hue": 1}]}"#).unwrap();
+        assert_eq!((report.seq, report.lanes), (4, vec![LaneReport::default()]));
+    }
+}

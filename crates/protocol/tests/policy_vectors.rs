@@ -1,5 +1,7 @@
 //! The golden policies of `tests/vectors/policy`.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::collections::BTreeSet;
 
 use meshedflow_protocol::policy::{Patch, PolicyNotice};

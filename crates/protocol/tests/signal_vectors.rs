@@ -1,5 +1,7 @@
 //! The golden messages of `tests/vectors/signal`: read as they say, and written as they say.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use meshedflow_protocol::signal::{
     ClientMessage, Parsed, RawSignal, ServerMessage, SignalError, parse_client, parse_client_typed,
     parse_server,

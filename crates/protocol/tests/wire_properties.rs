@@ -1,5 +1,7 @@
 //! Frames of every type, at random: written, read, equal; and cut anywhere, an error.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::wire::*;
 use proptest::collection::vec;

@@ -1,5 +1,7 @@
 //! The golden frames of `tests/vectors/wire`: read as they say, and written back to the same bytes.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::fs;
 use std::path::Path;
 

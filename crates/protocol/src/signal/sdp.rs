@@ -106,13 +106,9 @@ impl TryFrom<RawDescription> for Description {
     type Error = FieldError;
 
     fn try_from(raw: RawDescription) -> Result<Self, FieldError> {
-        let RawDescription { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size } = raw;
-        require(is_ice_text(&ufrag, 4, 32), "ufrag", "4 to 32 of [A-Za-z0-9+/]")?;
-        require(is_ice_text(&pwd, 22, 64), "pwd", "22 to 64 of [A-Za-z0-9+/]")?;
-        require(is_mid(&mid), "mid", "1 to 16 of [A-Za-z0-9_.-]")?;
-        require(sctp_port != 0, "sctpPort", "1 to 65535")?;
-        let fingerprint = Fingerprint::parse(&fingerprint)?;
-        Ok(Self { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size })
+        let fingerprint = Fingerprint::parse(&raw.fingerprint)?;
+        let RawDescription { ufrag, pwd, setup, mid, sctp_port, max_message_size, .. } = raw;
+        Self { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size }.checked()
     }
 }
 
@@ -120,9 +116,16 @@ impl Description {
     /// Checks the values that differ from one connection to the next; the rest is what all browsers say.
     pub fn new(ufrag: &str, pwd: &str, fingerprint: Fingerprint, setup: Setup) -> Result<Self, FieldError> {
         let (ufrag, pwd, mid) = (ufrag.to_owned(), pwd.to_owned(), "0".to_owned());
-        let fingerprint = fingerprint.to_string();
         let (sctp_port, max_message_size) = (5000, 262_144);
-        RawDescription { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size }.try_into()
+        Self { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size }.checked()
+    }
+
+    fn checked(self) -> Result<Self, FieldError> {
+        require(is_ice_text(&self.ufrag, 4, 32), "ufrag", "4 to 32 of [A-Za-z0-9+/]")?;
+        require(is_ice_text(&self.pwd, 22, 64), "pwd", "22 to 64 of [A-Za-z0-9+/]")?;
+        require(is_mid(&self.mid), "mid", "1 to 16 of [A-Za-z0-9_.-]")?;
+        require(self.sctp_port != 0, "sctpPort", "1 to 65535")?;
+        Ok(self)
     }
 }
 
