@@ -25,7 +25,7 @@ const TOP_LEVEL: &[&str] = &[
 ];
 
 /// Directories that are built or installed, never written by hand: what `.gitignore` names.
-const BUILT: &[&str] = &["target", "node_modules", "dist", ".git", ".cache"];
+const BUILT: &[&str] = &["target", "node_modules", "dist", "dist-mutants", "wasm-out", ".git", ".cache"];
 
 /// A text file of the repository.
 pub(super) struct TextFile {
