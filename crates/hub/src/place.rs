@@ -31,7 +31,7 @@ pub enum Closeness {
 }
 
 /// Addresses that count as one holder of addresses: one IPv4 address, one IPv6 /56.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Household(u128);
 
 /// One IPv4 /24 or one IPv6 /48.

@@ -60,6 +60,8 @@ pub enum SessionInput<'a> {
         /// When the viewer should connect again.
         after_ms: u32,
     },
+    /// The edge stops now.
+    Stop,
     /// The socket closed.
     Closed,
 }
@@ -100,6 +102,8 @@ pub enum SessionOutput {
 pub enum Code {
     /// The viewer said goodbye.
     Normal = 1000,
+    /// The edge stops.
+    GoingAway = 1001,
     /// The viewer broke the rules for good.
     Policy = 1008,
     /// A message was too long.
@@ -221,6 +225,7 @@ impl Session {
             SessionInput::Undelivered(peer) => self.undelivered(peer, now_ms),
             SessionInput::Policy(push) => self.send(&ServerMessage::Policy(push)),
             SessionInput::Drain { after_ms } => self.send(&ServerMessage::Reconnect(Reconnect { after_ms })),
+            SessionInput::Stop => self.leave_and_close(Code::GoingAway, "this edge stops"),
             SessionInput::Closed => self.close_quietly(),
         }
     }

@@ -1,0 +1,293 @@
+//! One connection: a task that owns a socket and a session, and lets the session decide.
+
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, Stream};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use meshedflow_hub::{Code, Relay, RoomInput, RoomKey, Session, SessionInput, SessionOutput};
+use meshedflow_protocol::ids::PeerId;
+use meshedflow_protocol::signal::Join;
+use tokio::time::{Instant, Sleep};
+use tokio_websockets::{CloseCode, Error, Limits, Message, ServerBuilder, WebSocketStream};
+
+use crate::edge::{Edge, Seat};
+use crate::metrics::add;
+use crate::permits::Permit;
+use crate::queue::{Mail, Overflow, Pushed};
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// How long a socket has to take the last words.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Who connects.
+pub(crate) struct Visitor {
+    pub(crate) address: IpAddr,
+    pub(crate) origin: Option<String>,
+    pub(crate) permit: Permit,
+}
+
+/// What wakes a connection.
+enum Event {
+    Message(Option<Result<Message, Error>>),
+    Mail,
+    Overflow,
+    Due,
+    Broken,
+}
+
+pub(crate) struct Connection {
+    edge: Arc<Edge>,
+    socket: Socket,
+    session: Session,
+    visitor: Visitor,
+    seat: Option<Seat>,
+    mails: VecDeque<Mail>,
+    /// All that was written has left.
+    flushed: bool,
+    over: Option<End>,
+}
+
+/// How a connection ends.
+enum End {
+    /// The edge closes it.
+    Close(Code, &'static str),
+    /// It is closed or broken already.
+    Lost,
+}
+
+impl Connection {
+    pub(crate) fn new(edge: Arc<Edge>, upgraded: Upgraded, visitor: Visitor) -> Self {
+        let limits = Limits::default().max_payload_len(Some(edge.config.limits.message_bytes));
+        let socket = ServerBuilder::new().limits(limits).serve(TokioIo::new(upgraded));
+        let session = Session::new(edge.limits.clone(), visitor.address, edge.clock.now_ms());
+        Self { edge, socket, session, visitor, seat: None, mails: VecDeque::new(), flushed: true, over: None }
+    }
+
+    /// Runs until the connection ends, and cleans up after it.
+    pub(crate) async fn run(mut self) {
+        add(&self.edge.metrics.opened, 1);
+        self.edge.metrics.connections.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        self.converse().await;
+        self.session.handle_input(self.edge.clock.now_ms(), SessionInput::Closed);
+        self.perform();
+        if let Some(seat) = self.seat.take() {
+            self.edge.park(seat);
+        }
+        self.edge.metrics.connections.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
+        drop(self.visitor.permit);
+        if let Some(End::Close(code, reason)) = self.over {
+            self.edge.metrics.closed(code);
+            close(self.socket, code, reason).await;
+        }
+    }
+
+    async fn converse(&mut self) {
+        let timer = tokio::time::sleep_until(self.due());
+        tokio::pin!(timer);
+        loop {
+            let event = poll_fn(|cx| self.poll_event(cx, timer.as_mut())).await;
+            let due = matches!(event, Event::Due);
+            self.handle(event);
+            self.perform();
+            if self.over.is_some() {
+                return;
+            }
+            // Most events only move the deadline away: the timer may then fire early once, which costs less than
+            // setting it anew with each message.
+            let deadline = self.due();
+            if due || deadline < timer.deadline() {
+                timer.as_mut().reset(deadline);
+            }
+        }
+    }
+
+    fn due(&self) -> Instant {
+        let at_ms = self.session.poll_timeout().map(|wakeup| wakeup.at_ms);
+        let far_ms = || self.edge.clock.now_ms() + 3_600_000;
+        Instant::from_std(self.edge.clock.instant(at_ms.unwrap_or_else(far_ms)))
+    }
+
+    /// Writing comes first. While the socket does not take what it was given, nothing more is read or taken from the
+    /// queue; an overflow of the queue is still noticed.
+    fn poll_event(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Event> {
+        if !self.flushed {
+            match self.socket.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => self.flushed = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::Broken),
+                Poll::Pending => {}
+            }
+        }
+        if let Poll::Ready(event) = self.poll_queue(cx) {
+            return Poll::Ready(event);
+        }
+        if self.flushed
+            && let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx)
+        {
+            return Poll::Ready(Event::Message(message));
+        }
+        timer.poll(cx).map(|()| Event::Due)
+    }
+
+    fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let Some(seat) = &self.seat else { return Poll::Pending };
+        let (seats, peer) = (&self.edge.seats, seat.peer());
+        match self.flushed {
+            true => seats.poll_take(peer, cx.waker(), &mut self.mails).map(|taken| match taken {
+                Ok(()) => Event::Mail,
+                Err(Overflow) => Event::Overflow,
+            }),
+            false => seats.poll_overflow(peer, cx.waker()).map(|Overflow| Event::Overflow),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now_ms = self.edge.clock.now_ms();
+        match event {
+            Event::Message(message) => self.hear(message, now_ms),
+            Event::Mail => self.open_mail(now_ms),
+            Event::Overflow => self.over = Some(End::Close(Code::TryAgainLater, "queue is full")),
+            Event::Due => self.session.handle_timeout(now_ms),
+            Event::Broken => self.over = Some(End::Lost),
+        }
+    }
+
+    fn hear(&mut self, message: Option<Result<Message, Error>>, now_ms: u64) {
+        // The library answers pings and closes by itself; what it wrote has to leave.
+        self.flushed = false;
+        let Some(Ok(message)) = message else {
+            let too_big = matches!(message, Some(Err(Error::PayloadTooLong { .. })));
+            self.over = Some(if too_big { End::Close(Code::TooBig, "message too long") } else { End::Lost });
+            return;
+        };
+        if message.is_ping() || message.is_pong() {
+            return self.session.handle_input(now_ms, SessionInput::Alive);
+        }
+        if message.is_close() {
+            self.over = Some(End::Lost);
+            return;
+        }
+        add(&self.edge.metrics.messages, 1);
+        self.session.handle_input(now_ms, SessionInput::Text(message.as_text().unwrap_or_default()));
+    }
+
+    fn open_mail(&mut self, now_ms: u64) {
+        let mut mails = core::mem::take(&mut self.mails);
+        for mail in mails.drain(..) {
+            let session = &mut self.session;
+            match mail {
+                Mail::Relay(relay, since) => {
+                    self.edge.metrics.latency(since.elapsed());
+                    session.handle_input(now_ms, SessionInput::Relayed(relay));
+                }
+                Mail::Proposed(proposed) => session.handle_input(now_ms, SessionInput::Proposed(proposed)),
+                Mail::Gone(peer) => session.handle_input(now_ms, SessionInput::Gone(peer)),
+                Mail::ProposalsRefused => session.handle_input(now_ms, SessionInput::ProposalsRefused),
+                Mail::Weight(w) => session.handle_input(now_ms, SessionInput::Weight(&w.0, w.1)),
+                Mail::Policy(push) => session.handle_input(now_ms, SessionInput::Policy((*push).clone())),
+                Mail::Drain(after_ms) => session.handle_input(now_ms, SessionInput::Drain { after_ms }),
+                Mail::Stop => session.handle_input(now_ms, SessionInput::Stop),
+            }
+        }
+        // The emptied buffer is the queue's next: the two swap places with every taking.
+        self.mails = mails;
+    }
+
+    /// Carries out what the session asks.
+    fn perform(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                SessionOutput::Send(text) => self.write(Message::text(text)),
+                SessionOutput::Ping => self.write(Message::ping("")),
+                SessionOutput::Admit(join) => self.admit(join),
+                SessionOutput::Renew(token) => self.renew(&token),
+                SessionOutput::Deliver { to, relay } => self.deliver(to, relay),
+                SessionOutput::Room(key, input) => self.tell_room(&key, input),
+                SessionOutput::Report(_) => add(&self.edge.metrics.reports, 1),
+                SessionOutput::Receipts(receipts) => add(&self.edge.metrics.receipts, receipts.len()),
+                SessionOutput::Count(counted) => self.edge.metrics.count(counted),
+                SessionOutput::Close(code, reason) => self.over = Some(End::Close(code, reason)),
+            }
+        }
+    }
+
+    /// Hands a message to the socket, which keeps it until the next flush. That is bounded: a full queue is the most
+    /// that is taken between two flushes, and nothing is read before the last is through.
+    fn write(&mut self, message: Message) {
+        self.flushed = false;
+        if self.socket.start_send_unpin(message).is_err() && self.over.is_none() {
+            self.over = Some(End::Lost);
+        }
+    }
+
+    fn admit(&mut self, join: Box<Join>) {
+        let (address, origin) = (self.visitor.address, self.visitor.origin.as_deref());
+        let answer = match self.edge.admit(join, address, origin) {
+            Ok((seat, admission)) => {
+                self.seat = Some(seat);
+                SessionInput::Admitted(admission)
+            }
+            Err(denial) => {
+                add(&self.edge.metrics.refused_join, 1);
+                SessionInput::Denied(denial)
+            }
+        };
+        self.session.handle_input(self.edge.clock.now_ms(), answer);
+    }
+
+    fn renew(&mut self, token: &str) {
+        let now_ms = self.edge.clock.now_ms();
+        let subject = self.seat.as_ref().and_then(|seat| seat.owner.subject.as_deref());
+        let answer = match self.edge.auth.renew(token, subject, now_ms) {
+            Ok(admitted) => SessionInput::Renewed(admitted.until),
+            Err(denial) => SessionInput::Denied(denial),
+        };
+        self.session.handle_input(now_ms, answer);
+    }
+
+    fn deliver(&mut self, to: PeerId, relay: Relay) {
+        let kind = relay.kind;
+        let pushed = if to.edge() == self.edge.config.edge {
+            self.edge.push(to, Mail::Relay(relay, std::time::Instant::now()))
+        } else {
+            self.edge.registry.forward(to, relay).map_or(Pushed::Absent, |()| Pushed::Queued { dropped: 0 })
+        };
+        match pushed {
+            Pushed::Absent => {
+                self.session.handle_input(self.edge.clock.now_ms(), SessionInput::Undelivered(to))
+            }
+            _ => self.edge.metrics.relayed(kind),
+        }
+    }
+
+    fn tell_room(&mut self, key: &RoomKey, input: RoomInput) {
+        let Some(seat) = &self.seat else { return };
+        let leaves = matches!(input, RoomInput::Leave(_));
+        let joins = matches!(input, RoomInput::Join(_));
+        self.edge.tell_room(seat.room(), input);
+        if joins {
+            self.edge.registry.publish(key, crate::seats::lock(seat.room()).len());
+        }
+        if leaves {
+            self.edge.release(seat.peer(), seat.key());
+            self.seat = None;
+        }
+    }
+}
+
+/// Says why, and waits a little for the last words to leave.
+async fn close(mut socket: Socket, code: Code, reason: &'static str) {
+    let code = CloseCode::try_from(code as u16).unwrap_or(CloseCode::GOING_AWAY);
+    let goodbye = async {
+        socket.send(Message::close(Some(code), reason)).await.ok();
+        socket.close().await.ok();
+    };
+    tokio::time::timeout(GOODBYE, goodbye).await.ok();
+}
