@@ -1,4 +1,10 @@
 //! What is cut where.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod support;
 

@@ -1,4 +1,10 @@
 //! The vectors of `tests/vectors/cmaf`, and the demo's own media.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod support;
 

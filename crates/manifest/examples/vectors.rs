@@ -3,6 +3,7 @@
 //! Ed25519 is deterministic, so the files are what this computes, byte for byte: a change of the format
 //! shows as a changed file. The crate's tests compare, and `tests/vectors/*.test.mjs` check the same files
 //! with Node's own crypto.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it writes what the tests then check")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

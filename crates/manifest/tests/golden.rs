@@ -1,4 +1,10 @@
 //! The vectors of `tests/vectors` are what this version makes of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 #[allow(dead_code, reason = "the generator's own main")]
 #[path = "../examples/vectors.rs"]

@@ -1,4 +1,10 @@
 //! The vectors of `tests/vectors/identity`, which the viewer's side computes too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 use meshedflow_manifest::identity::{
     IdentityError, keys_url_of, list_url_of, name_of, rendition_of, resource_id, sidecar_url_of,
