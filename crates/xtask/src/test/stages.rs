@@ -71,13 +71,14 @@ fn tools() -> Result<Vec<Step>, String> {
 
 /// One profile and one set of features throughout, so that each dependency is compiled once.
 fn native() -> Result<Vec<Step>, String> {
-    let bindgen = ["fmt", "--manifest-path", "crates/bindgen/Cargo.toml", "--", "--check", "-l"];
+    let apart = |manifest| ["fmt", "--manifest-path", manifest, "--", "--check", "-l"];
     let clippy = ["clippy", "--workspace", "--locked", "--all-targets", "--quiet", "--", "-D", "warnings"];
     let mut doc = cargo(&["doc", "--workspace", "--locked", "--no-deps", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     Ok(vec![
         Step::new("formatting", Work::Program(cargo(&["fmt", "--all", "--", "--check", "-l"]))),
-        Step::new("formatting of bindgen", Work::Program(cargo(&bindgen))),
+        Step::new("formatting of bindgen", Work::Program(cargo(&apart("crates/bindgen/Cargo.toml")))),
+        Step::new("formatting of the fuzz targets", Work::Program(cargo(&apart("tests/fuzz/Cargo.toml")))),
         Step::new("build of all programs and tests", Work::Check(build_all)),
         Step::new("clippy", Work::Program(cargo(&clippy))),
         Step::new("documentation", Work::Program(doc)),
