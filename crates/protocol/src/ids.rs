@@ -177,12 +177,26 @@ fn hex_digit(c: u8) -> Result<u8, HexError> {
     }
 }
 
+fn to_hex(bytes: &[u8; 16]) -> [u8; 32] {
+    let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    digits
+}
+
+/// Digits are ASCII, so this is never the empty text.
+fn as_text(digits: &[u8; 32]) -> &str {
+    core::str::from_utf8(digits).unwrap_or_default()
+}
+
 /// The text of both kinds of 16 bytes, without allocation on either way.
 macro_rules! as_hex {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+                f.write_str(as_text(&to_hex(&self.0)))
             }
         }
 
@@ -201,7 +215,7 @@ macro_rules! as_hex {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
+                s.serialize_str(as_text(&to_hex(&self.0)))
             }
         }
 
