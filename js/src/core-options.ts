@@ -3,6 +3,9 @@ import type { CoreOptions } from './mesh-port.js';
 import type { MeshedFlowOptions } from './options.js';
 import { parse } from './url.js';
 
+/** True in the tests' build of the SDK, where a named defence of the core can be switched off. */
+declare const MESHEDFLOW_MUTANTS: boolean | undefined;
+
 /** Defaults filled in, URLs made absolute, `undefined` dropped. */
 export function coreOptions(o: MeshedFlowOptions, platform: Record<string, unknown>): CoreOptions {
   const { wasmUrl, debug: _debug, consent: _consent, iceServers, peers, ...rest } = o;
@@ -18,6 +21,9 @@ export function coreOptions(o: MeshedFlowOptions, platform: Record<string, unkno
   for (const key of ['signalingUrl', 'remoteConfigUrl', 'originBaseUrl'] as const) {
     const url = parse(o[key]);
     if (url) core[key] = url.href;
+  }
+  if (typeof MESHEDFLOW_MUTANTS === 'boolean' && MESHEDFLOW_MUTANTS) {
+    core.mutant = (globalThis as { __meshedflowMutant?: string }).__meshedflowMutant;
   }
   if (iceServers) core.iceServers = iceServers.map((s) => ({ ...s, urls: ([] as string[]).concat(s.urls) }));
   for (const key of Object.keys(core)) if (core[key] === undefined) delete core[key];

@@ -43,11 +43,12 @@ export function renditionOf(multivariant: URL, playlist: URL): string {
  */
 export function laneOf(playlistUrl: string, kind: LaneKind, multivariant?: string, originBase?: string): LaneInfo | undefined {
   const playlist = bare(playlistUrl);
-  if (!playlist || !/^https?:$/.test(playlist.protocol)) return undefined;
+  if (!playlist) return undefined;
   const lane: LaneInfo = { playlist: playlist.href, origin: playlist.origin, listUrl: listUrlOf(playlist), kind };
   const master = multivariant && bare(multivariant);
   const rendition = master ? renditionOf(master, playlist) : below(originBase, playlist);
-  if (rendition) lane.rendition = rendition;
+  // A list can say no other name; without one the core reads it from the list.
+  if (rendition && /^[A-Za-z0-9._~/-]{1,128}$/.test(rendition)) lane.rendition = rendition;
   return lane;
 }
 

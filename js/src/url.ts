@@ -9,12 +9,12 @@ export function parse(value: unknown): URL | undefined {
   }
 }
 
-/** The URL without query and fragment; undefined if it is none. */
+/** An http or https URL without query and fragment; undefined for anything else. */
 export function bare(url: string, base?: string): URL | undefined {
   try {
     const parsed = new URL(url, base);
     parsed.search = parsed.hash = '';
-    return parsed;
+    return /^https?:$/.test(parsed.protocol) ? parsed : undefined;
   } catch {
     return undefined;
   }

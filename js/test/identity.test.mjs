@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { context, load } from './load.mjs';
+
+const { bare, describe: describeRequest, laneOf, listUrlOf, nameOf, renditionOf } = await load('url', 'identity', 'request');
+const vectors = JSON.parse(readFileSync(new URL('../../tests/vectors/identity/urls.json', import.meta.url), 'utf8'));
+const PLAYLIST = 'https://cdn.example/live/demo/v360/index.m3u8';
+
+test('names equal the golden vectors', () => {
+  assert.ok(vectors.names.length >= 20);
+  for (const { story, playlist, uri, name } of vectors.names) {
+    const from = bare(playlist);
+    assert.equal(nameOf(from, bare(uri, playlist)), name, story);
+    const described = describeRequest(context({}, { baseurl: playlist, relurl: uri }), undefined, {});
+    assert.equal(described.request.name, name, `${story}, as a request`);
+  }
+});
+
+test('what has no name stays plain', () => {
+  for (const { story, playlist, uri } of vectors.refused) {
+    assert.equal(bare(uri, playlist), undefined, story);
+    assert.equal(describeRequest(context({ url: uri }, { baseurl: playlist, relurl: uri }), undefined, {}), undefined, story);
+  }
+  assert.equal(describeRequest(context({}, { baseurl: undefined }), undefined, {}), undefined, 'a fragment without playlist');
+});
+
+test('renditions equal the golden vectors', () => {
+  for (const { story, multivariant, playlist, rendition } of vectors.renditions) {
+    if (multivariant) assert.equal(renditionOf(bare(multivariant), bare(playlist)), rendition, story);
+  }
+});
+
+test('list URLs equal the golden vectors', () => {
+  for (const { story, playlist, listUrl } of vectors.listUrls) assert.equal(listUrlOf(new URL(playlist)), listUrl, story);
+});
+
+test('a lane drops query and fragment, and knows its rendition only from a directory or a multivariant playlist', () => {
+  const lane = laneOf(`${PLAYLIST}?token=1#x`, 'main');
+  assert.deepEqual(lane, { playlist: PLAYLIST, origin: 'https://cdn.example', listUrl: PLAYLIST.replace('.m3u8', '.mfi.json'), kind: 'main' });
+  const rendition = (multivariant, base) => laneOf(PLAYLIST, 'main', multivariant, base).rendition;
+  assert.equal(rendition('https://cdn.example/live/demo/master.m3u8?a=b'), 'v360/index.m3u8');
+  assert.equal(rendition(PLAYLIST), 'main');
+  assert.equal(rendition(undefined, 'https://cdn.example/live/demo/'), 'v360/index.m3u8');
+  assert.equal(rendition(undefined, 'https://cdn.example/'), undefined, 'a bare origin');
+  assert.equal(rendition(undefined, 'https://other.example/live/demo/'), undefined, 'another origin');
+  assert.equal(rendition(undefined, 'https://cdn.example/live/de'), undefined, 'no directory');
+});
+
+test('a segment request in the words of the core', () => {
+  const init = { relurl: 'init.mp4', byteRange: [0, 755] };
+  const { lane, request } = describeRequest(context({}, { initSegment: init }), undefined, { live: false, bitrateBps: 590000.4 });
+  assert.equal(lane.playlist, PLAYLIST);
+  assert.deepEqual(request, {
+    url: 'https://cdn.example/live/demo/v360/seg_7.m4s', name: 'seg_7.m4s', kind: 'media', msn: 7, discontinuity: 2, durationMs: 4004,
+    bitrateBps: 590000, httpOnly: false, live: false, init: 'init.mp4@0-755',
+  });
+});
+
+test('parts, byte ranges, init segments, bitrate tests, HLS.js 1.7', () => {
+  const of = (more, frag) => describeRequest(context(more, frag), undefined, {}).request;
+  const part = of({ part: { index: 3, relurl: 'seg_7.3.m4s', baseurl: PLAYLIST, duration: 1 } });
+  assert.deepEqual([part.kind, part.part, part.name, part.msn], ['part', 3, 'seg_7.3.m4s', 7]);
+  assert.deepEqual(of({ rangeStart: 100, rangeEnd: 200 }).range, [100, 200]);
+  const init = of({}, { sn: 'initSegment', relurl: 'init.mp4' });
+  assert.deepEqual([init.kind, init.msn, init.name, init.httpOnly, init.durationMs], ['init', 0, 'init.mp4', true, 0]);
+  assert.equal(of({}, { bitrateTest: true }).httpOnly, true);
+  assert.equal(of({}, { baseurl: undefined, base: { url: PLAYLIST } }).name, 'seg_7.m4s');
+  // CMCD and steering rewrite the request's URL, never the playlist's.
+  assert.equal(of({ url: 'https://elsewhere.example/x/seg_7.m4s?CMCD=bl' }).name, 'seg_7.m4s');
+});

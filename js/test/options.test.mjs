@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { load } from './load.mjs';
+
+const { checkOptions, coreOptions, keyOf, MeshedFlowError } = await load('options', 'core-options', 'errors');
+
+const KEY = 'A'.repeat(43);
+const ALL = {
+  streamId: 'demo', signalingUrl: 'wss://edge.example/mesh', originBaseUrl: 'https://cdn.example/live/demo/', peerId: 'viewer-1',
+  remoteConfigUrl: 'https://edge.example/policy.json', enableRarestFirst: false, cmafMode: 'serve', trustedKeys: [KEY], rootKey: KEY,
+  trustedKeyOrigins: ['https://keys.example'], allowInsecure: false, token: 'secret', consent: 'required',
+  upload: { rateBytesPerS: 1e6, sessionBytes: 1e9, slots: 4, ratio: 1.5, onCellular: false, onSaveData: false }, peers: { max: 8 }, relayOnly: false,
+  memoryBytes: 96 << 20, iceServers: [{ urls: 'stun:stun.example:3478' }], iceServerHosts: ['turn.example'], wasmUrl: 'https://cdn.example/m.wasm', debug: true,
+};
+
+function refused(options, code, option) {
+  try {
+    checkOptions(options);
+  } catch (error) {
+    assert.ok(error instanceof MeshedFlowError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.equal(error.option, option, error.message);
+    assert.ok(error.expected && error.message.includes(error.expected), `says what was expected: ${error.message}`);
+    return error;
+  }
+  assert.fail(`${JSON.stringify(options)} was accepted`);
+}
+
+test('every documented option is accepted, and so is undefined', () => {
+  assert.equal(checkOptions(ALL), ALL);
+  checkOptions(Object.fromEntries(Object.keys(ALL).map((key) => [key, key === 'streamId' ? 's' : undefined])));
+  checkOptions({ streamId: 'a', consent: () => true, wasmUrl: new Uint8Array(4) });
+});
+
+test('one bad value for every option, each named with what was expected', () => {
+  const bad = {
+    streamId: 'white space', signalingUrl: 'https://edge.example', originBaseUrl: 'ftp://x/', peerId: '', remoteConfigUrl: 'http://edge.example/p.json',
+    enableRarestFirst: 'yes', cmafMode: 'on', trustedKeys: ['short'], rootKey: 5, trustedKeyOrigins: ['https://keys.example/path'], allowInsecure: 1,
+    token: '', consent: true, peers: [], relayOnly: null, memoryBytes: -1, iceServers: [{ urls: 'https://x' }], iceServerHosts: ['a:b'], wasmUrl: 7, debug: 'x', upload: 3,
+  };
+  assert.deepEqual(Object.keys(bad).sort(), Object.keys(ALL).sort(), 'this test covers every option');
+  for (const [option, value] of Object.entries(bad)) refused({ streamId: 'demo', [option]: value }, 'option-invalid', option);
+});
+
+test('nested options are named by their path', () => {
+  refused({ streamId: 'demo', upload: { slots: 17 } }, 'option-invalid', 'upload.slots');
+  refused({ streamId: 'demo', upload: { speed: 1 } }, 'option-unknown', 'upload.speed');
+  refused({ streamId: 'demo', peers: { max: 1.5 } }, 'option-invalid', 'peers.max');
+});
+
+test('unknown and missing options', () => {
+  const error = refused({ streamId: 'demo', streamID: 'demo' }, 'option-unknown', 'streamID');
+  assert.match(error.message, /there is no option streamID; expected one of streamId, signalingUrl/);
+  refused({ streamId: 'demo', ['__proto__x']: 1 }, 'option-unknown', '__proto__x');
+  refused({ streamId: 'demo', toString: 1 }, 'option-unknown', 'toString');
+  refused({}, 'option-missing', 'streamId');
+  refused(undefined, 'option-missing', 'options');
+});
+
+test('a bad value is shown, a bad token is not', () => {
+  assert.match(refused({ streamId: 'demo', cmafMode: 'on' }, 'option-invalid', 'cmafMode').message, /is "on"; expected 'off', 'advertise-only' or 'serve'/);
+  const error = refused({ streamId: 'demo', token: 'x'.repeat(9000) }, 'option-invalid', 'token');
+  assert.ok(!JSON.stringify([error.message, error.value]).includes('xxx'));
+});
+
+test('without TLS only on loopback, or when the page says so', () => {
+  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]']) checkOptions({ streamId: 'a', signalingUrl: `ws://${host}:1/mesh` });
+  refused({ streamId: 'a', signalingUrl: 'ws://10.0.0.1/mesh' }, 'option-invalid', 'signalingUrl');
+  refused({ streamId: 'a', signalingUrl: 'ws://localhost.example/mesh' }, 'option-invalid', 'signalingUrl');
+  checkOptions({ streamId: 'a', signalingUrl: 'ws://10.0.0.1/mesh', allowInsecure: true });
+});
+
+test('the page key holds stream, origin, signaling and pins, in any order of pins, and no secret', () => {
+  const key = (more) => keyOf({ streamId: 's', ...more });
+  assert.equal(key({ trustedKeys: ['b', 'a'] }), key({ trustedKeys: ['a', 'b'], token: 'secret', peerId: 'x' }));
+  const others = [{}, { originBaseUrl: 'https://a/' }, { signalingUrl: 'wss://a/' }, { rootKey: KEY }, { streamId: 't' }].map(key);
+  assert.equal(new Set(others).size, others.length);
+});
+
+test('the core gets defaults, absolute URLs and the device, and nothing undefined', () => {
+  const { core, wasmUrl } = coreOptions(ALL, { mobile: true });
+  assert.equal(wasmUrl, ALL.wasmUrl);
+  assert.equal(core.maxPeers, 8);
+  assert.equal(core.consent, 'given');
+  assert.deepEqual(core.iceServers, [{ urls: ['stun:stun.example:3478'] }]);
+  assert.deepEqual(core.platform, { mobile: true });
+  for (const key of ['wasmUrl', 'debug', 'peers']) assert.ok(!(key in core), key);
+  const least = coreOptions({ streamId: 'a', token: undefined }, {}).core;
+  assert.deepEqual(least, { enableRarestFirst: true, cmafMode: 'advertise-only', streamId: 'a', consent: 'given', platform: {} });
+});

@@ -1,0 +1,347 @@
+// The life of a page's core, from the first segment to the end, with the late chunk scripted.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { ScriptedHttp, ScriptedPort, context, load, loaderConfig, recorder } from './load.mjs';
+
+const sdk = await load('api', 'mesh-load', 'load-stats');
+const { MeshedFlowLoader, MeshLoad, SharedLoader, attach, fragmentLoader, hlsConfig, newStats } = sdk;
+
+class TheirLoader extends ScriptedHttp {
+  constructor() { super(newStats()); }
+}
+const player = { loader: TheirLoader };
+const settle = async () => { for (let i = 0; i < 10; i++) await null; };
+
+let port;
+let starts;
+let leave;
+let fail;
+let open;
+const late = async () => ({
+  MeshLoad,
+  watchSurroundings: (report, left) => {
+    leave = left;
+    report({ type: 'hidden', hidden: false });
+    return () => (leave = null);
+  },
+  start: async (options) => {
+    starts.push(options);
+    if (fail) throw new Error('no wasm here');
+    return port;
+  },
+});
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  port = new ScriptedPort();
+  starts = [];
+  leave = null;
+  fail = false;
+  open = [];
+  ScriptedHttp.made = [];
+});
+afterEach(() => {
+  open.forEach((mesh) => mesh.destroy());
+  mock.timers.reset();
+  mock.restoreAll();
+});
+
+function make(options = {}) {
+  const mesh = new MeshedFlowLoader({ streamId: 'demo', ...options }, late);
+  open.push(mesh);
+  return mesh;
+}
+
+function ask(mesh, ctx = context()) {
+  const session = mesh.session(player);
+  const heard = recorder(session);
+  session.load(ctx, loaderConfig(), heard.callbacks);
+  return { session, http: ScriptedHttp.made.at(-1), ...heard };
+}
+
+/** A page whose core is up. */
+async function up(options) {
+  const mesh = make(options);
+  ask(mesh).http.answer(1000);
+  await settle();
+  assert.equal(mesh.stats().state, 'on');
+  return mesh;
+}
+
+test('no core before the first segment; it is loaded when that is here, and gets its body', async () => {
+  const mesh = make();
+  await settle();
+  assert.deepEqual([starts.length, mesh.stats().state], [0, 'waiting']);
+  const init = ask(mesh, context({}, { sn: 'initSegment', relurl: 'init.mp4' }));
+  init.http.answer(700);
+  const first = ask(mesh);
+  await settle();
+  assert.equal(starts.length, 0, 'never while the first segment is on its way');
+  first.http.answer(1000);
+  await settle();
+  assert.deepEqual([starts.length, mesh.stats().state], [1, 'on']);
+  assert.deepEqual(port.offered.map((o) => [o.request.kind, o.bytes.length]), [['init', 700], ['media', 1000]]);
+  assert.deepEqual(port.reports, [{ type: 'hidden', hidden: false }]);
+  const { http } = ask(mesh);
+  assert.equal(http.context, null, 'from now on the core loads');
+  assert.equal(port.loads.length, 1);
+});
+
+test('a first segment that takes long does not hold the core up for ever', async () => {
+  const mesh = make();
+  ask(mesh);
+  mock.timers.tick(1499);
+  await settle();
+  assert.equal(starts.length, 0);
+  mock.timers.tick(1);
+  await settle();
+  assert.equal(mesh.stats().state, 'on');
+});
+
+test('without a core: plain HTTP for ever, one console line', async () => {
+  fail = true;
+  const warn = mock.method(console, 'warn', () => {});
+  const mesh = make();
+  const events = [];
+  mesh.on('sharing', (e) => events.push(e));
+  for (let i = 0; i < 3; i++) {
+    ask(mesh).http.answer(1000);
+    await settle();
+  }
+  assert.equal(starts.length, 1);
+  assert.deepEqual(warn.mock.calls.map((c) => c.arguments[0]), ['MeshedFlow: plain HTTP from here on: no wasm here [no-core]']);
+  assert.deepEqual(events, [{ on: false, reason: 'no-core' }]);
+  assert.deepEqual(mesh.stats(), { state: 'off', reason: 'no-core', loads: { plain: 3, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 3000 }, mesh: null });
+});
+
+test('a core that dies leaves the page on plain HTTP', async () => {
+  const mesh = await up();
+  port.alive = false;
+  const { http, names } = ask(mesh);
+  http.answer(10);
+  assert.deepEqual(names(), ['success']);
+  assert.deepEqual([mesh.stats().state, mesh.stats().reason, leave], ['off', 'core-dead', null]);
+});
+
+test('counters and events tell what the player received', async () => {
+  const mesh = await up();
+  const segments = [];
+  const stop = mesh.on('segment', (e) => segments.push(e));
+  ask(mesh);
+  port.loads[0].sink.loaded(new ArrayBuffer(1000), { fromPeers: 800, fromHttp: 200, reportBps: 1e6, reportTtfbMs: 5, reason: 'peer' });
+  assert.deepEqual(mesh.stats().bytes, { peers: 800, http: 1200 });
+  assert.deepEqual(mesh.stats().loads, { plain: 1, mesh: 1, takeover: 0 });
+  assert.deepEqual(mesh.stats().mesh, { peers: 3 });
+  const { ms, ...rest } = segments[0];
+  assert.ok(ms >= 0);
+  assert.deepEqual(rest, { type: 'main', sn: 7, url: context().url, bytes: 1000, fromPeers: 800, fromHttp: 200, way: 'mesh', reason: 'peer' });
+  stop();
+  ask(mesh);
+  assert.equal(segments.length, 1);
+});
+
+test('a listener that throws does not touch the load', async () => {
+  const mesh = await up();
+  mesh.on('segment', () => { throw new Error("the page's"); });
+  const { names } = ask(mesh);
+  port.loads[0].sink.loaded(new ArrayBuffer(10), { fromPeers: 10, fromHttp: 0, reportBps: 1e6, reportTtfbMs: 5, reason: 'peer' });
+  assert.deepEqual(names(), ['success']);
+  assert.throws(() => mock.timers.tick(1), /the page's/, 'in a task of its own');
+});
+
+test("the core's events reach the page, warnings the console; its view of segments does not", async () => {
+  const warn = mock.method(console, 'warn', () => {});
+  const mesh = await up();
+  const heard = [];
+  for (const name of ['peer', 'fallback', 'sharing', 'warn', 'segment']) mesh.on(name, (e) => heard.push([name, e]));
+  port.listener('peer', { peer: 'p', up: true, count: 1 });
+  port.listener('segment', { lane: 0, msn: 1 });
+  port.listener('warn', { code: 'no-key', text: 'no key for this stream' });
+  assert.deepEqual(heard, [['peer', { peer: 'p', up: true, count: 1 }], ['warn', { code: 'no-key', text: 'no key for this stream' }]]);
+  assert.equal(warn.mock.calls[0].arguments[0], 'MeshedFlow: no key for this stream [no-key]');
+});
+
+test('consent: nothing before yes, a refusal keeps it so, a withdrawal reaches the core', async () => {
+  const required = make({ consent: 'required', streamId: 'a' });
+  ask(required).http.answer(10);
+  mock.timers.tick(5000);
+  await settle();
+  assert.equal(starts.length, 0);
+  required.consent(true);
+  ask(required).http.answer(10);
+  await settle();
+  assert.equal(starts.length, 1);
+  required.consent(false);
+  assert.deepEqual(port.consents, [false]);
+
+  for (const [answer, count] of [[async () => true, 1], [() => true, 1], [() => false, 0], [async () => { throw new Error('closed'); }, 0], [() => 'yes', 0]]) {
+    starts = [];
+    const mesh = make({ consent: answer, streamId: `f${Math.random()}` });
+    ask(mesh).http.answer(10);
+    await settle();
+    mock.timers.tick(2000);
+    await settle();
+    assert.equal(starts.length, count, String(answer));
+  }
+});
+
+test('one core for one stream on a page, also across copies of the SDK', async () => {
+  const mesh = await up();
+  const again = make();
+  const other = (await load('api')).MeshedFlowLoader;
+  const foreign = new other({ streamId: 'demo' }, () => Promise.reject(new Error('a second core')));
+  open.push(foreign);
+  for (const second of [again, foreign]) {
+    ask(second);
+    assert.equal(second.stats().state, 'on');
+  }
+  assert.equal(port.loads.length, 2);
+  assert.equal(starts.length, 1);
+  make({ streamId: 'another' });
+  assert.equal(make({ streamId: 'another' }).stats().loads.plain, 0);
+  mesh.destroy();
+  assert.equal(port.closed, 0, 'others still use it');
+  again.destroy();
+  again.destroy();
+  assert.equal(port.closed, 0, 'destroying twice counts once');
+  foreign.destroy();
+  assert.equal(port.closed, 1);
+  assert.deepEqual(Object.getOwnPropertySymbols(globalThis).filter((s) => s.description.startsWith('meshedflow:1:demo')), []);
+});
+
+test('after destroy a player goes on over plain HTTP', async () => {
+  const mesh = await up();
+  mesh.destroy();
+  const { http, names } = ask(mesh);
+  http.answer(10);
+  assert.deepEqual(names(), ['success']);
+  assert.deepEqual([mesh.stats().state, mesh.stats().reason], ['off', 'destroyed']);
+});
+
+test('a core that comes up after its page was destroyed is closed', async () => {
+  const mesh = make();
+  ask(mesh).http.answer(10);
+  mesh.destroy();
+  await settle();
+  assert.equal(port.closed, 1);
+});
+
+test('leaving the page closes the core; coming back starts another', async () => {
+  const mesh = await up();
+  leave();
+  assert.deepEqual([port.closed, mesh.stats().state], [1, 'waiting']);
+  port = new ScriptedPort();
+  ask(mesh).http.answer(10);
+  await settle();
+  assert.deepEqual([starts.length, mesh.stats().state], [2, 'on']);
+});
+
+test('two idle minutes without an attached player close the core', async () => {
+  const mesh = await up();
+  mock.timers.tick(119_000);
+  ask(mesh).session.destroy();
+  mock.timers.tick(119_000);
+  assert.equal(port.closed, 0);
+  mock.timers.tick(1_000);
+  assert.equal(port.closed, 1);
+});
+
+// ---- attached players
+
+function hls(config) {
+  const listeners = new Map();
+  return {
+    config: { ...player, ...config }, userConfig: config, media: null, levels: [], url: null, bandwidthEstimate: 5e6,
+    on: (name, fn) => listeners.set(name, (listeners.get(name) ?? new Set()).add(fn)),
+    off: (name, fn) => listeners.get(name)?.delete(fn),
+    emit: (name, data) => [...(listeners.get(name) ?? [])].forEach((fn) => fn(name, data)),
+    count: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
+  };
+}
+
+const DETAILS = {
+  url: 'https://cdn.example/live/demo/v360/index.m3u8?token=1', live: true, targetduration: 4,
+  fragments: [null, { sn: 6, relurl: 'seg_6.m4s?token=1', duration: 4 }, { sn: 7, relurl: '../x/seg_7.m4s', duration: 3.5 }],
+};
+
+test('an attached player tells playlists, its level and whether it is live; the core learns it late too', async () => {
+  const mesh = make();
+  const one = hls();
+  mesh.attach(one);
+  one.emit('hlsManifestLoaded', { url: 'https://cdn.example/live/demo/master.m3u8?x=1' });
+  one.levels = [{}, { bitrate: 590_000 }];
+  one.emit('hlsLevelUpdated', { details: DETAILS });
+  one.emit('hlsAudioTrackLoaded', { details: { ...DETAILS, url: 'https://cdn.example/live/demo/a64/index.m3u8', live: false } });
+  const session = mesh.session(one.config);
+  session.load(context(), loaderConfig(), recorder(session).callbacks);
+  ScriptedHttp.made.at(-1).answer(100);
+  await settle();
+  const playlists = port.reports.filter((r) => r.type === 'playlist');
+  assert.deepEqual(playlists[0].segments, [
+    { msn: 6, url: 'https://cdn.example/live/demo/v360/seg_6.m4s?token=1', durationMs: 4000 },
+    { msn: 7, url: 'https://cdn.example/live/demo/x/seg_7.m4s', durationMs: 3500 },
+  ]);
+  assert.deepEqual([playlists.length, playlists[0].targetMs, playlists[0].lane !== playlists[1].lane], [2, 4000, true]);
+  const { request } = port.offered[0];
+  assert.deepEqual([request.live, request.bitrateBps], [true, 590_000]);
+});
+
+test('buffer, seeks and stalls are reported; the end of the last player ends the core and all listening', async () => {
+  const mesh = await up();
+  const two = hls();
+  const media = Object.assign(new EventTarget(), { currentTime: 10, paused: false, playbackRate: 1.5, buffered: { length: 2, start: (i) => [0, 9][i], end: (i) => [5, 22.5][i] } });
+  mesh.attach(two);
+  assert.equal(mesh.attach(two), mesh.attach(two), 'attaching twice is attaching once');
+  two.emit('hlsMediaAttached', { media });
+  media.dispatchEvent(new Event('seeking'));
+  two.emit('hlsError', { details: 'bufferStalledError' });
+  two.emit('hlsError', { details: 'fragLoadError' });
+  assert.deepEqual(port.reports.slice(1), [{ type: 'buffer', aheadMs: 12_500, rate: 1.5 }, { type: 'stalled' }]);
+  media.dispatchEvent(new Event('timeupdate'));
+  assert.equal(port.reports.length, 3, 'no more than two a second while nothing happens');
+  two.emit('hlsDestroying');
+  assert.deepEqual([port.closed, two.count()], [1, 0]);
+  media.dispatchEvent(new Event('seeking'));
+  assert.equal(port.reports.length, 3);
+});
+
+test('the short forms give classes that share the core, and attach finds it, CMCD or not', async () => {
+  const config = hlsConfig({ streamId: 'short' }, { debug: true });
+  assert.equal(config.debug, true);
+  const Class = fragmentLoader({ streamId: 'short' });
+  open.push(config.fLoader.core, Class.core);
+  assert.ok(Class.prototype instanceof SharedLoader && config.fLoader !== Class);
+  const wrapped = hls({});
+  wrapped.userConfig = config;
+  wrapped.config = { fLoader: class Cmcd {} };
+  attach(wrapped)();
+  assert.throws(() => attach(hls({})), (e) => e.code === 'not-a-player');
+  assert.throws(() => attach(null), (e) => e.code === 'not-a-player');
+  assert.throws(() => Class.core.attach({}), (e) => e.code === 'not-a-player');
+  assert.throws(() => new SharedLoader({}), (e) => e.code === 'no-core');
+  const loader = new Class(player);
+  assert.deepEqual([loader.stats.loaded, loader.context], [0, null]);
+  loader.abort();
+  loader.destroy();
+});
+
+test("the snippet's class: statistics are put where HLS.js 1.5 and 1.6 look for them", () => {
+  const mesh = make();
+  const whole = context();
+  const request = mesh.load(whole, loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, player);
+  assert.equal(whole.frag.stats, request.stats);
+  const part = context({ part: { index: 0, relurl: 'p', baseurl: context().frag.baseurl } });
+  const second = mesh.load(part, loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, player);
+  assert.equal(part.part.stats, second.stats);
+  assert.equal(part.frag.stats, undefined);
+  request.abort();
+  second.abort();
+});
+
+test('our own class as loader is not asked to load for itself', () => {
+  globalThis.XMLHttpRequest ??= class { open() {} send() {} abort() {} setRequestHeader() {} };
+  const mesh = make();
+  const loader = new mesh.fragmentLoader({ loader: mesh.fragmentLoader });
+  loader.load(context(), loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} });
+  loader.destroy();
+});
