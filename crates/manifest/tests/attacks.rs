@@ -160,6 +160,18 @@ fn lists_of_two_segments_are_never_held_against_each_other() {
 }
 
 #[test]
+fn two_init_segments_may_share_a_media_sequence_number() {
+    let init = |name| {
+        let resource = identity::resource_id(name);
+        let header = Header { kind: meshedflow_manifest::Kind::Init, resource, ..header() };
+        signer().sign_list(header, true, fragments(1))
+    };
+    let have = take(init("init.mp4"), None).unwrap();
+    assert_eq!(take(init("init_2.mp4"), Some(&have)), Err(VerifyError::OtherSegment));
+    assert_eq!(take(init("init.mp4"), Some(&have)), Err(VerifyError::NotNewer));
+}
+
+#[test]
 fn a_flood_of_old_lists_costs_no_signature_check() {
     let have = verified(4, true);
     let mut check = Counting::default();
