@@ -27,7 +27,7 @@ process.on('exit', stopAll);
 const chosen = choose(wish);
 const results = await pool(chosen, wish.jobs);
 const passed = results.filter((r) => r.good).length;
-if (wish.results) writeResults(wish.results, results);
+if (wish.results) writeResults(wish.results, results, `node tests/browser/e2e.mjs ${process.argv.slice(2).join(' ')}`);
 console.log(`${passed} passed, ${results.length - passed} failed`);
 process.exitCode = passed === results.length ? 0 : 1;
 

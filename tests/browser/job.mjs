@@ -25,6 +25,6 @@ async function end(result) {
   ending = true;
   clearTimeout(late);
   await job?.close();
-  console.log(`RESULT ${JSON.stringify({ name, mutant: mutant || null, faulted: job?.faulted ?? false, seconds: (Date.now() - began) / 1000, ...result })}`);
+  console.log(`RESULT ${JSON.stringify({ name, mutant: mutant || null, faulted: job?.faulted ?? false, chromium: job?.browser?.version() ?? null, seconds: (Date.now() - began) / 1000, ...result })}`);
   process.exit(result.ok ? 0 : 1);
 }

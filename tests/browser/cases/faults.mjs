@@ -37,6 +37,7 @@ async function noEdge(job) {
   await crowd(job, 2);
   await pause(WATCH_MS);
   happened(job, job.proxy.refusedSockets > 0, 'nobody tried to reach the edge');
+  await coresRun(job);
   await unharmed(job);
   await noPeerBytes(job);
   return `${job.proxy.refusedSockets} sockets refused`;
@@ -78,6 +79,7 @@ async function noWebRtc(job) {
   await pause(WATCH_MS);
   const kind = await without.page.evaluate(() => typeof RTCPeerConnection);
   happened(job, kind === 'undefined' && (await without.fault()) !== null, `RTCPeerConnection is a ${kind}`);
+  await coresRun(job);
   await unharmed(job);
   await noPeerBytes(job);
   assert.deepEqual((await without.report()).warnings.filter((w) => w.code === 'core-dead'), [], 'the core died of it');
@@ -89,6 +91,7 @@ async function noList(job) {
   await crowd(job, 2);
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('list') > 0, 'nobody asked for a list');
+  await coresRun(job);
   await unharmed(job);
   await noPeerBytes(job);
   return `lists refused ${job.proxy.hit('list')} times`;
@@ -107,6 +110,7 @@ async function forgedLists(job, forge) {
   await crowd(job, 2);
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('list') > 0, 'nobody read a forged list');
+  await coresRun(job);
   await unharmed(job);
   await noPeerBytes(job);
   return `${job.proxy.hit('list')} forged documents read`;
@@ -119,6 +123,7 @@ async function listWrongStream(job) {
   await crowd(job, 2, { stream: 'another' });
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('list') > 0 && streams.size > 0 && !streams.has('another'), `lists read: ${job.proxy.hit('list')}, for streams ${[...streams]}`);
+  await coresRun(job);
   await unharmed(job);
   await noPeerBytes(job);
   return `${job.proxy.hit('list')} documents for stream ${[...streams]} read`;
@@ -168,6 +173,13 @@ async function crowd(job, count, query = {}) {
 function happened(job, it, otherwise) {
   assert.ok(it, `the fault did not happen: ${otherwise}`);
   job.faulted = true;
+}
+
+/** The defence is tried only where a core runs. */
+async function coresRun(job) {
+  for (const r of (await job.viewers.reports()).filter((each) => each.mode !== 'plain')) {
+    assert.equal(r.sdk?.state, 'on', `no core runs at ${r.name}: ${r.sdk?.state} (${r.sdk?.reason ?? 'no reason'})`);
+  }
 }
 
 async function unharmed(job) {

@@ -77,7 +77,7 @@ async function seesStalls(job) {
 async function seesFlips(job) {
   job.proxy.rewrite('flip', /\.m4s$/, (body) => { const copy = Buffer.from(body); copy[copy.length - 5] ^= 0x40; return copy; });
   const viewer = await job.plain('flipped');
-  await viewer.until('four fragments', (r) => r.deliveredCount >= 4, 10_000);
+  await viewer.until('eight payloads, init segments among them', (r) => r.deliveredCount >= 8, 10_000);
   assert.ok(job.proxy.hit('flip') >= 4, 'the proxy flipped nothing');
   await assert.rejects(bytesEqualOrigin(job.witness, [viewer]), /other bytes than at the origin/);
   return `${job.proxy.hit('flip')} flipped bodies, found`;

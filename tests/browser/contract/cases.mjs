@@ -78,7 +78,7 @@ export const cases = {
   'plays without a core exactly like plain HLS.js: hlsConfig': { versions: FOR_ALL, test: (t) => sameAsPlain(t, { way: 'hlsConfig' }) },
   'the same, with the worker and attached': { versions: ['1.6', '1.7'], test: (t) => sameAsPlain(t, { way: 'fragmentLoader', setup: 'worker', attach: true }, { bodies: false }) },
   'the published snippet, verbatim': { versions: ['1.5', '1.6'], test: (t) => sameAsPlain(t, { way: 'snippet' }) },
-  'SharedLoader of the package, as loader:': { versions: FOR_ALL, test: (t) => sameAsPlain(t, { way: 'shared' }) },
+  'SharedLoader of the package, as loader:': { versions: ['1.7'], test: (t) => sameAsPlain(t, { way: 'shared' }) },
   'CMCD in the query': { versions: ['1.6'], test: (t) => sameAsPlain(t, { way: 'hlsConfig', setup: 'cmcdQuery' }) },
   'CMCD in headers': { versions: ['1.5', '1.7'], test: (t) => sameAsPlain(t, { way: 'shared', setup: 'cmcdHeaders' }) },
   'xhrSetup that opens, with fLoader': { versions: ['1.7'], test: (t) => sameAsPlain(t, { way: 'hlsConfig', setup: 'xhrSetup' }) },
@@ -157,6 +157,43 @@ export const cases = {
         assert.equal(await asked('/enc/key?status=404'), 1, 'requests for a 404');
         assert.equal(await asked('/m/steering.json', { json: true }), 1);
       }
+    },
+  },
+  'a core is started after the first segment was asked for, and takes over the loading': {
+    async test({ page, base, takeLog }) {
+      await page.evaluate(() => script('peers'));
+      const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/m/master.m3u8` });
+      expectWellPlayed(seen, 'ours');
+      const core = await page.evaluate(() => ({ ...core, asked: core.asked.map(({ kind, msn, name, live, bitrateBps }) => ({ kind, msn, name, live, bitrateBps })), stats: MeshedFlow.createMeshedFlow({ streamId: 'contract' }).stats() }));
+      assert.ok(core.offered.length >= 1, 'bodies from before the core are offered to it');
+      assert.ok(core.asked.length >= 4, `loads through the core: ${core.asked.length}`);
+      assert.equal(core.offered.length + core.asked.length, 14, 'each of 12 segments and 2 init segments once');
+      assert.deepEqual([...new Set(core.lanes.map((l) => l.rendition))].sort(), ['a64/index.m3u8', 'v216/index.m3u8']);
+      assert.deepEqual(core.lanes.map((l) => l.listUrl.slice(base.length)).sort(), ['/m/a64/index.mfi.json', '/m/v216/index.mfi.json']);
+      const segment = core.asked.find((r) => r.kind === 'media' && r.name.startsWith('seg_'));
+      assert.equal(segment.live, false);
+      assert.ok(core.asked.some((r) => r.bitrateBps > 100000), 'the level is known');
+      for (const type of ['buffer', 'playlist', 'hidden']) assert.ok(core.reports.some((r) => r.type === type), `report ${type}`);
+      assert.equal(core.closed, 1, 'destroying the attached player closes the core');
+      assert.equal(core.stats.loads.mesh, core.asked.length);
+      assert.ok(takeLog().length > 0);
+    },
+  },
+  'a core in every mood, in the snippet and in the package: played to the end, origin bytes': {
+    async test({ page, base, version }) {
+      await page.evaluate(() => script('mixed'));
+      const seen = await play(page, { way: version === '1.7' ? 'shared' : 'snippet', url: `${base}/m/master.m3u8` });
+      expectWellPlayed(seen, 'ours');
+      const stats = await page.evaluate(() => MeshedFlow.createMeshedFlow({ streamId: 'contract' }).stats());
+      assert.ok(stats.loads.mesh >= 2 && stats.loads.takeover >= 2, JSON.stringify(stats.loads));
+    },
+  },
+  'a core that serves in no time does not fool the estimate': {
+    versions: ['1.7'],
+    async test({ page, base }) {
+      await page.evaluate(() => script('peers'));
+      const { bandwidth } = await play(page, { way: 'hlsConfig', url: `${base}/m/master.m3u8`, config: { abrEwmaDefaultEstimate: 8e6, abrEwmaFastVoD: 0.1, abrEwmaSlowVoD: 0.1 } });
+      assert.ok(bandwidth > 5e6 && bandwidth < 11e6, `estimate ${Math.round(bandwidth)} bit/s, told 8e6`);
     },
   },
 };

@@ -39,8 +39,9 @@ window.lab = (() => {
     worker: () => ({ enableWorker: true }),
   };
 
-  const complete = (s) => s && [s.loaded, s.total, s.retry, s.chunkCount, s.bwEstimate, s.loading.start, s.loading.first, s.loading.end, s.parsing.start, s.parsing.end, s.buffering.start, s.buffering.first, s.buffering.end].every(Number.isFinite)
-    && typeof s.aborted === 'boolean' && s.loading.start > 0 && s.loading.start <= s.loading.first && s.loading.first <= s.loading.end && s.loaded === s.total && s.loaded > 0;
+  const complete = (s) => s && [s.loaded, s.total, s.retry, s.chunkCount, s.loading.start, s.loading.first, s.loading.end, s.parsing.start, s.parsing.end, s.buffering.start, s.buffering.first, s.buffering.end].every(Number.isFinite)
+    // Zero milliseconds of transfer give HLS.js's own loaders an infinite rate, which nobody reads.
+    && !Number.isNaN(s.bwEstimate) && typeof s.aborted === 'boolean' && s.loading.start > 0 && s.loading.start <= s.loading.first && s.loading.first <= s.loading.end && s.loaded === s.total && s.loaded > 0;
 
   /** Plays `url` to its end (all of it buffered, then the last second played). */
   async function play({ way, setup = 'none', url, attach = false, end = 24, config = {} }) {
@@ -125,3 +126,46 @@ window.lab = (() => {
 
   return { play, request, wait, sha, ways };
 })();
+
+/** How a scripted core answers; set before the player starts. */
+window.script = (how) => {
+  const fetchBody = async (request) => {
+    const headers = request.range ? { Range: `bytes=${request.range[0]}-${request.range[1] - 1}` } : {};
+    return (await fetch(request.url, { headers })).arrayBuffer();
+  };
+  const peerLike = (from) => ({ fromPeers: from, fromHttp: 0, reportBps: 8e6, reportTtfbMs: 20, reason: 'peer' });
+  const ways = {
+    /** In three steps, as from peers. */
+    async peers(request, sink) {
+      sink.due(performance.now() + 2000, 'peer');
+      const body = await fetchBody(request);
+      sink.progress(Math.floor(body.byteLength / 2), body.byteLength);
+      await lab.wait(20);
+      sink.loaded(body, peerLike(body.byteLength));
+    },
+    /** Over HTTP, the core leading. */
+    async http(request, sink) {
+      sink.due(null, 'no-peers');
+      const response = await fetch(request.url, request.range && { headers: { Range: `bytes=${request.range[0]}-${request.range[1] - 1}` } });
+      sink.httpHead(response.status, response.url, response);
+      const body = await response.arrayBuffer();
+      sink.httpBytes(body.byteLength, body.byteLength);
+      sink.loaded(body, { fromPeers: 0, fromHttp: body.byteLength, reportBps: null, reportTtfbMs: 0, reason: 'no-peers' });
+    },
+    /** Never a word. */
+    silent() {},
+    /** Half a body, then dead. */
+    async dies(request, sink) {
+      sink.due(performance.now() + 2000, 'peer');
+      sink.progress(1000, 100000);
+      await lab.wait(30);
+      sink.dead();
+    },
+    /** Another way each time. */
+    mixed(request, sink) {
+      const all = ['peers', 'http', 'silent', 'dies'];
+      ways[all[window.core.asked.length % all.length]](request, sink);
+    },
+  };
+  window.core.answer = ways[how];
+};

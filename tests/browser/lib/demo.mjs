@@ -6,20 +6,27 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const TARGET = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target');
 const START_LIMIT_MS = 15_000;
 
 /** The program under test: `MESHEDFLOW_BIN`, else what cargo built last. */
 export function binary() {
-  const found = process.env.MESHEDFLOW_BIN ?? ['release', 'debug'].map((p) => path.join(ROOT, 'target', p, 'meshedflow')).find(existsSync);
-  if (!found) throw new Error('no meshedflow program: set MESHEDFLOW_BIN or run `cargo build -p meshedflow-cli`');
+  const found = process.env.MESHEDFLOW_BIN ?? ['debug', 'release'].map((profile) => path.join(TARGET, profile, 'meshedflow')).find(existsSync);
+  if (!found) throw new Error('no meshedflow program: set MESHEDFLOW_BIN, or run `cargo xtask demo` once');
   return found;
 }
 
-/** Starts the demo on a free port; resolves to `{url, log(), stop()}` once it listens. */
-export async function startDemo({ accessLog, args = [] }) {
-  const child = spawn(binary(), ['demo', '--listen', '127.0.0.1:0', '--access-log', accessLog, ...args], {
-    cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** What it serves: `MESHEDFLOW_SITE`, else what `cargo xtask demo` gathered. */
+export function site() {
+  const found = process.env.MESHEDFLOW_SITE ?? path.join(TARGET, 'demo-site');
+  if (!existsSync(path.join(found, 'index.html'))) throw new Error(`no site in ${found}: set MESHEDFLOW_SITE, or run \`cargo xtask demo\` once`);
+  return found;
+}
+
+/** Starts the demo on a free port; resolves to `{url, pid, log(), stop()}` once it listens. */
+export async function startDemo({ accessLog }) {
+  const args = ['demo', '--port', '0', '--site', site(), '--media', path.join(ROOT, 'examples/media'), '--access-log', accessLog];
+  const child = spawn(binary(), args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   const url = await listening(child);
   return {
     url,
@@ -47,7 +54,7 @@ function listening(child) {
     const fail = (why) => { clearTimeout(late); child.kill('SIGKILL'); reject(new Error(`meshedflow demo ${why}; it said:\n${said}`)); };
     const hear = (chunk) => {
       said = (said + chunk).slice(-20_000);
-      const found = /http:\/\/127\.0\.0\.1:(\d+)/.exec(said);
+      const found = /http:\/\/(?:127\.0\.0\.1|localhost):(\d+)/.exec(said);
       if (found) { clearTimeout(late); resolve(`http://127.0.0.1:${found[1]}`); }
     };
     child.stdout.on('data', hear);

@@ -1,1 +1,48 @@
-export function writeResults() {}
+// Writes figures of a run as a table for people: `e2e.mjs --results tests/browser/results.md`.
+
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
+import { site } from './demo.mjs';
+
+export function writeResults(file, results, command) {
+  const found = (name) => results.find((r) => r.name === name && r.ok)?.figures;
+  const lines = [
+    '# Measured in the browser', '',
+    `\`${command}\`, ${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} cores, ${chromium(results)}one Chromium process per job, live stream of 4 s segments,`,
+    '12 s behind the live edge, `cmafMode: serve`, HLS.js with its worker on. Offload is counted in the origin\'s access log.', '',
+    '## Offload', '',
+    '| HLS.js | viewers | whole minute, from cold | 10 s after the last join | possible |', '|---|---|---|---|---|',
+    ...['playback-1.7', 'offload-2', 'playback-1.6', 'playback-1.5'].map(found).filter(Boolean)
+      .map((f) => `| ${f.version} | ${f.viewers} | ${percent(f.offload)} | ${percent(f.warm)} | ${percent(1 - 1 / f.viewers)} |`), '',
+    ...startupLines(found('startup-vs-plain')),
+    '## Sizes', '', '| file | bytes | brotli |', '|---|---|---|', ...sizes(), '',
+  ];
+  writeFileSync(file, lines.join('\n'));
+}
+
+function startupLines(startup) {
+  if (!startup) return [];
+  const row = (name, s) => `| ${name} | ${s.median} ms | ${s.worst} ms | ${s.all.join(', ')} |`;
+  return ['## Startup: navigation to first frame', '', '| player | median | worst | all |', '|---|---|---|---|',
+    row('plain HLS.js 1.7', startup.plain), row('with MeshedFlow', startup.mesh), ''];
+}
+
+function sizes() {
+  const folder = path.join(site(), 'sdk');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => /\.(js|wasm)$/.test(name)).sort().map((name) => {
+    const body = readFileSync(path.join(folder, name));
+    return `| ${name} | ${body.length} | ${brotliCompressSync(body).length} |`;
+  });
+}
+
+function chromium(results) {
+  const version = results.find((r) => r.chromium)?.chromium;
+  return version ? `Chromium ${version}, ` : '';
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
+}
