@@ -128,7 +128,7 @@ export class PlainLoader implements Loader {
       const end = (stats.loading.end = Math.max(performance.now(), stats.loading.first));
       const size = data as { byteLength?: number; length?: number };
       stats.loaded = stats.total = size.byteLength ?? size.length ?? 0;
-      stats.bwEstimate = (stats.total * 8000) / (end - stats.loading.first);
+      stats.bwEstimate = (stats.total * 8000) / Math.max(end - stats.loading.first, 1);
       this.callbacks?.onProgress?.(stats, context, data, xhr);
       this.callbacks?.onSuccess({ url: xhr.responseURL, data, code }, stats, context, xhr);
     } else if (!this.retry(config.loadPolicy.errorRetry, false, code)) {
