@@ -164,6 +164,13 @@ mod tests {
     }
 
     #[test]
+    fn a_step_back_behind_the_end_of_a_newer_range_is_seen() {
+        let mut anchor = Anchor::new(&[range(5, 0, None)], 0).unwrap();
+        let next = Anchor::new(&[range(6, 0, Some(9)), range(3, 0, None)], 0).unwrap();
+        assert_eq!(anchor.advance(next), Err(AnchorError::StepBack { msn: 10, was: 5, now: 3 }));
+    }
+
+    #[test]
     fn never_steps_back_where_it_has_been() {
         let mut anchor = Anchor::new(&[range(3, 0, Some(9)), range(5, 10, None)], 0).unwrap();
         let yesterday = Anchor::new(&[range(3, 0, None)], 0).unwrap();

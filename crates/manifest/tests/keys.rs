@@ -159,8 +159,10 @@ fn a_member_named_twice_refuses_the_set() {
     let json = document(vec![entry(&signer(), KeyState::Revoked)]).to_json();
     let twice = json.replace(r#""state":"revoked""#, r#""state":"revoked","state":"active""#);
     assert!(matches!(parse(&twice), Err(KeySetError::Json(_))));
-    let unknown = json.replacen('{', r#"{"later":1,"later":2,"#, 1);
-    assert!(matches!(parse(&unknown), Err(KeySetError::Json(_))));
+    let unknown = |json: &str| parse(&json.replacen('{', r#"{"later":1,"later":2,"#, 1));
+    assert!(matches!(unknown(&json), Err(KeySetError::Json(_))));
+    let signed = document(vec![entry(&signer(), KeyState::Active)]).to_signed_json(&thief());
+    assert!(matches!(unknown(&signed), Err(KeySetError::Json(_))));
 }
 
 #[test]
