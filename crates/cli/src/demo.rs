@@ -1,7 +1,7 @@
 //! `meshedflow demo`: everything on one port.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,9 +12,9 @@ use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape, files};
 use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
 use meshedflow_origin::{Desk, clock, keys};
-use tokio::net::TcpListener;
 
 use crate::failure::Failure;
+use crate::serving::{bind, open_log, stream_name};
 use crate::stop::{Stop, block_on};
 use crate::{edge, find, page, say};
 
@@ -143,7 +143,7 @@ impl Flags {
         }
         announce(address, &stream, self.no_edge);
         tokio::select! {
-            served = serve(listener, router, stop.wait()) => served.map_err(Failure::run("server")),
+            () = serve(listener, router, stop.wait()) => Ok(()),
             ended = channel.run() => ended.map_err(Failure::run("live stream")),
         }
     }
@@ -164,30 +164,4 @@ fn announce(address: SocketAddr, stream: &str, no_edge: bool) {
     if !no_edge {
         say(format_args!("edge    ws://{address}/mesh"));
     }
-}
-
-/// Listens; a taken or forbidden address is a bad input.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|e| {
-        Failure::Input(format!("cannot listen on {address}: {e}; expected a free address and port"))
-    })
-}
-
-/// Checks `--stream`.
-pub(crate) fn stream_name(text: &str) -> Result<Text, Failure> {
-    let name = Text::new(text).map_err(Failure::flag("--stream"))?;
-    if text.contains('/') {
-        return Err(Failure::Input(format!("--stream {text:?}: has a slash; expected one path component")));
-    }
-    Ok(name)
-}
-
-/// Opens `--access-log`.
-pub(crate) fn open_log(path: &Path) -> Result<AccessLog, Failure> {
-    AccessLog::open(path).map_err(|e| {
-        Failure::Input(format!(
-            "--access-log {}: {e}; expected a file that can be appended to",
-            path.display()
-        ))
-    })
 }

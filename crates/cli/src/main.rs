@@ -12,6 +12,7 @@ mod find;
 mod keys;
 mod origin;
 mod page;
+mod serving;
 mod stop;
 
 use std::io::Write;

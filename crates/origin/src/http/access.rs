@@ -84,12 +84,17 @@ async fn apply(State(log): State<AccessLog>, request: Request, next: Next) -> Re
     };
     let response = next.run(request).await;
     line.status = response.status().as_u16();
-    response.map(|inner| Body::new(Counted { inner, line, log }))
+    response.map(|inner| Body::new(Counted { inner, pending: Bytes::new(), line, log }))
 }
+
+/// Longest piece that a connection gets at once, in bytes: one that breaks off has taken little more than it sent.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// A body that knows how much of it was taken.
 struct Counted {
     inner: Body,
+    /// What is left of a frame that was too long.
+    pending: Bytes,
     line: Line,
     log: AccessLog,
 }
@@ -102,19 +107,32 @@ impl HttpBody for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.pending.is_empty() {
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => self.pending = data,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                other => return other,
+            }
         }
-        polled
+        let length = self.pending.len().min(PIECE_BYTES);
+        self.line.bytes += length as u64;
+        Poll::Ready(Some(Ok(Frame::data(self.pending.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.pending.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let (inner, pending) = (self.inner.size_hint(), self.pending.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + pending);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + pending);
+        }
+        hint
     }
 }
 
