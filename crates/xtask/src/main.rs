@@ -107,8 +107,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "wasm",
         about: "build the wasm module alone and check it against the browser floor",
-        flags: &[],
-        run: |_| Ok(wasm::build(&shell::root())?),
+        flags: &[Flag::switch(
+            "breakable",
+            "the one for tests of faults instead, with its SDK in js/dist-mutants",
+        )],
+        run: |flags| {
+            let build = if flags.has("breakable") { wasm::build_breakable } else { wasm::build };
+            Ok(build(&shell::root())?)
+        },
     },
     Command {
         name: "wasm-test",
