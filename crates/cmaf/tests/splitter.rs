@@ -182,6 +182,13 @@ fn every_track_must_begin_with_a_sync_sample() {
 }
 
 #[test]
+fn the_moof_next_to_the_mdat_decides() {
+    let first = |a, b| cuts(&[a, b, boxed(b"mdat", &[])].concat()).0[0].2;
+    assert!(first(boxed(b"moof", &[]), moof(true)));
+    assert!(!first(moof(true), boxed(b"moof", &[])));
+}
+
+#[test]
 fn a_moof_too_long_to_keep_is_passed_over() {
     let limits = Limits { moof_bytes: 64, ..Limits::default() };
     let (found, verdict) = split(limits, &chunk(true, 10), &[usize::MAX]).unwrap();

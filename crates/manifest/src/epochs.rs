@@ -153,6 +153,7 @@ mod tests {
     fn drops_epochs_below_the_floor() {
         let anchor = Anchor::new(&[range(3, 0, Some(9)), range(5, 10, None)], 4).unwrap();
         assert_eq!(anchor.epoch_for(9), None);
+        assert_eq!(Anchor::new(&[range(3, 0, None)], 3).unwrap().epoch_for(0), Some(3));
         assert_eq!(Anchor::new(&[range(3, 0, None)], 4), Err(AnchorError::BelowFloor { epoch: 3, floor: 4 }));
     }
 
