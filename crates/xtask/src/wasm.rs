@@ -38,6 +38,11 @@ const STAMP: &str = ".inputs";
 /// Features of a module for tests alone, see `crates/wasm/Cargo.toml`.
 const TEST_FEATURES: &[&str] = &["test-hooks", "mutants"];
 
+/// Builds the builder ahead of its use: a minute, the first time, which belongs to no one module.
+pub(crate) fn tools(root: &Path) -> Result<(), String> {
+    bindgen(root).map(drop)
+}
+
 /// Builds the shipped module into `js/wasm-out` and runs its gates.
 pub(crate) fn build(root: &Path) -> Result<(), String> {
     let out = root.join("js/wasm-out");

@@ -65,6 +65,7 @@ fn tools() -> Result<Vec<Step>, String> {
         Step::new("compilers and the wasm target", Work::Check(machine::check_build)),
         Step::new("clippy and rustfmt", Work::Check(machine::check_components)),
         Step::new("npm packages", Work::Check(machine::check_npm)),
+        Step::new("wasm-bindgen", Work::Check(|| crate::wasm::tools(&shell::root()))),
         Step::new("browser and network tools", Work::Check(|| machine::check_packages(machine::BROWSER_LAB))),
     ])
 }
