@@ -196,4 +196,22 @@ export const cases = {
       assert.ok(bandwidth > 5e6 && bandwidth < 11e6, `estimate ${Math.round(bandwidth)} bit/s, told 8e6`);
     },
   },
+  'the build in js/dist, with its real core and nobody to share with': {
+    async test({ page, base, takeLog }) {
+      await page.evaluate(async () => {
+        window.MeshedFlow = await import('/sdk/index.js');
+        window.fallen = [];
+        const mesh = (window.mesh = MeshedFlow.createMeshedFlow({ streamId: 'contract' }));
+        mesh.on('warn', (e) => fallen.push(e.code));
+        mesh.on('sharing', (e) => e.on || fallen.push(e.reason));
+      });
+      const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/m/master.m3u8` });
+      expectWellPlayed(seen, 'ours');
+      const { stats, fallen } = await page.evaluate(() => ({ stats: mesh.stats(), fallen }));
+      assert.ok(stats.loads.mesh >= 3, `${JSON.stringify(stats)} ${fallen}`);
+      assert.equal(stats.loads.takeover, 0, `${JSON.stringify(stats)} ${fallen}`);
+      const media = takeLog().filter((line) => /\.(m4s|mp4)$/.test(line.path)).map((line) => line.path);
+      assert.equal(media.length, new Set(media).size, `nothing is fetched twice: ${media}`);
+    },
+  },
 };

@@ -5,13 +5,15 @@
 //   /enc/<rendition>.m3u8   the rendition AES-128 encrypted as a whole; /enc/key
 //   /range/<rendition>.m3u8 one file and byte ranges
 //   /lib/<name>             scripts given by the suite
+//   /sdk/<name>             js/dist, as shipped
 import { createCipheriv } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
 const MEDIA = fileURLToPath(new URL('../../../examples/media/', import.meta.url));
-const TYPES = { m3u8: 'application/vnd.apple.mpegurl', m4s: 'video/iso.segment', mp4: 'video/mp4', js: 'text/javascript', html: 'text/html' };
+const TYPES = { m3u8: 'application/vnd.apple.mpegurl', m4s: 'video/iso.segment', mp4: 'video/mp4', js: 'text/javascript', html: 'text/html', wasm: 'application/wasm' };
+const DIST = fileURLToPath(new URL('../../../js/dist/', import.meta.url));
 const KEY = Buffer.from('0123456789abcdef');
 const SEGMENTS = [0, 1, 2, 3, 4, 5];
 
@@ -39,6 +41,7 @@ async function answer(request, response, scripts, log) {
   const url = new URL(request.url, 'http://origin');
   const path = url.pathname;
   if (path.startsWith('/lib/')) return send(response, 200, 'js', scripts[path.slice(5)] ?? '');
+  if (path.startsWith('/sdk/')) return send(response, 200, path.split('.').pop(), readFileSync(DIST + path.slice(5)));
   if (path === '/page') return send(response, 200, 'html', '<!doctype html><meta charset="utf-8"><title>contract</title><video muted></video>');
   if (request.method === 'OPTIONS') return send(response, 204, 'js', '');
   log.push({ path, query: url.search, range: request.headers.range, headers: request.headers });
