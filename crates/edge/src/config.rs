@@ -87,7 +87,7 @@ pub struct LimitsConfig {
 pub struct PairingConfig {
     /// Viewers of one room at most.
     pub room_members: usize,
-    /// Neighbours a newcomer gets in lanes too large for everyone with everyone.
+    /// Neighbours a viewer should have in lanes too large for everyone with everyone.
     pub degree_target: u8,
     /// Neighbours at most.
     pub degree_limit: u8,
@@ -199,6 +199,7 @@ impl Config {
         let pairing = &self.pairing;
         PairingRules {
             members_limit: pairing.room_members,
+            degree_at_first: pairing.degree_limit / 2,
             degree_target: pairing.degree_target,
             degree_limit: pairing.degree_limit,
             degree_ceiling: pairing.degree_limit + 2,

@@ -17,9 +17,11 @@ const ROW: usize = 1_024;
 pub(crate) struct Seats {
     edge: u16,
     limits: QueueLimits,
-    rows: Box<[OnceLock<Box<[Mutex<Seat>]>>]>,
+    rows: Box<[OnceLock<Row>]>,
     free: Mutex<Free>,
 }
+
+type Row = Box<[Mutex<Seat>]>;
 
 /// One viewer's place.
 #[derive(Debug, Default)]

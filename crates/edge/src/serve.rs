@@ -137,7 +137,8 @@ async fn drain(state: &EdgeState, listener: &TcpListener, router: Router) {
 
 /// A time below `spread_ms` that neighbouring slots do not share.
 fn jitter(slot: u32, spread_ms: u32) -> u32 {
-    u32::try_from(u64::from(slot.wrapping_mul(0x9E37_79B9)) * u64::from(spread_ms) >> 32).unwrap_or(0)
+    let lot = u64::from(slot.wrapping_mul(0x9E37_79B9));
+    u32::try_from((lot * u64::from(spread_ms)) >> 32).unwrap_or(0)
 }
 
 async fn until_empty(state: &EdgeState, last: tokio::time::Instant) {

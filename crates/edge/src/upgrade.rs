@@ -78,7 +78,7 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(bad("expected Sec-WebSocket-Version: 13"));
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(bad("expected Sec-WebSocket-Key"))?;
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or_else(|| bad("expected Sec-WebSocket-Key"))?;
     let digest =
         Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
     HeaderValue::try_from(STANDARD.encode(digest)).map_err(|_| bad("Sec-WebSocket-Key cannot be answered"))

@@ -1,6 +1,7 @@
 //! Real viewers on real sockets. Nothing here sleeps: every wait is for a message, within a time limit.
 
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,17 +17,17 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
 
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running edge; stops when told to.
-pub struct TestEdge {
-    pub address: SocketAddr,
+pub(crate) struct TestEdge {
+    pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    pub done: JoinHandle<Result<(), EdgeError>>,
+    pub(crate) done: JoinHandle<Result<(), EdgeError>>,
 }
 
 impl TestEdge {
-    pub async fn start(config: Config) -> Self {
+    pub(crate) async fn start(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -37,17 +38,17 @@ impl TestEdge {
     }
 
     /// Begins the drain.
-    pub fn begin_stop(&mut self) {
+    pub(crate) fn begin_stop(&mut self) {
         drop(self.stop.take());
     }
 
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.begin_stop();
         within(self.done).await.unwrap().unwrap();
     }
 
     /// Status and body of a GET.
-    pub async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n");
@@ -59,20 +60,20 @@ impl TestEdge {
     }
 }
 
-pub async fn within<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it happens in time")
 }
 
 /// A page's socket.
-pub struct Viewer {
-    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+pub(crate) struct Viewer {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-pub fn join(stream: &str, lanes: &[&str]) -> Join {
+pub(crate) fn join(stream: &str, lanes: &[&str]) -> Join {
     Join {
         wire: [1, 1],
         stream: name(stream),
@@ -86,30 +87,30 @@ pub fn join(stream: &str, lanes: &[&str]) -> Join {
 }
 
 impl Viewer {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let uri = format!("ws://{address}/mesh");
         let (socket, _) = within(ClientBuilder::new().uri(&uri).unwrap().connect()).await.unwrap();
         Self { socket }
     }
 
     /// Connects, joins, and reads the welcome.
-    pub async fn join(address: SocketAddr, join: Join) -> (Self, Welcome) {
+    pub(crate) async fn join(address: SocketAddr, join: Join) -> (Self, Welcome) {
         let mut viewer = Self::connect(address).await;
         viewer.say(&ClientMessage::Join(Box::new(join))).await;
         let welcome = viewer.wait(|m| if let ServerMessage::Welcome(w) = m { Some(*w) } else { None }).await;
         (viewer, welcome)
     }
 
-    pub async fn say(&mut self, message: &ClientMessage<Signal>) {
+    pub(crate) async fn say(&mut self, message: &ClientMessage<Signal>) {
         self.say_text(message.to_json()).await;
     }
 
-    pub async fn say_text(&mut self, text: impl Into<String>) {
+    pub(crate) async fn say_text(&mut self, text: impl Into<String>) {
         within(self.socket.send(Message::text(text.into()))).await.unwrap();
     }
 
     /// The next message; `None` once the edge closed the socket.
-    pub async fn next(&mut self) -> Option<ServerMessage> {
+    pub(crate) async fn next(&mut self) -> Option<ServerMessage> {
         loop {
             let message = within(self.socket.next()).await?.ok()?;
             if let Some(text) = message.as_text() {
@@ -120,7 +121,7 @@ impl Viewer {
     }
 
     /// Reads on until `pick` finds what it wants.
-    pub async fn wait<T>(&mut self, pick: impl Fn(ServerMessage) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&mut self, pick: impl Fn(ServerMessage) -> Option<T>) -> T {
         loop {
             let message = self.next().await.expect("the socket stays open");
             if let Some(found) = pick(message) {
@@ -130,7 +131,7 @@ impl Viewer {
     }
 
     /// Reads on until `count` proposals were made.
-    pub async fn proposals(&mut self, count: usize) -> Vec<Proposal> {
+    pub(crate) async fn proposals(&mut self, count: usize) -> Vec<Proposal> {
         let mut all = Vec::new();
         while all.len() < count {
             all.extend(self.wait(|m| if let ServerMessage::Peers(p) = m { Some(p.0) } else { None }).await);
@@ -138,12 +139,12 @@ impl Viewer {
         all
     }
 
-    pub async fn signal(&mut self) -> Signal {
+    pub(crate) async fn signal(&mut self) -> Signal {
         self.wait(|m| if let ServerMessage::Signal(signal) = m { Some(signal) } else { None }).await
     }
 
     /// The code that the edge closes with.
-    pub async fn close_code(&mut self) -> Option<u16> {
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
         while let Some(message) = within(self.socket.next()).await {
             if let Some((code, _)) = message.ok()?.as_close() {
                 return Some(code.into());
@@ -154,7 +155,7 @@ impl Viewer {
 }
 
 /// A valid description as JSON fields.
-pub fn description(setup: &str) -> String {
+pub(crate) fn description(setup: &str) -> String {
     let fingerprint = vec!["AB"; 32].join(":");
     format!(
         "{{\"ufrag\":\"abcd\",\"pwd\":\"{}\",\"fingerprint\":\"{fingerprint}\",\"setup\":\"{setup}\",\
@@ -163,7 +164,7 @@ pub fn description(setup: &str) -> String {
     )
 }
 
-pub fn signal_text(peer: PeerId, dial: u32, kind: &str, data: Option<&str>) -> String {
+pub(crate) fn signal_text(peer: PeerId, dial: u32, kind: &str, data: Option<&str>) -> String {
     let data = data.map(|data| format!(",\"data\":{data}")).unwrap_or_default();
     format!("{{\"signal\":{{\"peer\":\"{peer}\",\"dial\":{dial},\"kind\":\"{kind}\"{data}}}}}")
 }

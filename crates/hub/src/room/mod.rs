@@ -162,7 +162,7 @@ impl Room {
             RoomInput::Leave(peer) => self.leave(peer, now_ms),
             RoomInput::Lanes { peer, add, drop } => self.change_lanes(peer, add, &drop, now_ms),
             RoomInput::Need { peer, count, exclude } => self.need(peer, count, &exclude, now_ms),
-            RoomInput::Bad { from, about } => self.blame(from, about),
+            RoomInput::Bad { from, about } => self.blame(from, about, now_ms),
             RoomInput::Until(peer, until) => self.extend(peer, until),
         }
         self.flush_drafts();
@@ -375,11 +375,13 @@ impl Room {
         }
     }
 
-    /// Counts a complaint of one side of a pair about the other, once per network of those who complain.
-    fn blame(&mut self, from: PeerId, about: PeerId) {
+    /// Counts a complaint of one side of a recent pair about the other, once per network of those who complain.
+    fn blame(&mut self, from: PeerId, about: PeerId, now_ms: u64) {
+        let recent_ms = self.rules.blame_within_ms;
         let Some(network) = self.find(from).map(|m| m.place.network()) else { return };
         let Some(member) = self.find_mut(about) else { return };
-        if member.paired_at(from).is_some() && !member.blamed_from.contains(&network) {
+        let recent = member.paired_at(from).is_some_and(|at_ms| now_ms < at_ms + recent_ms);
+        if recent && !member.blamed_from.contains(&network) {
             member.blamed_from.push(network);
         }
     }

@@ -1,10 +1,10 @@
 //! Who is proposed to whom.
 //!
 //! Small lanes: everyone to everyone, free of any budget, since such a lane hides nobody anyway. Larger ones: a
-//! viewer gets `degree_target` neighbours. First come those from outside its own network, drawn at random until it
-//! has `outsiders_min` of them: nobody can surround it by renting addresses nearby, and random far links keep the
-//! mesh in one piece. The others are the nearest by shared lanes, address, network, country, then load. All are
-//! drawn from a bounded sample, so that a pick costs the same in every room.
+//! viewer gets `degree_at_first` neighbours, and later ones find it in turn. First come those from outside its own
+//! network, drawn at random until it has `outsiders_min` of them: nobody can surround it by renting addresses
+//! nearby, and random far links keep the mesh in one piece. The others are the nearest by shared lanes, address,
+//! network, country, then load. All are drawn from a bounded sample, so that a pick costs the same in every room.
 
 use core::cmp::Reverse;
 
@@ -88,10 +88,10 @@ impl Room {
         }
     }
 
-    /// Gives a member neighbours up to the target.
+    /// Gives a member its first neighbours.
     pub(super) fn fill(&mut self, slot: u32, now_ms: u64) {
         let Some(member) = self.member(slot) else { return };
-        let wanted = usize::from(self.rules.degree_target.saturating_sub(member.degree));
+        let wanted = usize::from(self.rules.degree_at_first.saturating_sub(member.degree));
         self.search(slot, wanted, &[], false, now_ms);
     }
 
@@ -124,9 +124,9 @@ impl Room {
         let (limit, ceiling) = (self.rules.degree_limit, self.rules.degree_ceiling);
         let search = Search { slot, wanted, exclude, degree_below: limit, again, now_ms };
         let found = self.pick_and_pair(&search);
-        let least = usize::from(self.rules.outsiders_min).min(wanted);
+        let least = usize::from(self.rules.degree_at_first).min(wanted);
         if found < least {
-            self.pick_and_pair(&Search { wanted: wanted - found, degree_below: ceiling, ..search });
+            self.pick_and_pair(&Search { wanted: least - found, degree_below: ceiling, ..search });
         }
     }
 

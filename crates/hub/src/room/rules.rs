@@ -7,11 +7,14 @@ pub struct PairingRules {
     pub members_limit: usize,
     /// In lanes of up to so many viewers everyone is proposed to everyone.
     pub clique_limit: usize,
-    /// Neighbours a newcomer to a larger lane gets.
+    /// Neighbours a newcomer to a larger lane gets at once. While a lane grows, each viewer is found by later ones as
+    /// often as it was given earlier ones, so this is half of `degree_limit`: more, and the last would find nobody.
+    pub degree_at_first: u8,
+    /// Neighbours a member should have before long.
     pub degree_target: u8,
     /// A member with so many neighbours is not proposed to further viewers.
     pub degree_limit: u8,
-    /// Unless someone would otherwise find fewer than `outsiders_min`: then up to so many.
+    /// Unless someone would otherwise find fewer than `degree_at_first`: then up to so many.
     pub degree_ceiling: u8,
     /// Neighbours from outside one's own /24, /48 and ASN, at least: the rule against eclipse. They are also the
     /// far links that keep the mesh in one piece.
@@ -28,6 +31,8 @@ pub struct PairingRules {
     pub sample: usize,
     /// After so long a pair that came to nothing may be proposed again.
     pub again_ms: u64,
+    /// Complaints about a neighbour count for so long after it was proposed.
+    pub blame_within_ms: u64,
     /// A connection counts for the election after so long.
     pub mature_ms: u64,
     /// So many connections count per IPv4 address or IPv6 /56.
@@ -47,6 +52,7 @@ impl Default for PairingRules {
         Self {
             members_limit: 2_000,
             clique_limit: 13,
+            degree_at_first: 6,
             degree_target: 8,
             degree_limit: 12,
             degree_ceiling: 14,
@@ -57,6 +63,7 @@ impl Default for PairingRules {
             proposals_per_hour: 60,
             sample: 64,
             again_ms: 10_000,
+            blame_within_ms: 600_000,
             mature_ms: 15_000,
             weighed_per_household: 4,
             class_weights: [0.0, 0.25, 1.0, 2.0],

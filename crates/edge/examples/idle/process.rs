@@ -1,0 +1,90 @@
+//! The edge's process from outside: `/proc` and its metrics.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::Failure;
+
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn start() -> Result<Self, Failure> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let (address, admin) = line.trim().split_once(' ').ok_or("expected two addresses")?;
+        Ok(Self { child, address: address.parse()?, admin: admin.parse()? })
+    }
+
+    pub(crate) fn rss_kib(&self) -> Result<f64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// CPU time of all its threads, kernel time included.
+    fn cpu_us(&self) -> Result<f64, Failure> {
+        let mut total_ns = 0_u64;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            total_ns += text.split(' ').next().ok_or("empty schedstat")?.parse::<u64>()?;
+        }
+        Ok(total_ns as f64 / 1_000.0)
+    }
+
+    pub(crate) async fn cpu_us_during(&self, what: impl Future<Output = ()>) -> Result<f64, Failure> {
+        let before = self.cpu_us()?;
+        what.await;
+        Ok(self.cpu_us()? - before)
+    }
+
+    pub(crate) async fn metrics(&self) -> Result<String, Failure> {
+        let mut stream = TcpStream::connect(self.admin).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    /// Mean time of a signal inside the edge since `before`.
+    pub(crate) async fn relay_us(&self, before: &str) -> Result<f64, Failure> {
+        let after = self.metrics().await?;
+        let since = |name: &str| value(&after, name) - value(before, name);
+        Ok(since("meshedflow_edge_relay_seconds_sum") * 1e6 / since("meshedflow_edge_relay_seconds_count"))
+    }
+
+    /// What was refused, dropped or overflowed.
+    pub(crate) async fn refusals(&self) -> Result<String, Failure> {
+        let text = self.metrics().await?;
+        let nonzero = |line: &&str| {
+            let counts = ["refusals_total{", "_dropped_total ", "overflows_total ", "refused_total{"];
+            counts.iter().any(|name| line.contains(name)) && !line.ends_with(" 0")
+        };
+        let lines: Vec<&str> = text.lines().filter(nonzero).collect();
+        Ok(if lines.is_empty() { "none".into() } else { lines.join(", ") })
+    }
+}
+
+fn value(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or(0.0)
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().ok();
+    }
+}
