@@ -1,0 +1,61 @@
+// The built SDK (`node js/build.mjs` first): every entry loads where it is meant to, and fits HLS.js's types.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import vm from 'node:vm';
+
+const at = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
+const require = createRequire(import.meta.url);
+const NAMES = ['MeshedFlowError', 'MeshedFlowLoader', 'SharedLoader', 'attach', 'createMeshedFlow', 'fragmentLoader', 'hlsConfig'];
+
+test('every entry has the same names, and importing it does nothing', async () => {
+  const before = Reflect.ownKeys(globalThis).length;
+  for (const file of ['index.js', 'inline.js', 'server.js']) assert.deepEqual(Object.keys(await import(at(file))).sort(), NAMES, file);
+  for (const file of ['index.cjs', 'server.cjs']) assert.deepEqual(Object.keys(require(at(file))).sort(), NAMES, file);
+  assert.equal(Reflect.ownKeys(globalThis).length, before, 'no globals');
+});
+
+test('the classic script gives one global', () => {
+  const sandbox = vm.createContext({ URL });
+  vm.runInContext(readFileSync(at('meshedflow.js'), 'utf8'), sandbox);
+  assert.deepEqual(vm.runInContext('Object.keys(MeshedFlow).sort().join()', sandbox), NAMES.join());
+  assert.equal(vm.runInContext('Object.keys(globalThis).sort().join()', sandbox), 'MeshedFlow,URL');
+});
+
+test('on a server: options are checked, nothing else happens', async () => {
+  const server = await import(at('server.js'));
+  const mesh = server.createMeshedFlow({ streamId: 'a' });
+  assert.deepEqual(mesh.hlsConfig({ debug: true }), { debug: true });
+  mesh.attach({})();
+  mesh.on('peer', () => {})();
+  assert.equal(mesh.stats().state, 'off');
+  assert.throws(() => server.hlsConfig({ streamId: 'no spaces' }), (e) => e instanceof server.MeshedFlowError && e.option === 'streamId');
+  assert.ok(readFileSync(at('server.js')).length < 8192, 'small');
+});
+
+test('the package names only files that exist', () => {
+  const manifest = JSON.parse(readFileSync(new URL('../../pkg-template/package.json', import.meta.url), 'utf8'));
+  const files = JSON.stringify([manifest.exports, manifest.main, manifest.module, manifest.types, manifest.unpkg]).match(/\.\/dist\/[^"]+/g);
+  assert.ok(files.length >= 10);
+  for (const file of files) readFileSync(at(file.slice('./dist/'.length)));
+  assert.equal(manifest.sideEffects, false);
+});
+
+test('nothing of this machine and nothing newer than the floor in what ships', () => {
+  for (const file of readdirSync(at('.')).filter((name) => /\.c?js$/.test(name))) {
+    const text = readFileSync(at(file), 'utf8');
+    for (const bad of [/\/(home|root|tmp|work)\//, /\?\?=|\|\|=|&&=/, /\bstructuredClone\b/, /\bPromise\.any\b/, /\.at\(-/, /\brandomUUID\b/, /\bWeakRef\b/, /\breplaceAll\b/, /static\{/]) {
+      assert.doesNotMatch(text, bad, file);
+    }
+  }
+});
+
+test("the types fit HLS.js 1.5, 1.6 and 1.7", { timeout: 60_000 }, () => {
+  const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url));
+  const use = fileURLToPath(new URL('./types/use.ts', import.meta.url));
+  const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2020', '--lib', 'es2020,dom,dom.iterable', '--module', 'esnext', '--moduleResolution', 'bundler', '--types', ''];
+  execFileSync(tsc, [...flags, use], { stdio: 'pipe', encoding: 'utf8' });
+});
