@@ -148,3 +148,57 @@ async fn a_stopping_edge_says_so_relays_on_and_leaves() {
     assert_eq!(ann.close_code().await, Some(1001));
     within(&mut edge.done).await.unwrap().unwrap();
 }
+
+/// Whether a handshake with these headers is taken.
+async fn taken(edge: &TestEdge, headers: &[(&'static str, &'static str)]) -> Option<impl Sized + use<>> {
+    let mut builder =
+        tokio_websockets::ClientBuilder::new().uri(&format!("ws://{}/mesh", edge.address)).unwrap();
+    for (name, value) in headers {
+        builder = builder.add_header(name.parse().unwrap(), value.parse().unwrap()).unwrap();
+    }
+    within(builder.connect()).await.ok()
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_turned_away() {
+    let edge = TestEdge::start(Config { origins: vec!["https://a.example".into()], ..quick() }).await;
+    assert!(taken(&edge, &[("origin", "https://a.example")]).await.is_some());
+    assert!(taken(&edge, &[("origin", "https://b.example")]).await.is_none());
+    assert!(taken(&edge, &[]).await.is_none());
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_believed_about_addresses_and_nobody_else_is() {
+    let limits = || LimitsConfig { connections_per_address: 1, ..LimitsConfig::default() };
+    let proxies = vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+    let behind = TestEdge::start(Config { limits: limits(), trusted_proxies: proxies, ..quick() }).await;
+    let first = taken(&behind, &[("x-forwarded-for", "198.51.100.9, 203.0.113.1, 10.1.1.1")]).await;
+    let other = taken(&behind, &[("x-forwarded-for", "203.0.113.2")]).await;
+    let same = taken(&behind, &[("x-forwarded-for", "203.0.113.1")]).await;
+    assert!(first.is_some() && other.is_some() && same.is_none());
+    behind.stop().await;
+
+    let direct = TestEdge::start(Config { limits: limits(), ..quick() }).await;
+    let first = taken(&direct, &[("x-forwarded-for", "203.0.113.1")]).await;
+    let same = taken(&direct, &[("x-forwarded-for", "203.0.113.2")]).await;
+    assert!(first.is_some() && same.is_none(), "the header of just anyone is not read");
+    direct.stop().await;
+}
+
+#[tokio::test]
+async fn one_port_serves_metrics_too_where_it_is_asked_for() {
+    let state = meshedflow_edge::EdgeState::new(quick()).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app =
+        meshedflow_edge::router(state.clone()).into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let (mut ann, _) = Viewer::join(address, join("demo", &["v"])).await;
+    let (_bob, _) = Viewer::join(address, join("demo", &["v"])).await;
+    ann.proposals(1).await;
+    let text = state.metrics_text();
+    assert!(text.lines().any(|line| line == "meshedflow_edge_joins_total 2"), "{text}");
+    assert!(text.lines().any(|line| line == "meshedflow_edge_proposals_total 2"), "{text}");
+    server.abort();
+}
