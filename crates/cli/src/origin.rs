@@ -1,13 +1,246 @@
 //! `meshedflow origin`: sign and serve media.
 
-use clap::Subcommand;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use meshedflow_manifest::Signer;
+use meshedflow_origin::directory::{self, SignOptions};
+use meshedflow_origin::http::access::{self, AccessLog};
+use meshedflow_origin::http::serve::serve;
+use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape};
+use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::{Desk, OriginError, clock, epoch, keys};
 
 use crate::failure::Failure;
+use crate::say;
+use crate::serving::{bind, open_log, stream_name};
+use crate::stop::{Stop, block_on};
+
+/// Environment variable with the JSON of a private key.
+const KEY_VARIABLE: &str = "MESHEDFLOW_SIGNING_KEY";
 
 /// Sign media and serve it.
 #[derive(Subcommand)]
-pub(crate) enum Command {}
+pub(crate) enum Command {
+    /// Sign a VOD directory: lists beside the playlists and segments, and keys.json
+    Sign(SignFlags),
+    /// Serve a VOD directory as an endless live stream, signed as it grows
+    Loop(LoopFlags),
+    /// Serve a signed VOD directory with its keys
+    Serve(ServeFlags),
+}
+
+/// Which key signs.
+#[derive(Args)]
+struct KeyFlags {
+    /// Signing key made by `meshedflow keys generate` [default: the key in $MESHEDFLOW_SIGNING_KEY]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// How to serve.
+#[derive(Args)]
+struct ListenFlags {
+    /// Address and port to listen on; port 0 takes a free one and prints it
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// Append one JSON line per request to this file
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// Rate of all responses together, in kilobits per second
+    #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate_kbps: Option<u32>,
+    /// Delay before each response, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=60_000))]
+    delay_ms: u32,
+    /// Expose no headers to pages and refuse preflights with 405, as many CDNs do
+    #[arg(long)]
+    bare_cors: bool,
+}
+
+/// Sign a VOD directory.
+///
+/// Reads all playlists and media first and writes nothing if anything is wrong. Writes `<playlist>.mfi.json`
+/// beside each media playlist, `<segment>.mfi` beside each segment, and keys.json, which belongs at
+/// /.well-known/meshedflow/keys.json of the host that serves the playlists.
+#[derive(Args)]
+pub(crate) struct SignFlags {
+    /// Directory to sign
+    dir: PathBuf,
+    /// Name of the stream in signed lists
+    #[arg(long, value_name = "NAME")]
+    stream: String,
+    /// The multivariant playlist, or the only media playlist, in the directory
+    #[arg(long, value_name = "FILE", default_value = "master.m3u8")]
+    playlist: String,
+    /// Where the last epoch is kept [default: .meshedflow-epoch.json in the directory]
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyFlags,
+}
+
+/// Serve a VOD directory as an endless live stream at /live/NAME/.
+#[derive(Args)]
+pub(crate) struct LoopFlags {
+    /// Directory to loop: CMAF, renditions of exactly the same length
+    dir: PathBuf,
+    /// Name of the stream in signed lists and in the path
+    #[arg(long, value_name = "NAME")]
+    stream: String,
+    /// The multivariant playlist in the directory
+    #[arg(long, value_name = "FILE", default_value = "master.m3u8")]
+    playlist: String,
+    /// Where the last epoch is kept, so that a restart takes a higher one
+    #[arg(long, value_name = "FILE")]
+    state: PathBuf,
+    /// Complete segments in the live playlist, 3 to 60
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(3..=60))]
+    window: u8,
+    /// Media sequence number of the first segment
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 40))]
+    first_msn: u64,
+    /// Leave EXT-X-PROGRAM-DATE-TIME out of the playlists
+    #[arg(long)]
+    no_program_date_time: bool,
+    #[command(flatten)]
+    key: KeyFlags,
+    #[command(flatten)]
+    listen: ListenFlags,
+}
+
+/// Serve a VOD directory at /vod/NAME/, and the public part of its key.
+#[derive(Args)]
+pub(crate) struct ServeFlags {
+    /// Directory that `origin sign` signed
+    dir: PathBuf,
+    /// Name of the stream, as it was signed
+    #[arg(long, value_name = "NAME")]
+    stream: String,
+    #[command(flatten)]
+    key: KeyFlags,
+    #[command(flatten)]
+    listen: ListenFlags,
+}
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Sign(flags) => flags.run(),
+        Command::Loop(flags) => flags.run(),
+        Command::Serve(flags) => flags.run(),
+    }
+}
+
+impl SignFlags {
+    fn run(self) -> Result<(), Failure> {
+        let signed = directory::sign(&SignOptions {
+            stream: stream_name(&self.stream)?,
+            signer: self.key.load()?,
+            root: self.dir,
+            entry: self.playlist,
+            state: self.state,
+            now_ms: clock::now_ms(),
+        })
+        .map_err(input)?;
+        say(format_args!(
+            "signed {} fragments of {} segments in {} renditions, epoch {}; wrote {} files",
+            signed.fragments, signed.segments, signed.renditions, signed.epoch, signed.files
+        ));
+        say("publish keys.json at /.well-known/meshedflow/keys.json");
+        Ok(())
+    }
+}
+
+impl LoopFlags {
+    fn run(self) -> Result<(), Failure> {
+        let stream = stream_name(&self.stream)?;
+        let signer = self.key.load()?;
+        let source = LoopSource::load(&self.dir, &self.playlist).map_err(input)?;
+        let log = self.listen.open_log()?;
+        // Last: it spends an epoch.
+        let epoch = epoch::take(&self.state, clock::now_ms()).map_err(Failure::flag("--state"))?;
+        let desk = Desk::new(Arc::clone(&signer), stream.clone(), epoch);
+        let options = LoopOptions {
+            window: self.window.into(),
+            first_msn: self.first_msn,
+            program_date_time: !self.no_program_date_time,
+        };
+        let live = LiveLoop::start(source, options, desk, clock::now_ms()).map_err(input)?;
+        let channel = Channel::new(live, ChannelLimits::default());
+        let name = stream.as_str().to_owned();
+        let entry = format!("/live/{name}/{}", self.playlist);
+        let mut state = self.listen.state(Keys::of(signer, vec![name.clone()]));
+        state.channels.insert(name, Arc::clone(&channel));
+        block_on(async move {
+            tokio::select! {
+                served = self.listen.serve(state, log, &entry) => served,
+                ended = channel.run() => ended.map_err(Failure::run("live stream")),
+            }
+        })
+    }
+}
+
+impl ServeFlags {
+    fn run(self) -> Result<(), Failure> {
+        let stream = stream_name(&self.stream)?.as_str().to_owned();
+        if !self.dir.is_dir() {
+            return Err(Failure::Input(format!("{}: not a directory; expected one", self.dir.display())));
+        }
+        let mut state = self.listen.state(Keys::of(self.key.load()?, vec![stream.clone()]));
+        let log = self.listen.open_log()?;
+        let entry = format!("/vod/{stream}/");
+        state.directories.insert(stream, self.dir.clone());
+        block_on(async move { self.listen.serve(state, log, &entry).await })
+    }
+}
+
+impl KeyFlags {
+    fn load(&self) -> Result<Arc<Signer>, Failure> {
+        let signer = match (&self.key, std::env::var(KEY_VARIABLE)) {
+            (Some(path), _) => keys::load(path).map_err(Failure::flag("--key"))?,
+            (None, Ok(text)) => keys::from_env(KEY_VARIABLE, &text).map_err(input)?,
+            (None, Err(_)) => {
+                let text = format!("--key is missing; expected a file, or a private JWK in ${KEY_VARIABLE}");
+                return Err(Failure::Input(text));
+            }
+        };
+        Ok(Arc::new(signer))
+    }
+}
+
+impl ListenFlags {
+    fn open_log(&self) -> Result<Option<AccessLog>, Failure> {
+        self.access_log.as_deref().map(|path: &Path| open_log(path)).transpose()
+    }
+
+    fn state(&self, keys: Keys) -> OriginState {
+        OriginState {
+            channels: [].into(),
+            directories: [].into(),
+            keys,
+            cors: if self.bare_cors { Cors::Bare } else { Cors::Open },
+            shape: Shape::new(self.rate_kbps, self.delay_ms),
+        }
+    }
+
+    async fn serve(&self, state: OriginState, log: Option<AccessLog>, entry: &str) -> Result<(), Failure> {
+        let stop = Stop::on_signals()?;
+        let listener = bind(self.listen).await?;
+        let address = listener.local_addr().map_err(Failure::run("cannot learn the port"))?;
+        let mut router = http::router(state);
+        if let Some(log) = log {
+            router = access::layer(router, log);
+        }
+        say(format_args!("stream  http://{address}{entry}"));
+        say(format_args!("keys    http://{address}{}", http::KEYS_PATH));
+        serve(listener, router, stop.wait()).await;
+        Ok(())
+    }
+}
+
+/// Everything an origin refuses before it serves is a bad input.
+fn input(error: OriginError) -> Failure {
+    Failure::Input(error.to_string())
 }

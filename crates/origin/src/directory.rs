@@ -1,0 +1,278 @@
+//! Signs a finished VOD directory.
+//!
+//! All playlists and all media are read, cut and signed before the first file is written; then everything
+//! appears at once (see [`crate::atomic`]). A directory that cannot be signed is left as it was.
+//!
+//! ```text
+//! <playlist>.mfi.json   beside each media playlist: every segment with its closed list
+//! <segment>.mfi         beside each segment file: its closed list alone, binary. Not for byte ranges, nor
+//!                       for a file that is used twice: the list of such a file is in the index only
+//! keys.json             the key set, to be published at /.well-known/meshedflow/keys.json
+//! .meshedflow-epoch.json  the epoch state (unless kept elsewhere)
+//! ```
+//!
+//! Every run takes a new epoch: its lists differ from an earlier run's at least in when they were issued, and
+//! two lists for one segment in one epoch would look like an attack to a viewer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use meshedflow_manifest::identity::{list_url_of, sidecar_url_of};
+use meshedflow_manifest::{
+    EncodedList, EpochRange, InitEntry, Kind, ROLLING_LIMIT_BYTES, ROLLING_SEGMENT_LIMIT, Rolling,
+    SEGMENT_LIMIT_BYTES, SegmentEntry, SegmentState, SignedList, Signer, Text, sha256,
+};
+
+use crate::atomic::{Batch, Mode};
+use crate::clock::unix_s;
+use crate::cut::{cut, whole};
+use crate::desk::{Desk, Subject};
+use crate::keys::key_set;
+use crate::playlist::{ByteRange, Presentation, Rendition, Resource, Segment, local_path};
+use crate::{OriginError, epoch};
+
+/// What to sign, and as what.
+#[derive(Clone)]
+pub struct SignOptions {
+    /// The directory.
+    pub root: PathBuf,
+    /// File name of the entry playlist (multivariant, or the only media playlist).
+    pub entry: String,
+    /// The stream.
+    pub stream: Text,
+    /// Whose key.
+    pub signer: Arc<Signer>,
+    /// Where the last epoch is kept; `None`: `.meshedflow-epoch.json` in the directory.
+    pub state: Option<PathBuf>,
+    /// Wall clock in milliseconds.
+    pub now_ms: u64,
+}
+
+/// What was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The epoch that all lists carry.
+    pub epoch: u64,
+    /// Media playlists.
+    pub renditions: usize,
+    /// Segments.
+    pub segments: usize,
+    /// Fragments of all segments.
+    pub fragments: usize,
+    /// Files written.
+    pub files: usize,
+}
+
+/// Signs the directory and publishes all lists, or leaves it as it was.
+pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
+    let presentation = Presentation::open(&options.root, &options.entry)?;
+    let state = options.state.clone().unwrap_or_else(|| options.root.join(".meshedflow-epoch.json"));
+    let epoch = epoch::next(&state, options.now_ms)?;
+    let mut signing = Signing {
+        root: &options.root,
+        desk: Desk::new(Arc::clone(&options.signer), options.stream.clone(), epoch),
+        issued_at: unix_s(options.now_ms),
+        uses: count_uses(&presentation)?,
+        batch: Batch::default(),
+        signed: Signed { epoch, renditions: 0, segments: 0, fragments: 0, files: 0 },
+    };
+    // First into place: an epoch that was spent for nothing does no harm, one that is used twice does.
+    signing.batch.stage(&state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
+    for rendition in &presentation.renditions {
+        signing.rendition(rendition)?;
+    }
+    let streams = [options.stream.as_str().to_owned()];
+    let keys = key_set(&options.signer, &streams, options.now_ms / 1000, 0).to_json();
+    signing.batch.stage(&options.root.join("keys.json"), keys.as_bytes(), Mode::Public)?;
+    let files = signing.batch.len();
+    signing.batch.publish()?;
+    Ok(Signed { files, ..signing.signed })
+}
+
+/// How often each file is named as a segment, over all renditions.
+fn count_uses(presentation: &Presentation) -> Result<BTreeMap<PathBuf, usize>, OriginError> {
+    let mut uses = BTreeMap::new();
+    for rendition in &presentation.renditions {
+        for segment in &rendition.playlist.segments {
+            *uses.entry(rendition.file(&segment.uri)?).or_default() += 1;
+        }
+    }
+    Ok(uses)
+}
+
+struct Signing<'a> {
+    root: &'a Path,
+    desk: Desk,
+    issued_at: u32,
+    uses: BTreeMap<PathBuf, usize>,
+    batch: Batch,
+    signed: Signed,
+}
+
+/// An init segment of a rendition, once signed.
+struct Init {
+    digest: [u8; 32],
+    entry: InitEntry,
+}
+
+impl Signing<'_> {
+    fn rendition(&mut self, rendition: &Rendition) -> Result<(), OriginError> {
+        let playlist = &rendition.playlist;
+        if !playlist.ended {
+            let reason = "has no EXT-X-ENDLIST; expected a finished playlist";
+            return Err(OriginError::playlist(self.root.join(&rendition.path), reason));
+        }
+        let mut inits: BTreeMap<Resource, Init> = BTreeMap::new();
+        let mut segments = Vec::with_capacity(playlist.segments.len());
+        for segment in &playlist.segments {
+            let init_digest = match &segment.init {
+                None => [0; 32],
+                Some(init) => match inits.get(init) {
+                    Some(known) => known.digest,
+                    None => {
+                        let signed = self.init(rendition, segment, init)?;
+                        inits.entry(init.clone()).or_insert(signed).digest
+                    }
+                },
+            };
+            segments.push(self.segment(rendition, segment, init_digest)?);
+        }
+        self.index(rendition, inits.into_values().map(|i| i.entry).collect(), segments)
+    }
+
+    fn init(&mut self, rendition: &Rendition, first: &Segment, init: &Resource) -> Result<Init, OriginError> {
+        let (path, bytes) = self.read(rendition, &init.uri, init.range)?;
+        let name = rendition.resource_name(&init.uri)?;
+        let cut = whole(&bytes).ok_or_else(|| too_long(&path))?;
+        let subject = self.subject(rendition, first, Kind::Init, name.clone(), init.range, [0; 32]);
+        let list = self.desk.sign_whole(subject, &bytes, &[cut])?;
+        Ok(Init { digest: sha256(&bytes), entry: InitEntry { name, list: EncodedList::of(&list) } })
+    }
+
+    fn segment(
+        &mut self,
+        rendition: &Rendition,
+        segment: &Segment,
+        init_digest: [u8; 32],
+    ) -> Result<SegmentEntry, OriginError> {
+        let (path, bytes) = self.read(rendition, &segment.uri, segment.range)?;
+        let (kind, cuts) = cut(&bytes).map_err(|e| OriginError::media(&path, e.to_string()))?;
+        let name = rendition.resource_name(&segment.uri)?;
+        let subject = self.subject(rendition, segment, kind, name.clone(), segment.range, init_digest);
+        let list = self.desk.sign_whole(subject, &bytes, &cuts)?;
+        self.sidecar(rendition, segment, &list)?;
+        self.signed.segments += 1;
+        self.signed.fragments += list.records.len();
+        Ok(SegmentEntry {
+            msn: segment.msn,
+            name,
+            uri: segment.uri.clone(),
+            duration_ms: (segment.duration_s * 1000.0).round() as u32,
+            released_age_ms: 0,
+            state: SegmentState::Complete,
+            list: EncodedList::of(&list),
+        })
+    }
+
+    fn subject(
+        &self,
+        rendition: &Rendition,
+        segment: &Segment,
+        kind: Kind,
+        name: String,
+        range: Option<ByteRange>,
+        init_digest: [u8; 32],
+    ) -> Subject {
+        Subject {
+            rendition: rendition.name.clone(),
+            kind,
+            msn: segment.msn,
+            dsn: segment.dsn,
+            name,
+            range_base: range.map_or(0, |r| r.offset),
+            init_digest,
+            issued_at: self.issued_at,
+        }
+    }
+
+    fn sidecar(&mut self, rendition: &Rendition, segment: &Segment, list: &SignedList) -> Result<(), OriginError> {
+        let file = rendition.file(&segment.uri)?;
+        if segment.range.is_some() || self.uses.get(&file) != Some(&1) {
+            return Ok(());
+        }
+        let url = rendition.url.join(&segment.uri).map(|url| sidecar_url_of(&url));
+        let path = url.map_err(|e| e.to_string()).and_then(|url| local_path(&url));
+        let path = path.map_err(|reason| OriginError::playlist(&rendition.path, reason))?;
+        self.batch.stage(&self.root.join(path), &list.encode(), Mode::Public)
+    }
+
+    fn index(
+        &mut self,
+        rendition: &Rendition,
+        init: Vec<InitEntry>,
+        segments: Vec<SegmentEntry>,
+    ) -> Result<(), OriginError> {
+        let bad = |reason: String| OriginError::playlist(self.root.join(&rendition.path), reason);
+        if segments.len() > ROLLING_SEGMENT_LIMIT {
+            return Err(bad(format!("{} segments; expected at most {ROLLING_SEGMENT_LIMIT}", segments.len())));
+        }
+        let (first, last) = (segments.first().map_or(0, |s| s.msn), segments.last().map(|s| s.msn));
+        let json = Rolling {
+            v: 1,
+            stream: self.desk.stream().clone(),
+            rendition: rendition.name.clone(),
+            target_ms: rendition.playlist.target_duration_s.saturating_mul(1000),
+            complete: true,
+            epochs: vec![EpochRange { epoch: self.desk.epoch(), first_msn: first, last_msn: last }],
+            init,
+            segments,
+        }
+        .to_json();
+        if json.len() > ROLLING_LIMIT_BYTES {
+            return Err(bad(format!("index of {} bytes; expected at most {ROLLING_LIMIT_BYTES}", json.len())));
+        }
+        let path = local_path(&list_url_of(&rendition.url)).map_err(bad)?;
+        self.batch.stage(&self.root.join(path), json.as_bytes(), Mode::Public)?;
+        self.signed.renditions += 1;
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        rendition: &Rendition,
+        uri: &str,
+        range: Option<ByteRange>,
+    ) -> Result<(PathBuf, Vec<u8>), OriginError> {
+        let path = self.root.join(rendition.file(uri)?);
+        let bytes = read_range(&path, range)?;
+        if bytes.is_empty() {
+            return Err(OriginError::media(path, "is empty; expected media"));
+        }
+        Ok((path, bytes))
+    }
+}
+
+fn read_range(path: &Path, range: Option<ByteRange>) -> Result<Vec<u8>, OriginError> {
+    let mut file = File::open(path).map_err(OriginError::io("cannot read media file", path))?;
+    let length = file.metadata().map_err(OriginError::io("cannot read media file", path))?.len();
+    let range = range.unwrap_or(ByteRange { offset: 0, length });
+    if range.offset.checked_add(range.length).is_none_or(|end| end > length) {
+        let reason = format!("has {length} bytes; expected {} from {} on", range.length, range.offset);
+        return Err(OriginError::media(path, reason));
+    }
+    if range.length > SEGMENT_LIMIT_BYTES.into() {
+        return Err(too_long(path));
+    }
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(range.offset))
+        .and_then(|_| file.take(range.length).read_to_end(&mut bytes))
+        .map_err(OriginError::io("cannot read media file", path))?;
+    Ok(bytes)
+}
+
+fn too_long(path: &Path) -> OriginError {
+    OriginError::media(path, format!("is longer than a signed segment may be, {SEGMENT_LIMIT_BYTES} bytes"))
+}

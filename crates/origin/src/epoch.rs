@@ -17,13 +17,19 @@ struct State {
 /// Takes the next epoch: the wall clock in milliseconds, or one more than the last one taken if the clock
 /// went backwards. The state file is written before the epoch is returned, so no crash can repeat it.
 pub fn take(path: &Path, now_ms: u64) -> Result<u64, OriginError> {
-    let epoch = match last(path)? {
-        Some(last) => now_ms.max(last.saturating_add(1)),
-        None => now_ms,
-    };
-    let json = format!("{{\"last\":{epoch}}}\n");
-    atomic::write(path, json.as_bytes(), Mode::Public)?;
+    let epoch = next(path, now_ms)?;
+    atomic::write(path, state_json(epoch).as_bytes(), Mode::Public)?;
     Ok(epoch)
+}
+
+/// The epoch that [`take`] would take. Whoever uses it must write [`state_json`] first.
+pub fn next(path: &Path, now_ms: u64) -> Result<u64, OriginError> {
+    Ok(last(path)?.map_or(now_ms, |last| now_ms.max(last.saturating_add(1))))
+}
+
+/// What the state file says once `epoch` is taken.
+pub fn state_json(epoch: u64) -> String {
+    format!("{{\"last\":{epoch}}}\n")
 }
 
 /// The last epoch taken, `None` when there is no state file yet.

@@ -24,7 +24,7 @@ mod boxes;
 pub mod clock;
 pub mod cut;
 mod desk;
-//pub mod directory;
+pub mod directory;
 pub mod epoch;
 mod error;
 pub mod http;

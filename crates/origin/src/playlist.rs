@@ -284,7 +284,7 @@ impl Rendition {
 }
 
 /// Path below the directory of a resolved reference.
-fn local_path(url: &Url) -> Result<PathBuf, String> {
+pub(crate) fn local_path(url: &Url) -> Result<PathBuf, String> {
     if url.as_str().strip_prefix(BASE).is_none() {
         return Err("names another host; expected a file of this directory".into());
     }
