@@ -41,6 +41,8 @@ pub(crate) struct Lane {
     pub(crate) prefetch_blocked_until: Time,
     pub(crate) bitrate_bps: u32,
     pub(crate) map_due: Time,
+    /// Election class as last told to the neighbours.
+    pub(crate) told_class: u8,
     /// Why it takes no part, if it does not.
     pub(crate) refused: Option<Reason>,
 }
@@ -77,6 +79,7 @@ impl Lane {
             prefetch_blocked_until: Time::default(),
             bitrate_bps: 0,
             map_due: Time::default(),
+            told_class: 0,
             refused: None,
         }
     }
@@ -109,6 +112,11 @@ impl Lane {
         seg.duration = Duration::from_millis(r.duration_ms.into());
         seg.bitrate_bps = r.bitrate_bps;
         seg.complete_known = true;
+    }
+
+    /// When this viewer has been here long enough to be elected.
+    pub(crate) fn settled_at(&self) -> Option<Time> {
+        self.first_load.map(|at| at + self.target.min(Duration::from_secs(4)))
     }
 
     /// Still being watched: a load not longer ago than three target durations.

@@ -68,6 +68,9 @@ pub struct Mesh {
     warned: std::collections::BTreeSet<&'static str>,
 }
 
+/// Wake-ups come at most 500 times a second, whatever is due.
+const WAKE_FLOOR: core::time::Duration = core::time::Duration::from_millis(2);
+
 impl Mesh {
     /// A mesh that knows nobody yet. `seed` decides every tie; `now` is the page's clock.
     pub fn new(options: Options, seed: u64, now: Time) -> Self {
@@ -168,7 +171,9 @@ impl Mesh {
             self.segments_wakeup(),
             self.uploads_wakeup(),
         ];
-        wakes.into_iter().flatten().min_by_key(|w| w.at)
+        // What stays due after it was looked at must not spin.
+        let floor = self.now + WAKE_FLOOR;
+        wakes.into_iter().flatten().min_by_key(|w| w.at).map(|w| Wakeup { at: w.at.max(floor), ..w })
     }
 
     pub(crate) fn push(&mut self, output: Output) {

@@ -147,7 +147,8 @@ impl Mesh {
         let live = lane.live;
         let seg = lane.segment(key.msn);
         let released = seg.release.is_some();
-        seg.release.get_or_insert_with(|| now.back(age));
+        // The list's age may show that it is older than this viewer thought.
+        seg.release = Some(seg.release.unwrap_or(now).min(now.back(age)));
         if !released {
             seg.first_knower = first_knower;
         }

@@ -155,18 +155,17 @@ impl Mesh {
         })
     }
 
-    /// Full maps go out when due.
+    /// Full maps go out when due, or when this viewer's class changed: all must draw the same lots.
     pub(crate) fn refresh_maps(&mut self) {
         let (now, every) = (self.now, self.effective.map_refresh);
-        let due: Vec<LaneNo> = self
-            .lanes
-            .iter()
-            .filter(|(_, l)| l.anchor.is_some() && l.map_due <= now)
-            .map(|(no, _)| *no)
-            .collect();
+        let due = |no: &LaneNo, l: &crate::lane::Lane| l.map_due <= now || l.told_class != self.my_class(*no);
+        let due: Vec<LaneNo> =
+            self.lanes.iter().filter(|(no, l)| l.anchor.is_some() && due(no, l)).map(|(no, _)| *no).collect();
         for no in due {
+            let class = self.my_class(no);
             if let Some(lane) = self.lanes.get_mut(&no) {
                 lane.map_due = now + every;
+                lane.told_class = class;
             }
             let Some(map) = self.map_of(no) else { continue };
             for conn in self.open_conns() {
@@ -177,7 +176,9 @@ impl Mesh {
 
     pub(crate) fn maps_due(&self) -> impl Iterator<Item = Time> + '_ {
         let anyone = self.open_peers() > 0;
-        self.lanes.values().filter(move |l| anyone && l.anchor.is_some()).map(|l| l.map_due)
+        let lanes = move || self.lanes.values().filter(move |l| anyone && l.anchor.is_some());
+        let settling = lanes().filter_map(|l| l.settled_at()).filter(|at| *at > self.now);
+        lanes().map(|l| l.map_due).chain(settling)
     }
 
     fn my_elect(&self, no: LaneNo) -> Elect {

@@ -1,0 +1,193 @@
+//! The origin: a live stream of two lanes, signed for real, with a log of every request.
+
+use std::collections::BTreeMap;
+
+use meshedflow_manifest::identity::resource_id;
+use meshedflow_manifest::{
+    EncodedList, EpochRange, Header, KeyEntry, KeySetDocument, KeyState, Kind, Record, Rolling, SegmentEntry,
+    SegmentState, Signer, Text, sha256,
+};
+
+use crate::event::Micros;
+
+/// Lane directories: a video lane and an audio lane.
+pub const LANES: [&str; 2] = ["v", "a"];
+/// Where the stream lives.
+pub(crate) const BASE: &str = "https://origin.example/live/";
+/// Fragments per segment.
+const FRAGMENTS: u32 = 8;
+/// Epoch of the signer.
+const EPOCH: u64 = 1_000;
+
+/// What is wrong with the origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OriginFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// No list is served.
+    NoList,
+    /// Lists carry signatures of zeros.
+    Unsigned,
+    /// Lists are signed by a key that nobody trusts.
+    WrongKey,
+    /// Lists are for another stream.
+    WrongStream,
+    /// Media ignores `Range`.
+    NoRange,
+}
+
+/// The origin.
+#[derive(Debug)]
+pub struct Origin {
+    signer: Signer,
+    stranger: Signer,
+    /// Segment duration in microseconds.
+    pub(crate) target_us: Micros,
+    /// Bytes of a segment, by lane.
+    pub(crate) sizes: [u32; 2],
+    /// What is wrong.
+    pub fault: OriginFault,
+    /// Media bytes that left, by (lane, msn).
+    pub(crate) log: BTreeMap<(usize, u64), Vec<u32>>,
+    pub(crate) list_requests: u32,
+    live: bool,
+    cache: BTreeMap<(usize, u64), SegmentEntry>,
+}
+
+impl Origin {
+    pub(crate) fn new(target_ms: u64, live: bool) -> Self {
+        Self {
+            signer: Signer::new([7; 32]),
+            stranger: Signer::new([8; 32]),
+            target_us: target_ms * 1_000,
+            sizes: [160_000, 16_000],
+            fault: OriginFault::None,
+            log: BTreeMap::new(),
+            list_requests: 0,
+            live,
+            cache: BTreeMap::new(),
+        }
+    }
+
+    /// Highest segment that is complete at `now`; a live stream starts with 6, a VOD stream has 40.
+    pub(crate) fn newest(&self, now: Micros) -> u64 {
+        if self.live { 6 + now / self.target_us } else { 40 }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    pub(crate) fn url(lane: usize, msn: u64) -> String {
+        format!("{BASE}{}/seg_{msn}.m4s", LANES[lane])
+    }
+
+    /// The segment that a URL names.
+    pub(crate) fn parse(url: &str) -> Option<(usize, u64)> {
+        let rest = url.strip_prefix(BASE)?;
+        let (dir, file) = rest.split_once('/')?;
+        let lane = LANES.iter().position(|l| *l == dir)?;
+        Some((lane, file.strip_prefix("seg_")?.strip_suffix(".m4s")?.parse().ok()?))
+    }
+
+    /// The bytes of a segment: any, as long as no two segments share them.
+    pub(crate) fn body(&self, lane: usize, msn: u64) -> Vec<u8> {
+        let seed = sha256(format!("{lane}/{msn}").as_bytes());
+        seed.iter().cycle().take(self.sizes[lane] as usize).enumerate().map(|(i, b)| b ^ (i >> 5) as u8).collect()
+    }
+
+    /// Bytes that left for this segment, as a multiple of its size.
+    pub fn copies(&self, lane: usize, msn: u64) -> f64 {
+        let sent: u32 = self.log.get(&(lane, msn)).map_or(0, |l| l.iter().sum());
+        f64::from(sent) / f64::from(self.sizes[lane])
+    }
+
+    pub(crate) fn keys_json(&self) -> String {
+        let key = KeyEntry::new(self.signer.public(), KeyState::Active, 0, 10_000_000_000, vec!["demo".into()]);
+        KeySetDocument { version: 1, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
+    }
+
+    /// The rolling list of a lane, or nothing where that is the fault.
+    pub(crate) fn list_json(&mut self, now: Micros, lane: usize) -> Option<String> {
+        self.list_requests += 1;
+        if self.fault == OriginFault::NoList {
+            return None;
+        }
+        let newest = self.newest(now);
+        let segments = (newest.saturating_sub(7)..=newest).map(|msn| self.entry(now, lane, msn)).collect();
+        let stream = if self.fault == OriginFault::WrongStream { "other" } else { "demo" };
+        let doc = Rolling {
+            v: 1,
+            stream: text(stream),
+            rendition: text(&rendition(lane)),
+            target_ms: (self.target_us / 1_000) as u32,
+            complete: !self.live,
+            epochs: vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }],
+            init: Vec::new(),
+            segments,
+        };
+        Some(doc.to_json())
+    }
+
+    fn entry(&mut self, now: Micros, lane: usize, msn: u64) -> SegmentEntry {
+        let released = msn.saturating_sub(6) * self.target_us;
+        let age = (now.saturating_sub(released) / 1_000) as u32;
+        if let Some(known) = self.cache.get(&(lane, msn)) {
+            return SegmentEntry { released_age_ms: age, ..known.clone() };
+        }
+        let name = format!("seg_{msn}.m4s");
+        let entry = SegmentEntry {
+            msn,
+            uri: name.clone(),
+            duration_ms: (self.target_us / 1_000) as u32,
+            released_age_ms: age,
+            state: SegmentState::Complete,
+            list: EncodedList::of(&self.sign(lane, msn, &name)),
+            name,
+        };
+        self.cache.insert((lane, msn), entry.clone());
+        entry
+    }
+
+    fn sign(&self, lane: usize, msn: u64, name: &str) -> meshedflow_manifest::SignedList {
+        let signer = if self.fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
+        let body = self.body(lane, msn);
+        let header = Header {
+            kid: signer.kid(),
+            stream: text(if self.fault == OriginFault::WrongStream { "other" } else { "demo" }),
+            epoch: EPOCH,
+            rendition: text(&rendition(lane)),
+            kind: Kind::Cmaf,
+            msn,
+            dsn: 0,
+            resource: resource_id(name),
+            range_base: 0,
+            init_digest: [0; 32],
+            issued_at: 1_000,
+        };
+        let size = self.sizes[lane] / FRAGMENTS;
+        let record = |(i, bytes): (usize, &[u8])| Record {
+            offset: i as u32 * size,
+            length: bytes.len() as u32,
+            flags: 0,
+            sha256: sha256(bytes),
+        };
+        let records = body.chunks(size as usize).enumerate().map(record).collect();
+        let mut list = signer.sign_list(header, true, records);
+        if self.fault == OriginFault::Unsigned {
+            list.signature = [0; 64];
+        }
+        list
+    }
+}
+
+/// The rendition id of a lane.
+pub(crate) fn rendition(lane: usize) -> String {
+    format!("{}/index.m3u8", LANES[lane])
+}
+
+#[allow(clippy::expect_used, reason = "names of the model itself")]
+fn text(s: &str) -> Text {
+    Text::new(s).expect("a name")
+}

@@ -1,0 +1,132 @@
+//! One viewer: a real core, its driver, its player.
+
+use std::collections::BTreeMap;
+
+use meshedflow_core::config::Options;
+use meshedflow_core::{ConnNo, LoadId, Mesh, Stats, Time};
+
+use crate::driver::Driver;
+use crate::event::Micros;
+use crate::link::{Link, Uplink};
+use crate::player::Player;
+
+/// How a viewer misbehaves towards its neighbours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evil {
+    /// Not at all.
+    #[default]
+    No,
+    /// Flips a byte of every media message it sends.
+    Flips,
+    /// Cuts the connection after its first media message of each request.
+    ClosesMidFragment,
+    /// Sends no media at all.
+    Withholds,
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Conn {
+    pub(crate) other: Option<(usize, ConnNo)>,
+    pub(crate) open: bool,
+}
+
+pub(crate) struct Viewer {
+    pub(crate) mesh: Mesh,
+    pub(crate) driver: Driver,
+    pub(crate) player: Player,
+    pub(crate) link: Link,
+    pub(crate) uplink: Uplink,
+    pub(crate) conns: BTreeMap<ConnNo, Conn>,
+    pub(crate) loads: BTreeMap<u32, (usize, u64)>,
+    pub(crate) dues: BTreeMap<u32, Option<Time>>,
+    pub(crate) next_load: u32,
+    pub(crate) socket: bool,
+    pub(crate) wake: Option<Micros>,
+    pub(crate) evil: Evil,
+    pub(crate) gone: bool,
+    pub(crate) lied: u32,
+    pub(crate) tally: Report,
+}
+
+/// What a viewer went through.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Loads delivered.
+    pub delivered: u32,
+    /// Of those, with bytes that differ from the origin's: must be 0.
+    pub corrupt: u32,
+    /// Bytes from peers, and over HTTP, as delivered.
+    pub from_peers: u64,
+    /// Bytes over HTTP, as delivered.
+    pub from_http: u64,
+    /// Loads whose due time passed: the page would have taken over.
+    pub takeovers: u32,
+    /// Loads that failed.
+    pub failed: u32,
+    /// Stalls and their sum in milliseconds.
+    pub stalls: u32,
+    /// Milliseconds stalled.
+    pub stalled_ms: u64,
+    /// Milliseconds to the first frame.
+    pub startup_ms: u64,
+    /// Times this viewer did to others what its [`Evil`] says.
+    pub lied: u32,
+    /// Reasons as delivered.
+    pub reasons: BTreeMap<&'static str, u32>,
+    /// The core's own counters.
+    pub stats: Option<Stats>,
+    /// Warnings of the core.
+    pub warnings: Vec<&'static str>,
+}
+
+impl Viewer {
+    pub(crate) fn new(options: Options, seed: u64, now: Micros, player: Player, link: Link, evil: Evil) -> Self {
+        Self {
+            mesh: Mesh::new(options, seed, Time(now)),
+            driver: Driver::default(),
+            player,
+            link,
+            uplink: Uplink::default(),
+            conns: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            dues: BTreeMap::new(),
+            next_load: 0,
+            socket: false,
+            wake: None,
+            evil,
+            gone: false,
+            lied: 0,
+            tally: Report::default(),
+        }
+    }
+
+    /// The oracle's look at a load that the core lets wait.
+    pub(crate) fn note_overdue(&mut self, now: Micros) {
+        let late: Vec<u32> = self
+            .dues
+            .iter()
+            .filter(|(_, due)| due.is_some_and(|at| at.0 + 250_000 < now))
+            .map(|(load, _)| *load)
+            .collect();
+        for load in late {
+            self.dues.remove(&load);
+            self.tally.takeovers += 1;
+        }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            stalls: self.player.stalls,
+            stalled_ms: self.player.stalled_us / 1_000,
+            startup_ms: self.player.startup_us.unwrap_or(u64::MAX) / 1_000,
+            lied: self.lied,
+            stats: Some(self.mesh.stats()),
+            ..self.tally.clone()
+        }
+    }
+
+    pub(crate) fn load_of(&self, load: LoadId) -> Option<(usize, u64)> {
+        self.loads.get(&load.0).copied()
+    }
+}

@@ -1,0 +1,577 @@
+//! The world: moves time from event to event and performs what cores and hub ask.
+
+use std::collections::BinaryHeap;
+
+use meshedflow_core::config::Options;
+use meshedflow_core::{
+    ConnNo, HttpFailure, HttpGet, HttpId, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest,
+    Loaded, Output, PeerCommand, PeerInput, SignalInput, Time,
+};
+use meshedflow_protocol::signal::Description;
+use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
+
+use crate::edge::{Edge, Said};
+use crate::event::{Event, Happening, Micros};
+use crate::link::Link;
+use crate::origin::{BASE, LANES, Origin, OriginFault, rendition};
+use crate::player::Player;
+use crate::viewer::{Conn, Evil, Report, Viewer};
+
+/// How a world begins.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Decides everything.
+    pub seed: u64,
+    /// Viewers, with the millisecond at which each arrives.
+    pub arrivals_ms: Vec<u64>,
+    /// Everybody's link.
+    pub link: Link,
+    /// Segment duration in milliseconds.
+    pub target_ms: u64,
+    /// Live, or video on demand.
+    pub live: bool,
+    /// `off`, `advertise-only` or `serve`.
+    pub mode: &'static str,
+    /// Time to first byte of the origin in milliseconds.
+    pub ttfb_ms: u64,
+    /// What is wrong with the origin.
+    pub fault: OriginFault,
+    /// Misbehaving viewers.
+    pub evil: Vec<(usize, Evil)>,
+    /// The edge answers.
+    pub edge: bool,
+    /// Defence to switch off (feature `mutants`).
+    pub mutant: Option<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            arrivals_ms: vec![0, 1_300, 2_600, 3_900],
+            link: Link::default(),
+            target_ms: 4_000,
+            live: true,
+            mode: "serve",
+            ttfb_ms: 30,
+            fault: OriginFault::None,
+            evil: Vec::new(),
+            edge: true,
+            mutant: None,
+        }
+    }
+}
+
+/// Everything, at one instant.
+pub struct World {
+    /// The origin with its log.
+    pub origin: Origin,
+    setup: Setup,
+    now: Micros,
+    order: u64,
+    queue: BinaryHeap<Event>,
+    viewers: Vec<Option<Viewer>>,
+    edge: Edge,
+}
+
+impl World {
+    /// A world in which nobody has arrived yet.
+    pub fn new(setup: Setup) -> Self {
+        let mut origin = Origin::new(setup.target_ms, setup.live);
+        origin.fault = setup.fault;
+        let mut edge = Edge::new(setup.seed);
+        edge.up = setup.edge;
+        let mut world =
+            Self { origin, now: 0, order: 0, queue: BinaryHeap::new(), viewers: Vec::new(), edge, setup };
+        for (i, ms) in world.setup.arrivals_ms.clone().into_iter().enumerate() {
+            world.viewers.push(None);
+            world.plan(i, ms * 1_000, Happening::Arrive);
+        }
+        world.plan(0, 500_000, Happening::EdgeWake);
+        world
+    }
+
+    /// Lets so many milliseconds pass.
+    pub fn run_ms(&mut self, ms: u64) {
+        let until = self.now + ms * 1_000;
+        while self.queue.peek().is_some_and(|e| e.at <= until) {
+            let Some(event) = self.queue.pop() else { break };
+            self.now = event.at;
+            self.happen(event.viewer, event.what);
+        }
+        self.now = until;
+    }
+
+    /// What a viewer went through so far.
+    pub fn report(&self, viewer: usize) -> Report {
+        self.viewers.get(viewer).and_then(Option::as_ref).map(Viewer::report).unwrap_or_default()
+    }
+
+    /// Reports of all viewers.
+    pub fn reports(&self) -> Vec<Report> {
+        (0..self.viewers.len()).map(|v| self.report(v)).collect()
+    }
+
+    /// A viewer closes its tab without a word.
+    pub fn vanish(&mut self, viewer: usize) {
+        self.happen(viewer, Happening::Leave);
+    }
+
+    /// The edge goes down or comes back.
+    pub fn set_edge(&mut self, up: bool) {
+        self.edge.up = up;
+        for v in 0..self.viewers.len() {
+            let open = self.viewers.get(v).and_then(Option::as_ref).is_some_and(|v| v.socket);
+            if !up && open {
+                self.edge.closed(v, self.now / 1_000);
+                self.plan(v, 1_000, Happening::SignalClosed);
+            }
+        }
+    }
+
+    /// Media copies that left the origin for a segment.
+    pub fn copies(&self, lane: usize, msn: u64) -> f64 {
+        self.origin.copies(lane, msn)
+    }
+
+    /// Share of delivered bytes that the origin did not send, over segments from `first` on.
+    pub fn offload(&self) -> f64 {
+        let delivered: u64 = self.reports().iter().map(|r| r.from_peers + r.from_http).sum();
+        let sent: u64 = self.origin.log.values().flatten().map(|b| u64::from(*b)).sum();
+        1.0 - sent as f64 / delivered.max(1) as f64
+    }
+
+    /// Highest complete segment now.
+    pub fn newest(&self) -> u64 {
+        self.origin.newest(self.now)
+    }
+
+    fn plan(&mut self, viewer: usize, after: Micros, what: Happening) {
+        self.order += 1;
+        self.queue.push(Event { at: self.now + after, order: self.order, viewer, what });
+    }
+
+    fn happen(&mut self, v: usize, what: Happening) {
+        if let Happening::EdgeWake = what {
+            let said = self.edge.tick(self.now / 1_000);
+            self.hear(said);
+            return self.plan(0, 500_000, Happening::EdgeWake);
+        }
+        if let Happening::Arrive = what {
+            return self.arrive(v);
+        }
+        let now = self.now;
+        let Some(viewer) = self.viewers.get_mut(v).and_then(Option::as_mut).filter(|v| !v.gone) else { return };
+        viewer.player.advance(now);
+        viewer.note_overdue(now);
+        match what {
+            Happening::Wake => self.wake(v),
+            Happening::PlayerTick => self.player_tick(v),
+            Happening::Leave => self.leave(v),
+            Happening::Chunk { http, upto } => {
+                let inputs = viewer.driver.http_bytes(http, upto);
+                self.feed_all(v, inputs);
+            }
+            Happening::Media { conn, message } => {
+                let inputs = viewer.driver.media(conn, &message);
+                self.feed_all(v, inputs);
+            }
+            Happening::Done { http } => self.done(v, http),
+            Happening::SignalOpened => {
+                viewer.socket = true;
+                self.edge.open(v, now / 1_000);
+                self.feed(v, Input::Signal(SignalInput::Opened));
+            }
+            Happening::SignalClosed => {
+                viewer.socket = false;
+                self.feed(v, Input::Signal(SignalInput::Closed));
+            }
+            Happening::ToEdge(text) => {
+                let said = if self.edge.up { self.edge.text(v, now / 1_000, &text) } else { Vec::new() };
+                self.hear(said);
+            }
+            Happening::ToEdgeClosed => {
+                let said = self.edge.closed(v, now / 1_000);
+                self.hear(said);
+            }
+            other => self.feed_simple(v, other),
+        }
+    }
+
+    fn feed_simple(&mut self, v: usize, what: Happening) {
+        match what {
+            Happening::Head { http, status, length } => self.feed(v, Input::Http(http, HttpInput::Head { status, length })),
+            Happening::Body { http, body } => self.feed(v, Input::Http(http, HttpInput::Body(&body))),
+            Happening::Failed { http } => self.feed(v, Input::Http(http, HttpInput::Failed(HttpFailure::Status(404)))),
+            Happening::SignalText(text) => self.feed(v, Input::Signal(SignalInput::Text(&text))),
+            Happening::Described { conn, sdp } => self.feed(v, Input::Peer(conn, PeerInput::Described(&sdp))),
+            Happening::ChannelsOpen { conn } => self.feed(v, Input::Peer(conn, PeerInput::Opened)),
+            Happening::Frames { conn, bytes } => self.feed(v, Input::Peer(conn, PeerInput::Frames(&bytes))),
+            Happening::Drained { conn } => self.feed(v, Input::Peer(conn, PeerInput::Drained)),
+            Happening::ConnClosed { conn } => {
+                self.with(v, |viewer| viewer.conns.remove(&conn));
+                self.feed(v, Input::Peer(conn, PeerInput::Closed));
+            }
+            _ => {}
+        }
+    }
+
+    fn with<T>(&mut self, v: usize, f: impl FnOnce(&mut Viewer) -> T) -> Option<T> {
+        self.viewers.get_mut(v).and_then(Option::as_mut).map(f)
+    }
+
+    fn hear(&mut self, said: Vec<Said>) {
+        for s in said {
+            match s {
+                Said::Text(v, text) => self.plan(v, 15_000, Happening::SignalText(text)),
+                Said::Close(v) => self.plan(v, 15_000, Happening::SignalClosed),
+            }
+        }
+    }
+
+    fn arrive(&mut self, v: usize) {
+        let mut json = serde_json::json!({
+            "streamId": "demo", "signalingUrl": "wss://edge.example/mesh", "cmafMode": self.setup.mode,
+            "platform": {"unixMs": 1.7e12, "webrtc": true},
+        });
+        if let Some(mutant) = self.setup.mutant {
+            json["mutant"] = mutant.into();
+        }
+        let options: Options = match serde_json::from_value(json) {
+            Ok(options) => options,
+            Err(why) => unreachable!("options of the model: {why}"),
+        };
+        let target = self.origin.target_us;
+        let phase = (self.setup.seed.wrapping_mul(31) + v as u64 * 2_654_435_761) % target;
+        let evil = self.setup.evil.iter().find(|(e, _)| *e == v).map_or(Evil::No, |(_, e)| *e);
+        let player = Player::new(self.now, phase);
+        let seed = self.setup.seed * 1_000 + v as u64;
+        let viewer = Viewer::new(options, seed, self.now, player, self.setup.link, evil);
+        if let Some(slot) = self.viewers.get_mut(v) {
+            *slot = Some(viewer);
+        }
+        for (i, kind) in [LaneKind::Main, LaneKind::Audio].into_iter().enumerate() {
+            let info = LaneInfo {
+                playlist: format!("{BASE}{}", rendition(i)),
+                origin: "https://origin.example".into(),
+                list_url: format!("{BASE}{}/index.mfi.json", LANES[i]),
+                rendition: None,
+                kind,
+            };
+            self.feed(v, Input::Lane(LaneNo(i as u16), info));
+        }
+        self.plan(v, 0, Happening::PlayerTick);
+    }
+
+    fn leave(&mut self, v: usize) {
+        let conns = self.with(v, |viewer| {
+            viewer.gone = true;
+            core::mem::take(&mut viewer.conns)
+        });
+        for conn in conns.unwrap_or_default().into_values() {
+            if let Some((other, theirs)) = conn.other {
+                self.plan(other, 200_000, Happening::ConnClosed { conn: theirs });
+            }
+        }
+        let said = self.edge.closed(v, self.now / 1_000);
+        self.hear(said);
+    }
+
+    fn player_tick(&mut self, v: usize) {
+        let (now, newest, target, live) = (self.now, self.newest(), self.origin.target_us, self.origin.is_live());
+        for lane in 0..LANES.len() {
+            let wanted = self.with(v, |viewer| viewer.player.wants(now, lane, newest, target, live)).flatten();
+            if let Some(msn) = wanted {
+                self.ask(v, lane, msn);
+            }
+        }
+        self.plan(v, 50_000, Happening::PlayerTick);
+    }
+
+    fn ask(&mut self, v: usize, lane: usize, msn: u64) {
+        let (target, size, live) = (self.origin.target_us, self.origin.sizes[lane], self.origin.is_live());
+        let load = self.with(v, |viewer| {
+            viewer.next_load += 1;
+            viewer.loads.insert(viewer.next_load, (lane, msn));
+            viewer.player.loading[lane] = Some(viewer.next_load);
+            viewer.next_load
+        });
+        let request = LoadRequest {
+            load: LoadId(load.unwrap_or(0)),
+            lane: LaneNo(lane as u16),
+            url: Origin::url(lane, msn),
+            name: format!("seg_{msn}.m4s"),
+            kind: LoadKind::Media,
+            msn,
+            discontinuity: 0,
+            duration_ms: (target / 1_000) as u32,
+            range: None,
+            init: None,
+            bitrate_bps: (u64::from(size) * 8_000_000 / target) as u32,
+            http_only: false,
+            live,
+        };
+        self.feed(v, Input::Load(request));
+    }
+
+    fn wake(&mut self, v: usize) {
+        let now = self.now;
+        self.with(v, |viewer| {
+            viewer.wake = None;
+            viewer.mesh.handle_timeout(Time(now));
+        });
+        self.perform_all(v);
+    }
+
+    fn feed_all(&mut self, v: usize, inputs: Vec<Input<'static>>) {
+        inputs.into_iter().for_each(|input| self.feed(v, input));
+    }
+
+    fn feed(&mut self, v: usize, input: Input<'_>) {
+        let now = self.now;
+        self.with(v, |viewer| viewer.mesh.handle_input(Time(now), input));
+        self.perform_all(v);
+    }
+
+    fn perform_all(&mut self, v: usize) {
+        while let Some(output) = self.with(v, |viewer| viewer.mesh.poll_output()).flatten() {
+            self.perform(v, output);
+        }
+        let now = self.now;
+        let wake = self.with(v, |viewer| {
+            let at = viewer.mesh.poll_timeout()?.at.0.max(now + 1);
+            let sooner = viewer.wake.is_none_or(|w| at < w || w <= now);
+            sooner.then(|| viewer.wake.insert(at)).copied()
+        });
+        if let Some(at) = wake.flatten() {
+            self.plan(v, at - now, Happening::Wake);
+        }
+    }
+
+    fn perform(&mut self, v: usize, output: Output) {
+        match output {
+            Output::Get(get) => self.get(v, get),
+            Output::AbortGet(http) => {
+                self.cut_log(v, http);
+            }
+            Output::NewBlob(blob, _) => {
+                self.with(v, |viewer| viewer.driver.blobs.insert(blob, Vec::new()));
+            }
+            Output::FreeBlob(blob) => {
+                self.with(v, |viewer| viewer.driver.blobs.remove(&blob));
+            }
+            Output::Expect(expect) => {
+                let inputs = self.with(v, |viewer| viewer.driver.expect(expect)).unwrap_or_default();
+                self.feed_all(v, inputs);
+            }
+            Output::Forget(grant) => {
+                self.with(v, |viewer| viewer.driver.forget(grant));
+            }
+            Output::Loaded(loaded) => self.loaded(v, &loaded),
+            Output::LoadFailed { load, .. } => self.load_failed(v, load),
+            Output::Due { load, at, .. } => {
+                self.with(v, |viewer| viewer.dues.insert(load.0, at));
+            }
+            Output::Connect(_) => {
+                let what = if self.edge.up { Happening::SignalOpened } else { Happening::SignalClosed };
+                self.plan(v, 30_000, what);
+            }
+            Output::Say(text) => self.plan(v, 15_000, Happening::ToEdge(text)),
+            Output::Disconnect => self.plan(v, 15_000, Happening::ToEdgeClosed),
+            Output::Peer(conn, command) => self.peer(v, conn, command),
+            Output::Event(meshedflow_core::Event::Warn { code, .. }) => {
+                self.with(v, |viewer| viewer.tally.warnings.push(code));
+            }
+            Output::Event(_) | Output::Progress { .. } => {}
+        }
+    }
+
+    fn get(&mut self, v: usize, get: HttpGet) {
+        let ttfb = self.setup.ttfb_ms * 1_000;
+        let document = match get.url.as_str() {
+            url if url.ends_with("keys.json") => Some(Some(self.origin.keys_json())),
+            url if url.contains(".mfi.json") => {
+                let lane = LANES.iter().position(|l| url.contains(&format!("/{l}/"))).unwrap_or(0);
+                Some(self.origin.list_json(self.now, lane))
+            }
+            _ => None,
+        };
+        match document {
+            Some(Some(json)) => self.plan(v, ttfb, Happening::Body { http: get.http, body: json.into_bytes() }),
+            Some(None) => self.plan(v, ttfb, Happening::Failed { http: get.http }),
+            None => self.get_media(v, &get, ttfb),
+        }
+    }
+
+    fn get_media(&mut self, v: usize, get: &HttpGet, ttfb: Micros) {
+        let Some((lane, msn)) = Origin::parse(&get.url).filter(|(_, msn)| *msn <= self.newest()) else {
+            return self.plan(v, ttfb, Happening::Failed { http: get.http });
+        };
+        let whole = self.origin.body(lane, msn);
+        let range = get.range.filter(|_| self.setup.fault != OriginFault::NoRange);
+        let body = match range {
+            Some((a, b)) => whole[a as usize..b as usize].to_vec(),
+            None => whole,
+        };
+        let Some(blob) = get.blob else { return };
+        let (length, rate) = (body.len() as u32, self.setup.link.down_bytes_per_s.max(1));
+        self.origin.log.entry((lane, msn)).or_default().push(length);
+        let load = get.load.map(|l| l.0);
+        self.with(v, |viewer| {
+            viewer.driver.blobs.insert(blob, Vec::new());
+            viewer.driver.gets.insert(get.http, crate::driver::Get { blob, body, load });
+        });
+        let status = if range.is_some() { 206 } else { 200 };
+        self.plan(v, ttfb, Happening::Head { http: get.http, status, length: Some(u64::from(length)) });
+        for upto in (0..=length).step_by(16_384).skip(1).chain([length]) {
+            self.plan(v, ttfb + u64::from(upto) * 1_000_000 / rate, Happening::Chunk { http: get.http, upto });
+        }
+        self.plan(v, ttfb + u64::from(length) * 1_000_000 / rate + 1, Happening::Done { http: get.http });
+    }
+
+    /// An aborted GET costs the origin only what had left.
+    fn cut_log(&mut self, v: usize, http: HttpId) {
+        let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
+        let there = self.with(v, |viewer| viewer.driver.blobs.get(&get.blob).map_or(0, Vec::len)).unwrap_or(0);
+        let full = get.body.len() as u32;
+        if let Some(entry) = self.origin.log.values_mut().flatten().filter(|b| **b == full).last() {
+            *entry = there as u32;
+        }
+    }
+
+    fn done(&mut self, v: usize, http: HttpId) {
+        let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
+        let length = get.body.len() as u32;
+        let _ = get.load;
+        self.feed(v, Input::Http(http, HttpInput::Done { length }));
+    }
+
+    fn loaded(&mut self, v: usize, loaded: &Loaded) {
+        let (now, target) = (self.now, self.origin.target_us);
+        let Some((lane, msn)) = self.with(v, |viewer| viewer.load_of(loaded.load)).flatten() else { return };
+        let truth = self.origin.body(lane, msn);
+        self.with(v, |viewer| {
+            let mut body = Vec::new();
+            for part in &loaded.parts {
+                let blob = viewer.driver.blobs.get(&part.blob).map_or(&[][..], |b| b);
+                body.extend_from_slice(blob.get(part.at as usize..(part.at + part.len) as usize).unwrap_or_default());
+            }
+            viewer.loads.remove(&loaded.load.0);
+            viewer.dues.remove(&loaded.load.0);
+            viewer.tally.delivered += 1;
+            viewer.tally.corrupt += u32::from(body != truth);
+            viewer.tally.from_peers += u64::from(loaded.from_peers);
+            viewer.tally.from_http += u64::from(loaded.from_http);
+            *viewer.tally.reasons.entry(loaded.reason.name()).or_default() += 1;
+            viewer.player.deliver(now, lane, target);
+        });
+    }
+
+    fn load_failed(&mut self, v: usize, load: LoadId) {
+        self.with(v, |viewer| {
+            viewer.tally.failed += 1;
+            viewer.dues.remove(&load.0);
+            if let Some((lane, _)) = viewer.loads.remove(&load.0) {
+                viewer.player.loading[lane] = None;
+            }
+        });
+    }
+
+    fn peer(&mut self, v: usize, conn: ConnNo, command: PeerCommand) {
+        match command {
+            PeerCommand::Open { .. } => {
+                self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: None, open: false }));
+            }
+            PeerCommand::Offer => self.describe(v, conn, Side::Offer),
+            PeerCommand::Answer(offer) => self.answer(v, conn, &offer),
+            PeerCommand::Accept(answer) => self.accept(v, conn, &answer),
+            PeerCommand::Send(bytes) | PeerCommand::SendData(bytes) => self.send(v, conn, bytes),
+            PeerCommand::SendMedia(head, span) => self.send_media(v, conn, head, span),
+            PeerCommand::Close => self.close(v, conn),
+            PeerCommand::Candidate(_) | PeerCommand::LowMark(_) => {}
+        }
+    }
+
+    fn describe(&mut self, v: usize, conn: ConnNo, kind: Side) {
+        let ufrag = format!("v{v}c{}xxxx", conn.0);
+        let role = if kind == Side::Offer { sdp::Setup::Actpass } else { sdp::Setup::Active };
+        let Ok(d) = Description::new(&ufrag, &"p".repeat(24), Fingerprint([v as u8; 32]), role) else { return };
+        let kind = if kind == Side::Offer { DescriptionKind::Offer } else { DescriptionKind::Answer };
+        let sdp = expand(&d, kind);
+        self.plan(v, 3_000, Happening::Described { conn, sdp });
+    }
+
+    fn answer(&mut self, v: usize, conn: ConnNo, offer: &str) {
+        if let Some((other, theirs)) = end_of(offer) {
+            self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: false }));
+        }
+        self.describe(v, conn, Side::Answer);
+    }
+
+    fn accept(&mut self, v: usize, conn: ConnNo, answer: &str) {
+        let Some((other, theirs)) = end_of(answer) else { return };
+        self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: true }));
+        self.with(other, |viewer| viewer.conns.get_mut(&theirs).map(|c| c.open = true));
+        self.plan(v, 60_000, Happening::ChannelsOpen { conn });
+        self.plan(other, 55_000, Happening::ChannelsOpen { conn: theirs });
+    }
+
+    fn other_end(&self, v: usize, conn: ConnNo) -> Option<(usize, ConnNo)> {
+        self.viewers.get(v)?.as_ref()?.conns.get(&conn)?.other
+    }
+
+    fn send(&mut self, v: usize, conn: ConnNo, bytes: Vec<u8>) {
+        if let Some((other, theirs)) = self.other_end(v, conn) {
+            self.plan(other, self.setup.link.latency_us * 2, Happening::Frames { conn: theirs, bytes });
+        }
+    }
+
+    fn send_media(&mut self, v: usize, conn: ConnNo, head: Vec<u8>, span: meshedflow_core::Span) {
+        let now = self.now;
+        let Some((other, theirs)) = self.other_end(v, conn) else { return };
+        let sent = self.with(v, |viewer| {
+            let mut message = head;
+            let at = message.len();
+            let blob = viewer.driver.blobs.get(&span.blob).map_or(&[][..], |b| b);
+            message.extend_from_slice(blob.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default());
+            viewer.lied += u32::from(viewer.evil != Evil::No);
+            if viewer.evil == Evil::Flips
+                && let Some(byte) = message.get_mut(at)
+            {
+                *byte ^= 1;
+            }
+            let left = viewer.uplink.send(now, message.len(), &viewer.link);
+            (message, left - now, viewer.link.latency_us * 2, viewer.evil)
+        });
+        let Some((message, after, latency, evil)) = sent else { return };
+        self.plan(v, after, Happening::Drained { conn });
+        if evil != Evil::Withholds {
+            self.plan(other, after + latency, Happening::Media { conn: theirs, message });
+        }
+        if evil == Evil::ClosesMidFragment {
+            self.close(v, conn);
+            self.plan(v, 1, Happening::ConnClosed { conn });
+        }
+    }
+
+    fn close(&mut self, v: usize, conn: ConnNo) {
+        let other = self.with(v, |viewer| viewer.conns.remove(&conn)).flatten().and_then(|c| c.other);
+        if let Some((other, theirs)) = other {
+            self.plan(other, 30_000, Happening::ConnClosed { conn: theirs });
+        }
+    }
+}
+
+/// Which description is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Offer,
+    Answer,
+}
+
+/// The viewer and connection that a description of the model names in its ufrag.
+fn end_of(sdp: &str) -> Option<(usize, ConnNo)> {
+    let d = reduce(sdp).ok()?;
+    let (v, c) = d.ufrag.strip_prefix('v')?.split_once('c')?;
+    Some((v.parse().ok()?, ConnNo(c.trim_end_matches('x').parse().ok()?)))
+}

@@ -1,0 +1,45 @@
+//! Each defence, switched off: the story that it protects must turn red. (feature `mutants`)
+#![cfg(feature = "mutants")]
+
+use meshedflow_sim::{Evil, OriginFault, Setup, World};
+
+fn after(setup: Setup) -> World {
+    let mut world = World::new(setup);
+    world.run_ms(60_000);
+    world
+}
+
+#[test]
+fn without_the_door_flipped_bytes_get_through() {
+    let evil = vec![(1, Evil::Flips)];
+    let world = after(Setup { evil, mutant: Some("accept-unverified"), ..Setup::default() });
+    assert!(world.reports().iter().any(|r| r.corrupt > 0));
+}
+
+#[test]
+fn without_keys_anyone_could_sign() {
+    for fault in [OriginFault::Unsigned, OriginFault::WrongKey] {
+        let world = after(Setup { fault, mutant: Some("trust-any-key"), ..Setup::default() });
+        assert!(world.reports().iter().any(|r| r.from_peers > 0), "{fault:?}");
+    }
+}
+
+#[test]
+fn without_the_stream_check_lists_of_another_stream_count() {
+    let setup = Setup { fault: OriginFault::WrongStream, mutant: Some("ignore-stream"), ..Setup::default() };
+    assert!(after(setup).reports().iter().all(|r| r.warnings.iter().all(|w| *w != "list-mismatch")));
+}
+
+#[test]
+fn without_fallback_a_viewer_waits_for_ever() {
+    let setup = Setup { edge: false, mutant: Some("wait-for-peers"), ..Setup::default() };
+    let reports = after(setup).reports();
+    assert!(reports.iter().any(|r| r.delivered == 0 || r.takeovers > 0), "{reports:?}");
+}
+
+#[test]
+fn without_reassigning_a_neighbour_that_hangs_up_is_missed() {
+    let setup = Setup { evil: vec![(0, Evil::ClosesMidFragment)], mutant: Some("stick-to-peer"), ..Setup::default() };
+    let reports = after(setup).reports();
+    assert!(reports.iter().any(|r| r.from_http > 0 && r.reasons.contains_key("peer-slow")), "{reports:?}");
+}

@@ -1,0 +1,153 @@
+//! Stories of a few viewers around one stream: the real core and the real hub, bytes that are really hashed.
+
+use meshedflow_sim::{Evil, LANES, OriginFault, Report, Setup, World};
+
+fn after(setup: Setup, ms: u64) -> World {
+    let mut world = World::new(setup);
+    world.run_ms(ms);
+    world
+}
+
+/// What must hold in every story.
+fn oracle(world: &World) {
+    for (v, r) in world.reports().iter().enumerate() {
+        assert_eq!(r.corrupt, 0, "viewer {v} got bytes that differ from the origin's: {r:?}");
+        assert_eq!(r.failed, 0, "viewer {v}: {r:?}");
+        assert_eq!(r.stalls, 0, "viewer {v}: {r:?}");
+        assert_eq!(r.takeovers, 0, "viewer {v}: {r:?}");
+        assert!(r.delivered > 10, "viewer {v}: {r:?}");
+    }
+}
+
+fn from_peers(world: &World) -> u64 {
+    world.reports().iter().map(|r: &Report| r.from_peers).sum()
+}
+
+/// Mean origin copies per segment, from `first` to what everybody has asked for.
+fn copies(world: &World, first: u64) -> f64 {
+    let segments = || (first..world.newest()).flat_map(|msn| (0..LANES.len()).map(move |lane| (lane, msn)));
+    segments().map(|(lane, msn)| world.copies(lane, msn)).sum::<f64>() / segments().count() as f64
+}
+
+#[test]
+fn four_viewers_share_a_live_stream() {
+    let world = after(Setup::default(), 60_000);
+    oracle(&world);
+    let warm = copies(&world, 8);
+    assert!(warm <= 1.05, "origin copies per segment once warm: {warm:.3}");
+    assert!(world.reports().iter().all(|r| r.from_peers > 0));
+    // Each viewer fetches its three startup segments itself; that is all beyond one copy.
+    assert!(world.offload() > 0.54, "{:.3}", world.offload());
+}
+
+#[test]
+fn two_and_eight_viewers_share_as_well() {
+    for n in [2, 8] {
+        let arrivals_ms = (0..n).map(|i| i * 1_100).collect();
+        let world = after(Setup { arrivals_ms, seed: 11, ..Setup::default() }, 60_000);
+        oracle(&world);
+        let warm = copies(&world, 10);
+        assert!(warm <= 1.15, "{n} viewers: {warm:.3} origin copies per segment once warm");
+    }
+}
+
+#[test]
+fn whole_segments_flow_where_policy_says_so() {
+    for mode in ["off", "advertise-only"] {
+        let world = after(Setup { mode, ..Setup::default() }, 60_000);
+        oracle(&world);
+        let warm = copies(&world, 8);
+        assert!(warm <= 1.3, "{mode}: {warm:.3} origin copies per segment once warm");
+    }
+}
+
+#[test]
+fn late_viewers_of_a_recording_get_it_from_the_early_ones() {
+    let world = after(Setup { live: false, arrivals_ms: vec![0, 4_000, 8_000], ..Setup::default() }, 60_000);
+    oracle(&world);
+    let late = world.report(2);
+    assert!(late.from_peers > late.from_http, "{late:?}");
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    let tell = || format!("{:?}", after(Setup { seed: 5, ..Setup::default() }, 30_000).reports());
+    assert_eq!(tell(), tell());
+}
+
+#[test]
+fn without_an_edge_everything_comes_over_http_as_fast_as_ever() {
+    let world = after(Setup { edge: false, ..Setup::default() }, 30_000);
+    oracle(&world);
+    assert_eq!(from_peers(&world), 0);
+}
+
+#[test]
+fn the_edge_may_go_and_come_back() {
+    let mut world = after(Setup::default(), 20_000);
+    world.set_edge(false);
+    let before = from_peers(&world);
+    world.run_ms(20_000);
+    assert!(from_peers(&world) > before, "channels outlive the edge");
+    world.set_edge(true);
+    world.run_ms(20_000);
+    oracle(&world);
+}
+
+#[test]
+fn a_fetcher_that_vanishes_is_replaced_in_time() {
+    for gone in 0..4 {
+        let mut world = after(Setup { seed: 3, ..Setup::default() }, 24_010);
+        world.vanish(gone);
+        world.run_ms(30_000);
+        oracle(&world);
+    }
+}
+
+#[test]
+fn flipped_bytes_reach_nobody() {
+    let world = after(Setup { evil: vec![(1, Evil::Flips)], ..Setup::default() }, 60_000);
+    oracle(&world);
+    assert!(world.report(1).lied > 0, "the fault must happen");
+    let caught: u32 = world.reports().iter().filter_map(|r| r.stats.as_ref()).map(|s| s.verify_failures).sum();
+    assert!(caught > 0);
+}
+
+#[test]
+fn a_neighbour_that_hangs_up_mid_fragment_costs_no_stall() {
+    let world = after(Setup { evil: vec![(0, Evil::ClosesMidFragment)], ..Setup::default() }, 60_000);
+    oracle(&world);
+    assert!(world.report(0).lied > 0, "the fault must happen");
+}
+
+#[test]
+fn a_neighbour_that_sends_nothing_costs_no_stall() {
+    let world = after(Setup { evil: vec![(0, Evil::Withholds)], ..Setup::default() }, 60_000);
+    oracle(&world);
+    assert!(world.report(0).lied > 0, "the fault must happen");
+}
+
+#[test]
+fn without_a_list_that_counts_there_is_no_peer_byte() {
+    for fault in [OriginFault::NoList, OriginFault::Unsigned, OriginFault::WrongKey, OriginFault::WrongStream] {
+        let world = after(Setup { fault, ..Setup::default() }, 30_000);
+        oracle(&world);
+        assert_eq!(from_peers(&world), 0, "{fault:?}");
+    }
+}
+
+#[test]
+fn an_origin_that_ignores_ranges_is_asked_for_whole_segments() {
+    let evil = vec![(0, Evil::Withholds)];
+    let world = after(Setup { fault: OriginFault::NoRange, evil, ..Setup::default() }, 60_000);
+    oracle(&world);
+}
+
+#[test]
+fn slow_uplinks_share_what_they_can_and_stall_nobody() {
+    let mut setup = Setup::default();
+    setup.link.up_bytes_per_s = 60_000;
+    let world = after(setup, 60_000);
+    oracle(&world);
+    assert!(from_peers(&world) > 0);
+}
