@@ -8,7 +8,7 @@ declare const MESHEDFLOW_MUTANTS: boolean | undefined;
 
 /** Defaults filled in, URLs made absolute, `undefined` dropped. */
 export function coreOptions(o: MeshedFlowOptions, platform: Record<string, unknown>): CoreOptions {
-  const { wasmUrl, debug: _debug, consent: _consent, iceServers, peers, ...rest } = o;
+  const { wasmUrl, debug: _debug, consent: _consent, peers, ...rest } = o;
   const core: Record<string, unknown> = {
     enableRarestFirst: true,
     cmafMode: 'advertise-only',
@@ -25,7 +25,6 @@ export function coreOptions(o: MeshedFlowOptions, platform: Record<string, unkno
   if (typeof MESHEDFLOW_MUTANTS === 'boolean' && MESHEDFLOW_MUTANTS) {
     core.mutant = (globalThis as { __meshedflowMutant?: string }).__meshedflowMutant;
   }
-  if (iceServers) core.iceServers = iceServers.map((s) => ({ ...s, urls: ([] as string[]).concat(s.urls) }));
   for (const key of Object.keys(core)) if (core[key] === undefined) delete core[key];
   return wasmUrl === undefined ? { core } : { core, wasmUrl };
 }

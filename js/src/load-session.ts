@@ -39,6 +39,8 @@ export interface LiveMesh {
 /** What a session asks of its page. */
 export interface SessionHome {
   readonly live: LiveMesh | null;
+  /** Why there is none, kebab-case. */
+  readonly why: string;
   /** HLS.js's own way to load, for this player. */
   httpLoader(player: PlayerConfig | undefined): Loader;
   describe(context: LoaderContext, player: PlayerConfig | undefined): Described | undefined;
@@ -91,7 +93,8 @@ export class LoadSession {
       const recipe = { ...this.recipe, headers: context.headers ?? {}, context };
       this.mesh = new live.MeshLoad(this, live.port, described, recipe, config);
     } else {
-      http.load(context, config, this.plainCallbacks(callbacks));
+      const reason = !live ? this.home.why : described ? 'own-loader' : 'unnamed';
+      http.load(context, config, this.plainCallbacks(callbacks, reason));
     }
     this.home.asked();
   }
@@ -166,7 +169,7 @@ export class LoadSession {
 
   // ---- plain
 
-  private plainCallbacks(theirs: LoaderCallbacks): LoaderCallbacks {
+  private plainCallbacks(theirs: LoaderCallbacks, reason: string): LoaderCallbacks {
     const { stats } = this;
     // A streaming loader hands the body out in pieces, which HLS.js then detaches.
     const pieces: ArrayBuffer[] = [];
@@ -179,7 +182,7 @@ export class LoadSession {
         this.stop();
         if (this.described) this.home.offer(this.described, body);
         const ms = stats.loading.end - stats.loading.start;
-        this.home.ended(context, { way: 'plain', bytes, fromPeers: 0, fromHttp: bytes, ms, reason: 'plain' });
+        this.home.ended(context, { way: 'plain', bytes, fromPeers: 0, fromHttp: bytes, ms, reason });
         theirs.onSuccess({ ...response, data: body }, stats, context, details);
       },
       onError: (error, _context, details) => this.fail(error, details),

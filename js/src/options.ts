@@ -17,12 +17,6 @@ export interface UploadOptions {
   sessionBytes?: number;
   /** Requests served at once, 0 to 16. */
   slots?: number;
-  /** At most so many bytes up for each byte down. */
-  ratio?: number;
-  /** Upload on metered cellular links too; off by default. */
-  onCellular?: boolean;
-  /** Upload although the user asked to save data; off by default. */
-  onSaveData?: boolean;
 }
 
 /** Neighbours. */
@@ -65,8 +59,6 @@ export interface MeshedFlowOptions {
   relayOnly?: boolean;
   /** Memory for segments kept for others, bytes. */
   memoryBytes?: number;
-  /** STUN and TURN servers of the page's own. */
-  iceServers?: Array<{ urls: string | string[]; username?: string; credential?: string }>;
   /** Hosts whose STUN and TURN servers an edge may name. Default: the edge's own host. */
   iceServerHosts?: string[];
   /** Where `meshedflow_bg.wasm` is, or the module itself, if not beside the SDK. */
@@ -85,10 +77,10 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 const isName: Check = (v) => typeof v === 'string' && NAME.test(v);
 const isKey: Check = (v) => typeof v === 'string' && KEY.test(v);
 const isFlag: Check = (v) => typeof v === 'boolean';
-const isNumber =
-  (min: number, max: number, whole = true): Check =>
+const isWhole =
+  (min: number, max: number): Check =>
   (v) =>
-    typeof v === 'number' && v >= min && v <= max && (!whole || v % 1 === 0);
+    typeof v === 'number' && v >= min && v <= max && v % 1 === 0;
 const isOneOf =
   (...words: string[]): Check =>
   (v) =>
@@ -112,25 +104,15 @@ const isOrigin: Check = (v) => {
   return !!url && /^https?:$/.test(url.protocol) && (url.origin === v || `${url.origin}/` === v);
 };
 
-const isIceServer: Check = (v) => {
-  const { urls, username, credential } = (v || {}) as { urls?: unknown; username?: unknown; credential?: unknown };
-  const list = Array.isArray(urls) ? urls : [urls];
-  const isText = (x: unknown) => x === undefined || typeof x === 'string';
-  return list.length > 0 && list.every((u) => /^(stun|turn)s?:\S+$/.test(String(u))) && isText(username) && isText(credential);
-};
-
 const NAME_RULE: Rule = ['1 to 128 characters of [A-Za-z0-9._~/-]', isName];
 const FLAG_RULE: Rule = ['true or false', isFlag];
 const KEY_RULE = 'an Ed25519 public key as base64url without padding (43 characters, the "x" of its JWK)';
-const whole = (min: number, max: number): Rule => [`a whole number from ${min} to ${max}`, isNumber(min, max)];
+const whole = (min: number, max: number): Rule => [`a whole number from ${min} to ${max}`, isWhole(min, max)];
 
 const UPLOAD: Record<keyof UploadOptions, Rule> = {
   rateBytesPerS: whole(0, 4294967295),
   sessionBytes: whole(0, Number.MAX_SAFE_INTEGER),
   slots: whole(0, 16),
-  ratio: ['a number from 0 to 100', isNumber(0, 100, false)],
-  onCellular: FLAG_RULE,
-  onSaveData: FLAG_RULE,
 };
 
 const PEERS: Record<keyof PeerOptions, Rule> = { max: whole(0, 32) };
@@ -156,7 +138,6 @@ const RULES: Record<keyof MeshedFlowOptions, Rule | Record<string, Rule>> = {
   peers: PEERS,
   relayOnly: FLAG_RULE,
   memoryBytes: whole(0, 1073741824),
-  iceServers: ['up to 4 ICE servers with stun: or turn: urls', isList(4, isIceServer)],
   iceServerHosts: ['up to 32 host names', isList(32, (v) => typeof v === 'string' && /^[^\s/:]+$/.test(v))],
   wasmUrl: ['a URL, Response, bytes or WebAssembly.Module', (v) => (typeof v === 'object' && !!v) || !!parse(v)],
   debug: FLAG_RULE,

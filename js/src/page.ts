@@ -149,6 +149,10 @@ export class Page implements PageAbi, SessionHome {
     return this.mesh;
   }
 
+  get why(): string {
+    return this.reason || `core-${this.state}`;
+  }
+
   httpLoader(player: PlayerConfig | undefined): Loader {
     const Theirs = player?.loader as (new (config: unknown) => Loader) | undefined;
     // `core` marks our own classes, which would only come back here.
@@ -245,6 +249,11 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private started(late: Late, port: MeshPort): void {
+    if (this.consented === false) {
+      port.close();
+      this.state = 'waiting';
+      return;
+    }
     this.mesh = { port, MeshLoad: late.MeshLoad };
     this.state = 'on';
     port.onEvent((name, detail) => {
@@ -252,7 +261,6 @@ export class Page implements PageAbi, SessionHome {
       if (name === 'warn') this.warn(detail as { code: string; text: string });
       else if (name !== 'segment') this.emitter.emit(name, detail);
     });
-    if (this.consented === false) port.consent(false);
     this.unlisten = late.watchSurroundings((event) => this.report(event), () => this.close());
     for (const { lane, targetMs, segments } of this.playlists.values()) this.playlist(lane, targetMs, segments);
     for (const { described, body } of this.early.splice(0)) this.offer(described, body);

@@ -35,6 +35,7 @@ beforeEach(() => {
     fallbacks: [],
     offered: [],
     askedFor: 0,
+    why: 'core-starting',
     bps: undefined,
     httpLoader: () => new ScriptedHttp(newStats()),
     describe: (c) => describeRequest(c, undefined, {}),
@@ -71,7 +72,7 @@ test('plain: the loader of HLS.js works on the very statistics the player holds'
   assert.equal(response.data.byteLength, 1000);
   assert.ok(theirStats === stats && theirContext === ctx && details === 'xhr');
   assert.deepEqual(home.offered, [{ name: 'seg_7.m4s', bytes: 1000, first: 7 }]);
-  assert.equal(home.outcomes[0].way, 'plain');
+  assert.deepEqual([home.outcomes[0].way, home.outcomes[0].reason], ['plain', 'core-starting']);
   assert.equal(http.destroyed, 1);
   assert.equal(session.state, 'ended');
 });

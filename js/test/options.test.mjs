@@ -9,8 +9,8 @@ const ALL = {
   streamId: 'demo', signalingUrl: 'wss://edge.example/mesh', originBaseUrl: 'https://cdn.example/live/demo/', peerId: 'viewer-1',
   remoteConfigUrl: 'https://edge.example/policy.json', enableRarestFirst: false, cmafMode: 'serve', trustedKeys: [KEY], rootKey: KEY,
   trustedKeyOrigins: ['https://keys.example'], allowInsecure: false, token: 'secret', consent: 'required',
-  upload: { rateBytesPerS: 1e6, sessionBytes: 1e9, slots: 4, ratio: 1.5, onCellular: false, onSaveData: false }, peers: { max: 8 }, relayOnly: false,
-  memoryBytes: 96 << 20, iceServers: [{ urls: 'stun:stun.example:3478' }], iceServerHosts: ['turn.example'], wasmUrl: 'https://cdn.example/m.wasm', debug: true,
+  upload: { rateBytesPerS: 1e6, sessionBytes: 1e9, slots: 4 }, peers: { max: 8 }, relayOnly: false,
+  memoryBytes: 96 << 20, iceServerHosts: ['turn.example'], wasmUrl: 'https://cdn.example/m.wasm', debug: true,
 };
 
 function refused(options, code, option) {
@@ -36,7 +36,7 @@ test('one bad value for every option, each named with what was expected', () => 
   const bad = {
     streamId: 'white space', signalingUrl: 'https://edge.example', originBaseUrl: 'ftp://x/', peerId: '', remoteConfigUrl: 'http://edge.example/p.json',
     enableRarestFirst: 'yes', cmafMode: 'on', trustedKeys: ['short'], rootKey: 5, trustedKeyOrigins: ['https://keys.example/path'], allowInsecure: 1,
-    token: '', consent: true, peers: [], relayOnly: null, memoryBytes: -1, iceServers: [{ urls: 'https://x' }], iceServerHosts: ['a:b'], wasmUrl: 7, debug: 'x', upload: 3,
+    token: '', consent: true, peers: [], relayOnly: null, memoryBytes: -1, iceServerHosts: ['a:b'], wasmUrl: 7, debug: 'x', upload: 3,
   };
   assert.deepEqual(Object.keys(bad).sort(), Object.keys(ALL).sort(), 'this test covers every option');
   for (const [option, value] of Object.entries(bad)) refused({ streamId: 'demo', [option]: value }, 'option-invalid', option);
@@ -82,7 +82,6 @@ test('the core gets defaults, absolute URLs and the device, and nothing undefine
   assert.equal(wasmUrl, ALL.wasmUrl);
   assert.equal(core.maxPeers, 8);
   assert.equal(core.consent, 'given');
-  assert.deepEqual(core.iceServers, [{ urls: ['stun:stun.example:3478'] }]);
   assert.deepEqual(core.platform, { mobile: true });
   for (const key of ['wasmUrl', 'debug', 'peers']) assert.ok(!(key in core), key);
   const least = coreOptions({ streamId: 'a', token: undefined }, {}).core;

@@ -174,6 +174,13 @@ test('consent: nothing before yes, a refusal keeps it so, a withdrawal reaches t
   required.consent(false);
   assert.deepEqual(port.consents, [false]);
 
+  const withdrawn = make({ streamId: 'b' });
+  ask(withdrawn).http.answer(10);
+  withdrawn.consent(false);
+  port = new ScriptedPort();
+  await settle();
+  assert.deepEqual([port.closed, withdrawn.stats().state], [1, 'waiting'], 'withdrawn while the core was starting');
+
   for (const [answer, count] of [[async () => true, 1], [() => true, 1], [() => false, 0], [async () => { throw new Error('closed'); }, 0], [() => 'yes', 0]]) {
     starts = [];
     const mesh = make({ consent: answer, streamId: `f${Math.random()}` });
