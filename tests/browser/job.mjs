@@ -17,7 +17,8 @@ try {
   const said = await found.run(job);
   await end({ ok: true, ...(typeof said === 'string' ? { text: said } : said) });
 } catch (error) {
-  await end({ ok: false, error: String(error.message ?? error), stack: String(error.stack ?? '') });
+  const note = job?.note ? ` [${job.note}]` : '';
+  await end({ ok: false, error: String(error.message ?? error).trim() + note, stack: String(error.stack ?? '') });
 }
 
 async function end(result) {

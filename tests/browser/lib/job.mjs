@@ -16,6 +16,8 @@ export class Job {
   #closers = [];
   #folder = mkdtempSync(path.join(os.tmpdir(), 'meshedflow-job-'));
   mutant;
+  /** Figures worth knowing even when the case fails. */
+  note = '';
   /** Set by a fault case once its fault was shown to have happened. */
   faulted = false;
 

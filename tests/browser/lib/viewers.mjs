@@ -41,7 +41,7 @@ export class Viewer {
   constructor(name, page) {
     this.name = name;
     this.page = page;
-    page.on('request', (request) => this.requests.push({ url: request.url(), method: request.method(), range: request.headers().range ?? null, type: request.resourceType() }));
+    page.on('request', (request) => this.requests.push({ at: Date.now(), url: request.url(), method: request.method(), range: request.headers().range ?? null, type: request.resourceType() }));
     page.on('console', (message) => this.console.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => this.pageErrors.push(String(error.stack ?? error)));
   }
