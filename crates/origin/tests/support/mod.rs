@@ -15,21 +15,21 @@ use meshedflow_origin::{Desk, clock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub fn media() -> PathBuf {
+pub(crate) fn media() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/media")
 }
 
-pub fn signer() -> Arc<Signer> {
+pub(crate) fn signer() -> Arc<Signer> {
     Arc::new(Signer::new([3; 32]))
 }
 
 /// How an [`Origin`] differs from the usual.
-pub struct With {
-    pub cors: Cors,
-    pub shape: Shape,
-    pub waiters: usize,
-    pub log: Option<PathBuf>,
-    pub directory: Option<PathBuf>,
+pub(crate) struct With {
+    pub(crate) cors: Cors,
+    pub(crate) shape: Shape,
+    pub(crate) waiters: usize,
+    pub(crate) log: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
 }
 
 impl Default for With {
@@ -39,14 +39,14 @@ impl Default for With {
 }
 
 /// A running origin; stops when dropped.
-pub struct Origin {
-    pub address: SocketAddr,
+pub(crate) struct Origin {
+    pub(crate) address: SocketAddr,
     runtime: Option<tokio::runtime::Runtime>,
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl Origin {
-    pub fn start(with: With) -> Self {
+    pub(crate) fn start(with: With) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -72,15 +72,15 @@ impl Origin {
         Self { address, runtime: Some(runtime), stop: Some(stop) }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[])
     }
 
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -91,7 +91,7 @@ impl Origin {
         Answer { status: response.status().as_u16(), headers, body }
     }
 
-    pub fn rolling(&self, rendition: &str, query: &str) -> Rolling {
+    pub(crate) fn rolling(&self, rendition: &str, query: &str) -> Rolling {
         let answer = self.get(&format!("/live/demo/{rendition}/index.mfi.json{query}"));
         assert_eq!(answer.status, 200, "{}", answer.text());
         Rolling::parse(&answer.body).unwrap()
@@ -107,7 +107,7 @@ impl Drop for Origin {
     }
 }
 
-pub fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
@@ -116,27 +116,27 @@ pub fn agent() -> ureq::Agent {
     config.into()
 }
 
-pub struct Answer {
-    pub status: u16,
-    pub headers: ureq::http::HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |v| v.to_str().unwrap())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// A directory that goes away with its value.
-pub struct TempDir(pub PathBuf);
+pub(crate) struct TempDir(pub(crate) PathBuf);
 
 impl TempDir {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("meshedflow-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
@@ -150,7 +150,7 @@ impl Drop for TempDir {
     }
 }
 
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
