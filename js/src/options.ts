@@ -179,8 +179,9 @@ function unknownOption(option: string, value: unknown, known: string[]): MeshedF
 
 function invalid(option: string, value: unknown, expected: string): MeshedFlowError {
   // A join token is a secret: errors end up in logs.
-  const shown = option === 'token' ? '(hidden)' : show(value);
-  return new MeshedFlowError('option-invalid', `option ${option} is ${shown}; expected ${expected}`, { option, value: option === 'token' ? undefined : value, expected });
+  const secret = option === 'token';
+  const message = `option ${option} is ${secret ? '(hidden)' : show(value)}; expected ${expected}`;
+  return new MeshedFlowError('option-invalid', message, { option, value: secret ? undefined : value, expected });
 }
 
 function show(value: unknown): string {

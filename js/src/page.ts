@@ -323,9 +323,10 @@ export function pageOf(options: MeshedFlowOptions, loadLate: LoadLate): PageAbi 
   return page;
 }
 
-/** `[meshedflow] main 4812: 641 kB in 312 ms, 81 % from peers (elected)` */
+/** `[meshedflow] main 4812: 641 kB in 312 ms, 81 % from peers (mesh: peer)` */
 function lineOf(e: SegmentEvent): string {
   const part = e.part === undefined ? '' : `.${e.part}`;
   const share = Math.round((100 * e.fromPeers) / e.bytes);
-  return `[meshedflow] ${e.type} ${e.sn}${part}: ${Math.round(e.bytes / 1000)} kB in ${Math.round(e.ms)} ms, ${share} % from peers (${e.way}: ${e.reason})`;
+  const size = `${Math.round(e.bytes / 1000)} kB in ${Math.round(e.ms)} ms`;
+  return `[meshedflow] ${e.type} ${e.sn}${part}: ${size}, ${share} % from peers (${e.way}: ${e.reason})`;
 }

@@ -83,7 +83,7 @@ window.lab = (() => {
   const policy = (first = 10000, total = 20000) => ({ maxTimeToFirstByteMs: first, maxLoadTimeMs: total, timeoutRetry: null, errorRetry: null });
 
   /** One request by hand; returns what was called back, in order. `act` meddles: `{ at: 'start' | ms | 'success' ..., do: 'abort' | 'destroy' }`. */
-  async function request({ way, url, range, limits, acts = [], forMs = 600, key = false, json = false, retry = null, progress = false, part = false }) {
+  async function request({ way, url, range, limits, acts = [], forMs = 4000, key = false, json = false, retry = null, progress = false, part = false }) {
     const Class = way === 'plain' ? Hls.DefaultConfig.loader : way === 'snippet' ? SnippetLoader : way === 'shared' ? ways.shared().loader : ways.hlsConfig().fLoader;
     const calls = [];
     const loader = new Class({});
