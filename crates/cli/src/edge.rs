@@ -46,7 +46,8 @@ impl Flags {
     fn config(&self) -> Result<Config, Failure> {
         let mut set = self.set.clone();
         set.extend(self.listen.map(|listen| ("listen".to_owned(), listen.to_string())));
-        Config::load(self.config.as_deref(), std::env::vars(), &set).map_err(|e| Failure::Input(e.to_string()))
+        Config::load(self.config.as_deref(), std::env::vars(), &set)
+            .map_err(|e| Failure::Input(e.to_string()))
     }
 }
 

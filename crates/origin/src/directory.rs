@@ -198,7 +198,12 @@ impl Signing<'_> {
         }
     }
 
-    fn sidecar(&mut self, rendition: &Rendition, segment: &Segment, list: &SignedList) -> Result<(), OriginError> {
+    fn sidecar(
+        &mut self,
+        rendition: &Rendition,
+        segment: &Segment,
+        list: &SignedList,
+    ) -> Result<(), OriginError> {
         let file = rendition.file(&segment.uri)?;
         if segment.range.is_some() || self.uses.get(&file) != Some(&1) {
             return Ok(());
@@ -217,7 +222,10 @@ impl Signing<'_> {
     ) -> Result<(), OriginError> {
         let bad = |reason: String| OriginError::playlist(self.root.join(&rendition.path), reason);
         if segments.len() > ROLLING_SEGMENT_LIMIT {
-            return Err(bad(format!("{} segments; expected at most {ROLLING_SEGMENT_LIMIT}", segments.len())));
+            return Err(bad(format!(
+                "{} segments; expected at most {ROLLING_SEGMENT_LIMIT}",
+                segments.len()
+            )));
         }
         let (first, last) = (segments.first().map_or(0, |s| s.msn), segments.last().map(|s| s.msn));
         let json = Rolling {
@@ -232,7 +240,10 @@ impl Signing<'_> {
         }
         .to_json();
         if json.len() > ROLLING_LIMIT_BYTES {
-            return Err(bad(format!("index of {} bytes; expected at most {ROLLING_LIMIT_BYTES}", json.len())));
+            return Err(bad(format!(
+                "index of {} bytes; expected at most {ROLLING_LIMIT_BYTES}",
+                json.len()
+            )));
         }
         let path = local_path(&list_url_of(&rendition.url)).map_err(bad)?;
         self.batch.stage(&self.root.join(path), json.as_bytes(), Mode::Public)?;

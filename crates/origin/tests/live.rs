@@ -1,4 +1,5 @@
 //! The live origin as viewers meet it: over HTTP, with lists that verify.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot help ends the test")]
 
 mod support;
 
@@ -49,7 +50,10 @@ fn every_listed_segment_verifies_and_is_served_byte_for_byte() {
             let header = list.header();
             assert_eq!((header.msn, header.epoch, header.kind), (segment.msn, 77, Kind::Cmaf));
             assert_eq!(header.rendition.as_str(), format!("{rendition}/index.m3u8"));
-            assert_eq!((header.resource, header.init_digest), (resource_id(&segment.uri), sha256(&init.body)));
+            assert_eq!(
+                (header.resource, header.init_digest),
+                (resource_id(&segment.uri), sha256(&init.body))
+            );
             let body = origin.get(&format!("/live/demo/{rendition}/{}", segment.uri)).body;
             assert!(list.closed() && list.length() as usize == body.len());
             assert_eq!(list.count(), 8);
@@ -67,7 +71,8 @@ fn playlists_name_what_is_there_and_nothing_else() {
     let text = origin.get("/live/demo/v216/index.m3u8").text();
     assert!(text.contains("#EXT-X-TARGETDURATION:4\n") && !text.contains("ENDLIST"), "{text}");
     assert_eq!(text.matches("#EXTINF:4.000000,\nseg_").count(), 6);
-    for missing in ["v216/seg_400.m4s", "v216/seg_00.m4s", "v216/other.m3u8", "../demo/x", "v216/seg_-1.m4s"] {
+    for missing in ["v216/seg_400.m4s", "v216/seg_00.m4s", "v216/other.m3u8", "../demo/x", "v216/seg_-1.m4s"]
+    {
         assert_eq!(origin.get(&format!("/live/demo/{missing}")).status, 404, "{missing}");
     }
     assert_eq!(origin.get("/live/other/master.m3u8").status, 404);
@@ -180,7 +185,8 @@ fn any_page_may_read_everything_unless_the_laboratory_says_otherwise() {
     let answer = open.get("/live/demo/v216/seg_2.m4s");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     assert!(answer.header("access-control-expose-headers").contains("Content-Range"));
-    let preflight = open.send("OPTIONS", "/live/demo/v216/seg_2.m4s", &[("Access-Control-Request-Headers", "range")]);
+    let preflight =
+        open.send("OPTIONS", "/live/demo/v216/seg_2.m4s", &[("Access-Control-Request-Headers", "range")]);
     assert_eq!((preflight.status, preflight.header("access-control-allow-headers")), (204, "*"));
     let bare = Origin::start(With { cors: Cors::Bare, ..With::default() });
     assert_eq!(bare.send("OPTIONS", "/live/demo/v216/seg_2.m4s", &[]).status, 405);
@@ -216,7 +222,8 @@ fn the_access_log_counts_what_left() {
     while read().len() < 4 && Instant::now() < until {
         std::thread::yield_now();
     }
-    let facts: Vec<_> = read().iter().map(|l| (l["status"].as_u64().unwrap(), l["bytes"].as_u64().unwrap())).collect();
+    let facts: Vec<_> =
+        read().iter().map(|l| (l["status"].as_u64().unwrap(), l["bytes"].as_u64().unwrap())).collect();
     assert_eq!(facts[..3], [(200, length as u64), (206, 10), (200, 0)]);
     assert_eq!(facts[3].0, 404);
     let lines = read();
