@@ -8,24 +8,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt, Stream};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use meshedflow_hub::{Code, Relay, RoomInput, RoomKey, Session, SessionInput, SessionOutput};
+use meshedflow_hub::{Code, Counted, Relay, RoomInput, RoomKey, Session, SessionInput, SessionOutput};
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::signal::Join;
 use tokio::time::{Instant, Sleep};
-use tokio_websockets::{CloseCode, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
 use crate::edge::{Edge, Seat};
 use crate::metrics::add;
 use crate::permits::Permit;
 use crate::queue::{Mail, Overflow, Pushed};
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+use crate::websocket::{Ended, Incoming, Socket, TOO_BIG};
 
 /// How long a socket has to take the last words.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Mails that an idle connection keeps room for.
+const SPARE_MAILS: usize = 4;
 
 /// Who connects.
 pub(crate) struct Visitor {
@@ -36,7 +36,9 @@ pub(crate) struct Visitor {
 
 /// What wakes a connection.
 enum Event {
-    Message(Option<Result<Message, Error>>),
+    /// The session heard something.
+    Heard,
+    Ended(Ended),
     Mail,
     Overflow,
     Due,
@@ -45,7 +47,7 @@ enum Event {
 
 pub(crate) struct Connection {
     edge: Arc<Edge>,
-    socket: Socket,
+    socket: Socket<TokioIo<Upgraded>>,
     session: Session,
     visitor: Visitor,
     seat: Option<Seat>,
@@ -59,14 +61,17 @@ pub(crate) struct Connection {
 enum End {
     /// The edge closes it.
     Close(Code, &'static str),
-    /// It is closed or broken already.
-    Lost,
+    /// The viewer spoke something else; close with this code.
+    Violation(u16),
+    /// The viewer closed it.
+    Closed,
+    /// It broke.
+    Broken,
 }
 
 impl Connection {
     pub(crate) fn new(edge: Arc<Edge>, upgraded: Upgraded, visitor: Visitor) -> Self {
-        let limits = Limits::default().max_payload_len(Some(edge.config.limits.message_bytes));
-        let socket = ServerBuilder::new().limits(limits).serve(TokioIo::new(upgraded));
+        let socket = Socket::new(TokioIo::new(upgraded), edge.config.limits.message_bytes);
         let session = Session::new(edge.limits.clone(), visitor.address, edge.clock.now_ms());
         Self { edge, socket, session, visitor, seat: None, mails: VecDeque::new(), flushed: true, over: None }
     }
@@ -83,10 +88,19 @@ impl Connection {
         }
         self.edge.metrics.connections.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
         drop(self.visitor.permit);
-        if let Some(End::Close(code, reason)) = self.over {
-            self.edge.metrics.closed(code);
-            close(self.socket, code, reason).await;
+        match self.over {
+            Some(End::Close(code, reason)) => {
+                self.edge.metrics.closed(code);
+                self.socket.put_close(code as u16, reason);
+            }
+            Some(End::Violation(code)) => {
+                self.edge.metrics.count(Counted::Malformed);
+                self.socket.put_close(code, "");
+            }
+            Some(End::Closed) => {}
+            Some(End::Broken) | None => return,
         }
+        tokio::time::timeout(GOODBYE, self.socket.finish()).await.ok();
     }
 
     async fn converse(&mut self) {
@@ -119,7 +133,7 @@ impl Connection {
     /// queue; an overflow of the queue is still noticed.
     fn poll_event(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Event> {
         if !self.flushed {
-            match self.socket.poll_flush_unpin(cx) {
+            match self.socket.poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.flushed = true,
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::Broken),
                 Poll::Pending => {}
@@ -129,11 +143,26 @@ impl Connection {
             return Poll::Ready(event);
         }
         if self.flushed
-            && let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx)
+            && let Poll::Ready(heard) = self.poll_socket(cx)
         {
-            return Poll::Ready(Event::Message(message));
+            return Poll::Ready(heard.map_or_else(Event::Ended, |()| Event::Heard));
         }
         timer.poll(cx).map(|()| Event::Due)
+    }
+
+    /// Reads, and lets the session hear what is complete: where the bytes lie, without a copy.
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        let (edge, session) = (&self.edge, &mut self.session);
+        self.socket.poll_read(cx, &mut |incoming| {
+            let now_ms = edge.clock.now_ms();
+            let text = match incoming {
+                Incoming::Alive => return session.handle_input(now_ms, SessionInput::Alive),
+                Incoming::Binary => "",
+                Incoming::Text(text) => text,
+            };
+            add(&edge.metrics.messages, 1);
+            session.handle_input(now_ms, SessionInput::Text(text));
+        })
     }
 
     fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -151,31 +180,19 @@ impl Connection {
     fn handle(&mut self, event: Event) {
         let now_ms = self.edge.clock.now_ms();
         match event {
-            Event::Message(message) => self.hear(message, now_ms),
+            // A ping may have been answered: that has to leave.
+            Event::Heard => self.flushed = false,
+            Event::Ended(Ended::Violation(TOO_BIG)) => {
+                self.over = Some(End::Close(Code::TooBig, "message too long"));
+            }
+            Event::Ended(Ended::Violation(code)) => self.over = Some(End::Violation(code)),
+            Event::Ended(Ended::Closed) => self.over = Some(End::Closed),
+            Event::Ended(Ended::Broken) => self.over = Some(End::Broken),
             Event::Mail => self.open_mail(now_ms),
             Event::Overflow => self.over = Some(End::Close(Code::TryAgainLater, "queue is full")),
             Event::Due => self.session.handle_timeout(now_ms),
-            Event::Broken => self.over = Some(End::Lost),
+            Event::Broken => self.over = Some(End::Broken),
         }
-    }
-
-    fn hear(&mut self, message: Option<Result<Message, Error>>, now_ms: u64) {
-        // The library answers pings and closes by itself; what it wrote has to leave.
-        self.flushed = false;
-        let Some(Ok(message)) = message else {
-            let too_big = matches!(message, Some(Err(Error::PayloadTooLong { .. })));
-            self.over = Some(if too_big { End::Close(Code::TooBig, "message too long") } else { End::Lost });
-            return;
-        };
-        if message.is_ping() || message.is_pong() {
-            return self.session.handle_input(now_ms, SessionInput::Alive);
-        }
-        if message.is_close() {
-            self.over = Some(End::Lost);
-            return;
-        }
-        add(&self.edge.metrics.messages, 1);
-        self.session.handle_input(now_ms, SessionInput::Text(message.as_text().unwrap_or_default()));
     }
 
     fn open_mail(&mut self, now_ms: u64) {
@@ -196,16 +213,18 @@ impl Connection {
                 Mail::Stop => session.handle_input(now_ms, SessionInput::Stop),
             }
         }
-        // The emptied buffer is the queue's next: the two swap places with every taking.
-        self.mails = mails;
+        // The emptied buffer is the queue's next, unless a busy moment made it large.
+        if mails.capacity() <= SPARE_MAILS {
+            self.mails = mails;
+        }
     }
 
     /// Carries out what the session asks.
     fn perform(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
-                SessionOutput::Send(text) => self.write(Message::text(text)),
-                SessionOutput::Ping => self.write(Message::ping("")),
+                SessionOutput::Send(text) => self.write(|socket| socket.put_text(&text)),
+                SessionOutput::Ping => self.write(Socket::put_ping),
                 SessionOutput::Admit(join) => self.admit(join),
                 SessionOutput::Renew(token) => self.renew(&token),
                 SessionOutput::Deliver { to, relay } => self.deliver(to, relay),
@@ -220,11 +239,9 @@ impl Connection {
 
     /// Hands a message to the socket, which keeps it until the next flush. That is bounded: a full queue is the most
     /// that is taken between two flushes, and nothing is read before the last is through.
-    fn write(&mut self, message: Message) {
+    fn write(&mut self, put: impl FnOnce(&mut Socket<TokioIo<Upgraded>>)) {
         self.flushed = false;
-        if self.socket.start_send_unpin(message).is_err() && self.over.is_none() {
-            self.over = Some(End::Lost);
-        }
+        put(&mut self.socket);
     }
 
     fn admit(&mut self, join: Box<Join>) {
@@ -280,14 +297,4 @@ impl Connection {
             self.seat = None;
         }
     }
-}
-
-/// Says why, and waits a little for the last words to leave.
-async fn close(mut socket: Socket, code: Code, reason: &'static str) {
-    let code = CloseCode::try_from(code as u16).unwrap_or(CloseCode::GOING_AWAY);
-    let goodbye = async {
-        socket.send(Message::close(Some(code), reason)).await.ok();
-        socket.close().await.ok();
-    };
-    tokio::time::timeout(GOODBYE, goodbye).await.ok();
 }

@@ -37,6 +37,7 @@ mod seats;
 mod serve;
 mod ticker;
 mod upgrade;
+mod websocket;
 
 pub use auth::{Admitted, Auth, Open};
 pub use config::{AddressRange, AuthMode, Config, ConfigError, ENV_PREFIX, LimitsConfig, PairingConfig};

@@ -1,5 +1,7 @@
 //! Stories of an edge, told over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::{TestEdge, Viewer, description, join, signal_text, within};
