@@ -196,7 +196,7 @@ export class Page implements PageAbi, SessionHome {
     const event: SegmentEvent = { type: frag.type, sn: frag.sn, url: context.url, bytes, fromPeers, fromHttp, ms, way, reason };
     if (context.part) event.part = context.part.index;
     this.emitter.emit('segment', event);
-    if (this.options.debug) console.debug(lineOf(event));
+    if (this.options.debug) console.log(lineOf(event));
   }
 
   fellBack(reason: string): void {

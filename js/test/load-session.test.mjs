@@ -157,6 +157,20 @@ test('mesh over HTTP alone: real status, URL and response, times as measured', a
   assert.ok(stats.loading.first - stats.loading.start >= 15 && stats.loading.end - stats.loading.first >= 15, 'as measured');
 });
 
+test('time spent on peers before HTTP took over is not held against the network', async () => {
+  const { stats, sink } = begin();
+  sink.due(performance.now() + 1000, 'peer');
+  await pause(900);
+  sink.due(null, 'peer-slow');
+  const since = performance.now();
+  await pause(50);
+  sink.httpHead(200, 'u', 'response');
+  await pause(100);
+  sink.due(null, 'peer-slow');
+  sink.loaded(body(1000), report({ fromHttp: 1000 }));
+  assert.deepEqual(stats.loading, { start: since, first: since + 50, end: since + 150 });
+});
+
 test('a body from the store counts at the estimate of the player when the core knows no rate', async () => {
   home.bps = 8_000_000;
   await pause(150);

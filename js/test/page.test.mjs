@@ -140,6 +140,15 @@ test('counters and events tell what the player received', async () => {
   assert.equal(segments.length, 1);
 });
 
+test('debug: one readable line for each segment', async () => {
+  const log = mock.method(console, 'log', () => {});
+  const mesh = await up({ debug: true, streamId: 'debug' });
+  ask(mesh);
+  port.loads[0].sink.loaded(new ArrayBuffer(10_000), { fromPeers: 7500, fromHttp: 2500, reportBps: 1e6, reportTtfbMs: 5, reason: 'peer' });
+  const lines = log.mock.calls.map((c) => c.arguments[0].replace(/\d+ ms/, 'N ms'));
+  assert.deepEqual(lines, ['[meshedflow] main 7: 1 kB in N ms, 0 % from peers (plain: core-waiting)', '[meshedflow] main 7: 10 kB in N ms, 75 % from peers (mesh: peer)']);
+});
+
 test('a listener that throws does not touch the load', async () => {
   const mesh = await up();
   mesh.on('segment', () => { throw new Error("the page's"); });

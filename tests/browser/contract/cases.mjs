@@ -98,6 +98,7 @@ export const cases = {
       const answers = [
         { path: SEGMENT },
         { path: SEGMENT, progress: true },
+        { path: SEGMENT, part: true, range: [0, 3000] },
         { path: SEGMENT, range: [100, 5000] },
         { path: `${SEGMENT}?drip=30` },
         { path: `${SEGMENT}?status=404` },
