@@ -21,6 +21,8 @@ mod host;
 mod page;
 mod perform;
 mod poison;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests;
 
 use meshedflow_core::config::Options;
 use meshedflow_core::{ConnNo, HttpFailure, HttpId, HttpInput, Input, PeerInput, SignalInput, Time};

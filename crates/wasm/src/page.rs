@@ -1,205 +1,155 @@
 //! What the page tells in words: rare, structured Inputs as JSON (`js/src/port.ts` writes them).
 //!
-//! Numbers come as JavaScript computed them, so each is read as `f64` and rounded here; a number that is
-//! negative or no number counts as 0.
+//! A word is an object with one member, such as `{"load": {...}}`. The fields are picked by hand: derived
+//! deserializers would cost the module more than all else in this crate. Numbers come as JavaScript computed
+//! them, so each is rounded here; one that is negative or absent counts as 0.
 
 use meshedflow_core::{
     BlobId, Input, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, PlayerInput,
 };
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
-/// One thing told.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Word {
-    Lane(Lane),
-    Load(Load),
-    Abort(f64),
-    Offer(Offer),
-    Player(Player),
-    Consent(bool),
-    Shutdown,
+/// Reads one word; the error names what was expected.
+pub(crate) fn read(json: &str) -> Result<Input<'static>, &'static str> {
+    let word: Value = serde_json::from_str(json).map_err(|_| "JSON")?;
+    if word == "shutdown" {
+        return Ok(Input::Shutdown);
+    }
+    let (name, value) = only(&word).ok_or("a word of one member")?;
+    let fields = Fields(value.as_object());
+    match name {
+        "lane" => Ok(Input::Lane(LaneNo(short(fields.number("no"))), lane(&fields)?)),
+        "load" => Ok(Input::Load(load(&fields)?)),
+        "abort" => Ok(Input::LoadAborted(LoadId(whole(number(value))))),
+        "offer" => offer(&fields),
+        "player" => player(value).map(Input::Player),
+        "consent" => Ok(Input::Consent(*value == true)),
+        _ => Err("lane, load, abort, offer, player, consent or shutdown"),
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Lane {
-    no: f64,
-    playlist: String,
-    origin: String,
-    list_url: String,
-    #[serde(default)]
-    rendition: Option<String>,
-    kind: Kind,
+fn lane(fields: &Fields<'_>) -> Result<LaneInfo, &'static str> {
+    Ok(LaneInfo {
+        playlist: fields.text("playlist").ok_or("playlist")?,
+        origin: fields.text("origin").ok_or("origin")?,
+        list_url: fields.text("listUrl").ok_or("listUrl")?,
+        rendition: fields.text("rendition"),
+        kind: match fields.word("kind") {
+            "main" => LaneKind::Main,
+            "audio" => LaneKind::Audio,
+            "subtitle" => LaneKind::Subtitle,
+            _ => return Err("kind: main, audio or subtitle"),
+        },
+    })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Kind {
-    Main,
-    Audio,
-    Subtitle,
+fn load(fields: &Fields<'_>) -> Result<LoadRequest, &'static str> {
+    Ok(LoadRequest {
+        load: LoadId(whole(fields.number("id"))),
+        lane: LaneNo(short(fields.number("lane"))),
+        url: fields.text("url").ok_or("url")?,
+        name: fields.text("name").ok_or("name")?,
+        kind: match fields.word("kind") {
+            "media" => LoadKind::Media,
+            "part" => LoadKind::Part(whole(fields.number("part"))),
+            "init" => LoadKind::Init,
+            _ => return Err("kind: media, part or init"),
+        },
+        msn: long(fields.number("msn")),
+        discontinuity: whole(fields.number("discontinuity")),
+        duration_ms: whole(fields.number("durationMs")),
+        range: fields.range("range"),
+        init: fields.text("init"),
+        bitrate_bps: whole(fields.number("bitrateBps")),
+        http_only: fields.flag("httpOnly"),
+        live: fields.flag("live"),
+    })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Load {
-    #[serde(default)]
-    id: f64,
-    lane: f64,
-    url: String,
-    name: String,
-    kind: What,
-    #[serde(default)]
-    part: f64,
-    msn: f64,
-    discontinuity: f64,
-    duration_ms: f64,
-    #[serde(default)]
-    range: Option<(f64, f64)>,
-    #[serde(default)]
-    init: Option<String>,
-    bitrate_bps: f64,
-    http_only: bool,
-    live: bool,
+fn offer(fields: &Fields<'_>) -> Result<Input<'static>, &'static str> {
+    let request = fields.get("request").and_then(Value::as_object);
+    Ok(Input::Offered {
+        request: load(&Fields(request))?,
+        blob: BlobId(whole(fields.number("blob"))),
+        length: whole(fields.number("length")),
+    })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum What {
-    Media,
-    Part,
-    Init,
+fn player(value: &Value) -> Result<PlayerInput, &'static str> {
+    if value == "stalled" {
+        return Ok(PlayerInput::Stalled);
+    }
+    let (name, value) = only(value).ok_or("player: stalled or one member")?;
+    let fields = Fields(value.as_object());
+    Ok(match name {
+        "buffer" => {
+            let (ahead_ms, rate) = (whole(fields.number("aheadMs")), fields.number("rate").max(0.0));
+            PlayerInput::Buffer { ahead_ms, rate }
+        }
+        "playlist" => PlayerInput::Playlist {
+            lane: LaneNo(short(fields.number("lane"))),
+            target_ms: whole(fields.number("targetMs")),
+            segments: segments(fields.get("segments"))?,
+        },
+        "hidden" => PlayerInput::Hidden(*value == true),
+        "network" => {
+            PlayerInput::Network { save_data: fields.flag("saveData"), cellular: fields.flag("cellular") }
+        }
+        _ => return Err("player: buffer, playlist, hidden, stalled or network"),
+    })
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Offer {
-    blob: f64,
-    length: f64,
-    request: Load,
+fn segments(list: Option<&Value>) -> Result<Vec<KnownSegment>, &'static str> {
+    let list = list.and_then(Value::as_array).ok_or("segments")?;
+    let segment = |value: &Value| {
+        let fields = Fields(value.as_object());
+        let (msn, duration_ms) = (long(fields.number("msn")), whole(fields.number("durationMs")));
+        Ok(KnownSegment { msn, url: fields.text("url").ok_or("segments: url")?, duration_ms })
+    };
+    list.iter().map(segment).collect()
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Player {
-    Buffer(Buffer),
-    Playlist(Playlist),
-    Hidden(bool),
-    Stalled,
-    Network(Network),
-}
+/// The members of an object, or of none.
+struct Fields<'a>(Option<&'a Map<String, Value>>);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Buffer {
-    ahead_ms: f64,
-    rate: f64,
-}
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0?.get(name)
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Playlist {
-    lane: f64,
-    target_ms: f64,
-    segments: Vec<Segment>,
-}
+    fn word(&self, name: &str) -> &'a str {
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Segment {
-    msn: f64,
-    url: String,
-    duration_ms: f64,
-}
+    fn text(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(Value::as_str).map(Into::into)
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Network {
-    save_data: bool,
-    cellular: bool,
-}
+    fn number(&self, name: &str) -> f64 {
+        self.get(name).map_or(0.0, number)
+    }
 
-/// Reads one word; the error is serde's text, naming field and column.
-pub(crate) fn read(json: &str) -> Result<Input<'static>, String> {
-    serde_json::from_str::<Word>(json).map(Word::into_input).map_err(|error| error.to_string())
-}
+    fn flag(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| *value == true)
+    }
 
-impl Word {
-    fn into_input(self) -> Input<'static> {
-        match self {
-            Self::Lane(lane) => Input::Lane(LaneNo(short(lane.no)), lane.into_info()),
-            Self::Load(load) => Input::Load(load.into_request()),
-            Self::Abort(id) => Input::LoadAborted(LoadId(whole(id))),
-            Self::Offer(Offer { blob, length, request }) => Input::Offered {
-                request: request.into_request(),
-                blob: BlobId(whole(blob)),
-                length: whole(length),
-            },
-            Self::Player(player) => Input::Player(player.into_input()),
-            Self::Consent(given) => Input::Consent(given),
-            Self::Shutdown => Input::Shutdown,
+    fn range(&self, name: &str) -> Option<(u64, u64)> {
+        match self.get(name)?.as_array()?.as_slice() {
+            [first, end] => Some((long(number(first)), long(number(end)))),
+            _ => None,
         }
     }
 }
 
-impl Lane {
-    fn into_info(self) -> LaneInfo {
-        let kind = match self.kind {
-            Kind::Main => LaneKind::Main,
-            Kind::Audio => LaneKind::Audio,
-            Kind::Subtitle => LaneKind::Subtitle,
-        };
-        let Self { playlist, origin, list_url, rendition, .. } = self;
-        LaneInfo { playlist, origin, list_url, rendition, kind }
-    }
+/// Name and value of the only member.
+fn only(value: &Value) -> Option<(&str, &Value)> {
+    let members = value.as_object()?;
+    let (name, value) = members.iter().next().filter(|_| members.len() == 1)?;
+    Some((name, value))
 }
 
-impl Load {
-    fn into_request(self) -> LoadRequest {
-        LoadRequest {
-            load: LoadId(whole(self.id)),
-            lane: LaneNo(short(self.lane)),
-            kind: match self.kind {
-                What::Media => LoadKind::Media,
-                What::Part => LoadKind::Part(whole(self.part)),
-                What::Init => LoadKind::Init,
-            },
-            url: self.url,
-            name: self.name,
-            msn: long(self.msn),
-            discontinuity: whole(self.discontinuity),
-            duration_ms: whole(self.duration_ms),
-            range: self.range.map(|(first, end)| (long(first), long(end))),
-            init: self.init,
-            bitrate_bps: whole(self.bitrate_bps),
-            http_only: self.http_only,
-            live: self.live,
-        }
-    }
-}
-
-impl Player {
-    fn into_input(self) -> PlayerInput {
-        match self {
-            Self::Buffer(Buffer { ahead_ms, rate }) => {
-                PlayerInput::Buffer { ahead_ms: whole(ahead_ms), rate: rate.max(0.0) }
-            }
-            Self::Playlist(Playlist { lane, target_ms, segments }) => PlayerInput::Playlist {
-                lane: LaneNo(short(lane)),
-                target_ms: whole(target_ms),
-                segments: segments.into_iter().map(Segment::into_known).collect(),
-            },
-            Self::Hidden(hidden) => PlayerInput::Hidden(hidden),
-            Self::Stalled => PlayerInput::Stalled,
-            Self::Network(Network { save_data, cellular }) => PlayerInput::Network { save_data, cellular },
-        }
-    }
-}
-
-impl Segment {
-    fn into_known(self) -> KnownSegment {
-        KnownSegment { msn: long(self.msn), url: self.url, duration_ms: whole(self.duration_ms) }
-    }
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default()
 }
 
 // Float-to-integer casts saturate and turn NaN into 0, which is what is wanted at this border.
@@ -227,25 +177,45 @@ mod tests {
         let Ok(Input::Load(load)) = read(json) else { panic!("not a load") };
         assert_eq!((load.load, load.lane, load.kind), (LoadId(7), LaneNo(1), LoadKind::Part(2)));
         assert_eq!((load.duration_ms, load.bitrate_bps, load.range), (4000, 500_000, Some((10, 20))));
-        assert_eq!(load.init, None);
+        assert_eq!((load.init, load.live, load.http_only), (None, true, false));
+    }
+
+    #[test]
+    fn lanes_offers_and_playlists_are_read() {
+        let lane = r#"{"lane":{"no":3,"playlist":"https://o/a/i.m3u8","origin":"https://o","kind":"audio",
+            "listUrl":"https://o/a/i.mfi.json"}}"#;
+        let Ok(Input::Lane(no, info)) = read(lane) else { panic!("not a lane") };
+        assert_eq!((no, info.kind, info.rendition), (LaneNo(3), LaneKind::Audio, None));
+        let offer =
+            r#"{"offer":{"blob":2147483648,"length":9,"request":{"url":"u","name":"n","kind":"media"}}}"#;
+        assert!(matches!(read(offer), Ok(Input::Offered { blob: BlobId(0x8000_0000), length: 9, .. })));
+        let playlist = r#"{"player":{"playlist":{"lane":0,"targetMs":4000,"segments":[
+            {"msn":9,"url":"https://o/s9","durationMs":4000}]}}}"#;
+        let Ok(Input::Player(PlayerInput::Playlist { segments, .. })) = read(playlist) else {
+            panic!("no playlist")
+        };
+        assert_eq!((segments.len(), segments[0].msn), (1, 9));
     }
 
     #[test]
     fn players_consent_and_goodbye_are_read() {
         assert!(matches!(read(r#"{"player":"stalled"}"#), Ok(Input::Player(PlayerInput::Stalled))));
         let json = r#"{"player":{"buffer":{"aheadMs":-5.5,"rate":1}}}"#;
-        let Ok(Input::Player(PlayerInput::Buffer { ahead_ms, .. })) = read(json) else {
-            panic!("not a buffer")
-        };
-        assert_eq!(ahead_ms, 0);
+        assert!(matches!(read(json), Ok(Input::Player(PlayerInput::Buffer { ahead_ms: 0, .. }))));
+        assert!(matches!(
+            read(r#"{"player":{"hidden":true}}"#),
+            Ok(Input::Player(PlayerInput::Hidden(true)))
+        ));
         assert!(matches!(read(r#"{"consent":true}"#), Ok(Input::Consent(true))));
+        assert!(matches!(read(r#"{"abort":4}"#), Ok(Input::LoadAborted(LoadId(4)))));
         assert!(matches!(read(r#""shutdown""#), Ok(Input::Shutdown)));
     }
 
     #[test]
     fn nonsense_names_what_was_expected() {
-        let error = read(r#"{"load":{"lane":1}}"#).unwrap_err();
-        assert!(error.contains("url"), "{error}");
-        assert!(read("{\"dance\":1}").is_err());
+        assert_eq!(read(r#"{"load":{"lane":1}}"#).unwrap_err(), "url");
+        for nonsense in ["{\"dance\":1}", "{", "1", "{}", "{\"load\":1,\"abort\":2}", "{\"player\":{}}"] {
+            assert!(read(nonsense).is_err(), "{nonsense}");
+        }
     }
 }

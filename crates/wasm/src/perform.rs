@@ -1,8 +1,6 @@
 //! Outputs, one for one, as calls of the page's Host.
 
-use meshedflow_core::{
-    Event, Expect, HttpGet, IceServer, Loaded, Output, PeerCommand, Purpose, Reason, Span,
-};
+use meshedflow_core::{Event, Expect, HttpGet, IceServer, Loaded, Output, PeerCommand, Purpose, Span};
 use serde_json::{Value, json};
 
 use crate::driver::Driver;
@@ -19,7 +17,7 @@ impl Driver {
             Output::Loaded(loaded) => tell_loaded(host, &loaded),
             Output::LoadFailed { load, http } => host.load_failed(load.0, http.0),
             Output::Due { load, at, reason } => {
-                host.due(load.0, at.map_or(NONE, |at| at.as_ms()), &kebab(reason));
+                host.due(load.0, at.map_or(NONE, |at| at.as_ms()), reason.name());
             }
             Output::Get(get) => self.get(&get),
             Output::AbortGet(http) => {
@@ -88,7 +86,7 @@ fn tell_loaded(host: &Host, loaded: &Loaded) {
         loaded.from_http,
         loaded.report_bps.map_or(NONE, f64::from),
         loaded.report_ttfb_ms,
-        &kebab(loaded.reason),
+        loaded.reason.name(),
     );
 }
 
@@ -128,10 +126,10 @@ fn tell_event(host: &Host, event: Event) {
         Event::Segment { lane, msn, from_peers, from_http, peers, reason } => (
             "segment",
             json!({ "lane": lane.0, "msn": msn, "fromPeers": from_peers, "fromHttp": from_http,
-                "peers": peers, "reason": kebab(reason) }),
+                "peers": peers, "reason": reason.name() }),
         ),
-        Event::Fallback { load, reason } => ("fallback", json!({ "load": load.0, "reason": kebab(reason) })),
-        Event::Sharing { on, reason } => ("sharing", json!({ "on": on, "reason": kebab(reason) })),
+        Event::Fallback { load, reason } => ("fallback", json!({ "load": load.0, "reason": reason.name() })),
+        Event::Sharing { on, reason } => ("sharing", json!({ "on": on, "reason": reason.name() })),
         Event::Warn { code, text } => ("warn", json!({ "code": code, "text": text })),
     };
     host.event(name, &detail.to_string());
@@ -149,29 +147,9 @@ fn purpose(purpose: Purpose) -> u8 {
     }
 }
 
-/// `NoHolder` as `no-holder`.
-fn kebab(reason: Reason) -> String {
-    let name = format!("{reason:?}");
-    let mut text = String::with_capacity(name.len() + 2);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !text.is_empty() {
-            text.push('-');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reasons_are_told_in_kebab_case() {
-        assert_eq!(kebab(Reason::NoHolder), "no-holder");
-        assert_eq!(kebab(Reason::HttpOnly), "http-only");
-        assert_eq!(kebab(Reason::Peer), "peer");
-    }
 
     #[test]
     fn an_ice_server_has_no_null_members() {
