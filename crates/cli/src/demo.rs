@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use clap::Args;
 use meshedflow_manifest::{Signer, Text};
-use meshedflow_origin::http::access::{self, AccessLog};
+use meshedflow_origin::http::access;
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape, files};
 use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
@@ -45,7 +45,7 @@ pub(crate) struct Flags {
     /// Append one JSON line per request to this file
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
-    /// JSON file to serve as /policy.json [default: version 1, enabled, cmafMode serve]
+    /// JSON file to serve as /policy.json, read again for each request [default: version 1, enabled, cmafMode serve]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Signing key made by `meshedflow keys generate` [default: a new key, kept in memory]
@@ -69,8 +69,7 @@ struct Checked {
     source: LoopSource,
     signer: Arc<Signer>,
     site: Option<PathBuf>,
-    policy: Option<String>,
-    log: Option<AccessLog>,
+    policy: Option<page::Policy>,
 }
 
 pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
@@ -91,9 +90,7 @@ impl Flags {
                 None => keys::generate().map_err(Failure::run("cannot make a key"))?,
             }),
             site: self.site()?,
-            policy: self.policy.as_deref().map(page::read_policy).transpose()?,
-            // Last: it makes a file.
-            log: self.access_log.as_deref().map(open_log).transpose()?,
+            policy: self.policy.clone().map(page::Policy::open).transpose()?,
         })
     }
 
@@ -120,31 +117,43 @@ impl Flags {
         let stop = Stop::on_signals()?;
         let listener = bind(checked.address).await?;
         let address = listener.local_addr().map_err(Failure::run("cannot learn the port"))?;
-        let desk = Desk::new(Arc::clone(&checked.signer), checked.stream.clone(), clock::now_ms());
-        let options = LoopOptions { window: self.window.into(), ..LoopOptions::default() };
-        let live = LiveLoop::start(checked.source, options, desk, clock::now_ms())
-            .map_err(Failure::run("cannot start the stream"))?;
-        // Tabs of one browser share a cache; stored media would hide what each viewer fetches.
-        let limits = ChannelLimits { media_cache: "no-store", ..ChannelLimits::default() };
-        let channel = Channel::new(live, limits);
+        // Only now: it makes a file.
+        let log = self.access_log.as_deref().map(open_log).transpose()?;
         let stream = checked.stream.as_str().to_owned();
-        let origin = http::router(OriginState {
-            channels: [(stream.clone(), Arc::clone(&channel))].into(),
-            directories: [].into(),
-            keys: Keys::of(checked.signer, vec![stream.clone()]),
-            cors: Cors::Open,
-            shape: Shape::new(self.rate_kbps, self.delay_ms),
-        });
+        let channel = self.channel(&checked)?;
         let around = if self.no_edge { page::health() } else { edge::demo_router(address)? };
-        let mut router =
-            origin.merge(around).merge(page::policy(checked.policy)).merge(site(checked.site, &stream));
-        if let Some(log) = checked.log {
+        let mut router = http::router(self.origin(&checked, &channel))
+            .merge(around)
+            .merge(page::policy(checked.policy))
+            .merge(site(checked.site, &stream));
+        if let Some(log) = log {
             router = access::layer(router, log);
         }
         announce(address, &stream, self.no_edge);
         tokio::select! {
             () = serve(listener, router, stop.wait()) => Ok(()),
             ended = channel.run() => ended.map_err(Failure::run("live stream")),
+        }
+    }
+
+    fn channel(&self, checked: &Checked) -> Result<Arc<Channel>, Failure> {
+        let now = clock::now_ms();
+        let desk = Desk::new(Arc::clone(&checked.signer), checked.stream.clone(), now);
+        let options = LoopOptions { window: self.window.into(), ..LoopOptions::default() };
+        let live = LiveLoop::start(checked.source.clone(), options, desk, now)
+            .map_err(Failure::run("cannot start the stream"))?;
+        // Tabs of one browser share a cache; stored media would hide what each viewer fetches.
+        Ok(Channel::new(live, ChannelLimits { media_cache: "no-store", ..ChannelLimits::default() }))
+    }
+
+    fn origin(&self, checked: &Checked, channel: &Arc<Channel>) -> OriginState {
+        let stream = checked.stream.as_str().to_owned();
+        OriginState {
+            channels: [(stream.clone(), Arc::clone(channel))].into(),
+            directories: [].into(),
+            keys: Keys::of(Arc::clone(&checked.signer), vec![stream], channel.read(LiveLoop::epoch)),
+            cors: Cors::Open,
+            shape: Shape::new(self.rate_kbps, self.delay_ms),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `meshedflow origin`: sign and serve media.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -12,6 +12,7 @@ use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape};
 use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
 use meshedflow_origin::{Desk, OriginError, clock, epoch, keys};
+use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 use crate::say;
@@ -158,27 +159,30 @@ impl LoopFlags {
         let stream = stream_name(&self.stream)?;
         let signer = self.key.load()?;
         let source = LoopSource::load(&self.dir, &self.playlist).map_err(input)?;
-        let log = self.listen.open_log()?;
-        // Last: it spends an epoch.
-        let epoch = epoch::take(&self.state, clock::now_ms()).map_err(Failure::flag("--state"))?;
-        let desk = Desk::new(Arc::clone(&signer), stream.clone(), epoch);
-        let options = LoopOptions {
-            window: self.window.into(),
-            first_msn: self.first_msn,
-            program_date_time: !self.no_program_date_time,
-        };
-        let live = LiveLoop::start(source, options, desk, clock::now_ms()).map_err(input)?;
-        let channel = Channel::new(live, ChannelLimits::default());
-        let name = stream.as_str().to_owned();
-        let entry = format!("/live/{name}/{}", self.playlist);
-        let mut state = self.listen.state(Keys::of(signer, vec![name.clone()]));
-        state.channels.insert(name, Arc::clone(&channel));
         block_on(async move {
+            let listening = self.listen.bind().await?;
+            // Only now: it spends an epoch.
+            let epoch = epoch::take(&self.state, clock::now_ms()).map_err(Failure::flag("--state"))?;
+            let desk = Desk::new(Arc::clone(&signer), stream.clone(), epoch);
+            let live = LiveLoop::start(source, self.options(), desk, clock::now_ms()).map_err(input)?;
+            let channel = Channel::new(live, ChannelLimits::default());
+            let name = stream.as_str().to_owned();
+            let entry = format!("/live/{name}/{}", self.playlist);
+            let mut state = self.listen.state(Keys::of(signer, vec![name.clone()], epoch));
+            state.channels.insert(name, Arc::clone(&channel));
             tokio::select! {
-                served = self.listen.serve(state, log, &entry) => served,
+                served = listening.serve(state, &entry) => served,
                 ended = channel.run() => ended.map_err(Failure::run("live stream")),
             }
         })
+    }
+
+    fn options(&self) -> LoopOptions {
+        LoopOptions {
+            window: self.window.into(),
+            first_msn: self.first_msn,
+            program_date_time: !self.no_program_date_time,
+        }
     }
 }
 
@@ -188,11 +192,10 @@ impl ServeFlags {
         if !self.dir.is_dir() {
             return Err(Failure::Input(format!("{}: not a directory; expected one", self.dir.display())));
         }
-        let mut state = self.listen.state(Keys::of(self.key.load()?, vec![stream.clone()]));
-        let log = self.listen.open_log()?;
+        let mut state = self.listen.state(Keys::of(self.key.load()?, vec![stream.clone()], 0));
         let entry = format!("/vod/{stream}/");
         state.directories.insert(stream, self.dir.clone());
-        block_on(async move { self.listen.serve(state, log, &entry).await })
+        block_on(async move { self.listen.bind().await?.serve(state, &entry).await })
     }
 }
 
@@ -211,10 +214,6 @@ impl KeyFlags {
 }
 
 impl ListenFlags {
-    fn open_log(&self) -> Result<Option<AccessLog>, Failure> {
-        self.access_log.as_deref().map(|path: &Path| open_log(path)).transpose()
-    }
-
     fn state(&self, keys: Keys) -> OriginState {
         OriginState {
             channels: [].into(),
@@ -225,17 +224,32 @@ impl ListenFlags {
         }
     }
 
-    async fn serve(&self, state: OriginState, log: Option<AccessLog>, entry: &str) -> Result<(), Failure> {
+    async fn bind(&self) -> Result<Listening, Failure> {
         let stop = Stop::on_signals()?;
         let listener = bind(self.listen).await?;
-        let address = listener.local_addr().map_err(Failure::run("cannot learn the port"))?;
+        // Only now: it makes a file.
+        let log = self.access_log.as_deref().map(open_log).transpose()?;
+        Ok(Listening { listener, stop, log })
+    }
+}
+
+/// A server that has its port and its log.
+struct Listening {
+    listener: TcpListener,
+    stop: Stop,
+    log: Option<AccessLog>,
+}
+
+impl Listening {
+    async fn serve(self, state: OriginState, entry: &str) -> Result<(), Failure> {
+        let address = self.listener.local_addr().map_err(Failure::run("cannot learn the port"))?;
         let mut router = http::router(state);
-        if let Some(log) = log {
+        if let Some(log) = self.log {
             router = access::layer(router, log);
         }
         say(format_args!("stream  http://{address}{entry}"));
         say(format_args!("keys    http://{address}{}", http::KEYS_PATH));
-        serve(listener, router, stop.wait()).await;
+        serve(self.listener, router, self.stop.wait()).await;
         Ok(())
     }
 }

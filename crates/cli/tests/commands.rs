@@ -144,8 +144,16 @@ fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let media = media().display().to_string();
-    refused(&["demo", "--media", &media, "--listen", &address], &[&address, "cannot listen"]);
-    refused(&["edge", "--listen", &address], &[&address, "cannot listen"]);
+    let dir = TempDir::new("taken");
+    let (log, state, key) = (dir.file("log"), dir.file("epoch"), dir.file("key"));
+    assert!(run(&["keys", "generate", &key]).status.success());
+    let words = [&*address, "cannot listen", "expected a free address"];
+    refused(&["demo", "--media", &media, "--listen", &address, "--access-log", &log], &words);
+    let common = ["--stream", "s", "--key", &key, "--listen", &address, "--access-log", &log];
+    refused(&[&["origin", "loop", &media, "--state", &state][..], &common].concat(), &words);
+    refused(&[&["origin", "serve", &media][..], &common].concat(), &words);
+    refused(&["edge", "--listen", &address], &words);
+    assert_eq!(tree(dir.path()).len(), 1, "no log, no epoch, the key only");
 }
 
 #[test]

@@ -51,6 +51,11 @@ fn the_demo_works_without_an_edge_and_without_a_site() {
     let base = server.url("page").trim_end_matches('/').to_owned();
     assert_eq!((get(&format!("{base}/readyz")).0, get(&format!("{base}/mesh")).0), (200, 404));
     assert_eq!(get(&format!("{base}/policy.json")).1, "{\"version\":4,\"enabled\":false}");
+    // The kill switch is a file; one that is half written does not count.
+    std::fs::write(dir.file("p.json"), "{\"version\":5,").unwrap();
+    assert!(get(&format!("{base}/policy.json")).1.contains("\"version\":4"));
+    std::fs::write(dir.file("p.json"), "{\"version\":5}").unwrap();
+    assert_eq!(get(&format!("{base}/policy.json")).1, "{\"version\":5}");
     assert!(server.url("stream").ends_with("/live/tv/master.m3u8"));
 }
 

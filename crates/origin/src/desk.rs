@@ -128,11 +128,6 @@ impl Desk {
         self.sign(&growing, true)
     }
 
-    /// Takes note of a list that was signed earlier in this epoch, by this desk or one before it.
-    pub fn remember(&mut self, list: &SignedList) {
-        self.vouched.insert(key(&list.header), list.records.clone());
-    }
-
     /// Forgets what was vouched for below this media sequence number: those segments are gone for good.
     pub fn forget_before(&mut self, msn: u64) {
         self.vouched.retain(|key, _| key.0 >= msn);
@@ -192,14 +187,6 @@ mod tests {
         assert!(desk.sign_whole(subject(2), b"two", &whole(b"two")).is_ok(), "another segment");
         desk.forget_before(2);
         assert!(desk.sign_whole(subject(1), b"two", &whole(b"two")).is_ok(), "forgotten");
-    }
-
-    #[test]
-    fn what_another_desk_signed_in_this_epoch_counts() {
-        let list = desk().sign_whole(subject(1), b"one", &whole(b"one")).unwrap();
-        let mut later = desk();
-        later.remember(&list);
-        assert!(later.sign_whole(subject(1), b"two", &whole(b"two")).is_err());
     }
 
     #[test]

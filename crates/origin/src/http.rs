@@ -72,6 +72,8 @@ pub enum Keys {
         signer: Arc<Signer>,
         /// For which streams.
         streams: Vec<String>,
+        /// Lists of lower epochs count no more.
+        min_epoch: u64,
         /// When it was first published, Unix seconds: the set's version.
         since: u64,
     },
@@ -79,13 +81,13 @@ pub enum Keys {
 
 impl Keys {
     /// The key set of a signer, published from now on.
-    pub fn of(signer: Arc<Signer>, streams: Vec<String>) -> Self {
-        Self::Of { signer, streams, since: clock::now_ms() / 1000 }
+    pub fn of(signer: Arc<Signer>, streams: Vec<String>, min_epoch: u64) -> Self {
+        Self::Of { signer, streams, min_epoch, since: clock::now_ms() / 1000 }
     }
 
     fn json(&self) -> Option<String> {
-        let Self::Of { signer, streams, since } = self else { return None };
-        let mut set = key_set(signer, streams, *since, 0);
+        let Self::Of { signer, streams, min_epoch, since } = self else { return None };
+        let mut set = key_set(signer, streams, *since, *min_epoch);
         let now = clock::now_ms() / 1000;
         set.expires += now.saturating_sub(*since);
         Some(set.to_json())

@@ -60,7 +60,7 @@ impl Origin {
         let mut router = http::router(OriginState {
             channels: [("demo".to_owned(), Arc::clone(&channel))].into(),
             directories: with.directory.map(|d| ("dir".to_owned(), d)).into_iter().collect(),
-            keys: Keys::of(signer(), vec!["demo".into()]),
+            keys: Keys::of(signer(), vec!["demo".into()], 77),
             cors: with.cors,
             shape: with.shape,
         });
