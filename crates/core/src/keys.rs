@@ -76,6 +76,11 @@ impl KeyRing {
         self.pins.first().cloned().or_else(|| of_sets.map(|k| k.key).next())
     }
 
+    /// True while a first key set is on its way: lists that come before it wait for it.
+    pub(crate) fn awaited(&self) -> bool {
+        self.sets.values().any(|s| s.open && s.set.is_none())
+    }
+
     /// Lowest epoch that still counts.
     pub(crate) fn min_epoch(&self) -> u64 {
         self.sets.values().filter_map(|s| s.set.as_ref()).map(KeySet::min_epoch).max().unwrap_or(0)
@@ -137,12 +142,12 @@ impl Mesh {
                 source.failures = 0;
                 self.purge_revoked();
                 self.review_sharing();
-                self.reread_lists();
             }
             Err(why) => {
                 self.warn("keys-refused", format!("{origin}{WELL_KNOWN}: {why}; no peers for its streams"))
             }
         }
+        self.reread_lists();
     }
 
     pub(crate) fn on_keys_failed(&mut self, origin: &str, why: HttpFailure) {
@@ -155,6 +160,7 @@ impl Mesh {
             let text = failure_text(why);
             self.warn("no-keys", format!("{origin}{WELL_KNOWN}: {text}; expected a key set, or keys pinned by `trustedKeys`: no peers"));
         }
+        self.reread_lists();
     }
 
     /// A list names a key that no set has: read them once more, at most every 30 s.

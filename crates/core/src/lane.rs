@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use meshedflow_manifest::Anchor;
+use meshedflow_manifest::{Anchor, SegmentEntry};
 
 use crate::input::{HttpId, LaneInfo, LaneKind, LoadRequest};
 use crate::output::Reason;
@@ -23,6 +23,8 @@ pub(crate) struct Lane {
     /// Epochs as the origin's own document names them.
     pub(crate) anchor: Option<Anchor>,
     pub(crate) lists: ListState,
+    /// The lists of a recording, as its index brought them: verified only when a segment is near.
+    pub(crate) index: BTreeMap<u64, SegmentEntry>,
     pub(crate) target: Duration,
     pub(crate) live: bool,
     pub(crate) segments: BTreeMap<u64, Segment>,
@@ -43,6 +45,10 @@ pub(crate) struct Lane {
     pub(crate) map_due: Time,
     /// Election class as last told to the neighbours.
     pub(crate) told_class: u8,
+    /// A list of this lane verified, and none was missing or false since: only then is anything waited for.
+    pub(crate) proven: bool,
+    /// Segments in a row that got no list.
+    pub(crate) unlisted: u8,
     /// Why it takes no part, if it does not.
     pub(crate) refused: Option<Reason>,
 }
@@ -54,6 +60,8 @@ pub(crate) struct ListState {
     pub(crate) failures: u32,
     pub(crate) not_before: Time,
     pub(crate) last_ok: Option<Time>,
+    /// A document that came before the keys.
+    pub(crate) early: Option<Vec<u8>>,
 }
 
 impl Lane {
@@ -64,6 +72,7 @@ impl Lane {
             info,
             anchor: None,
             lists: ListState::default(),
+            index: BTreeMap::new(),
             target: Duration::from_secs(4),
             live: false,
             segments: BTreeMap::new(),
@@ -80,6 +89,8 @@ impl Lane {
             bitrate_bps: 0,
             map_due: Time::default(),
             told_class: 0,
+            proven: false,
+            unlisted: 0,
             refused: None,
         }
     }
@@ -117,6 +128,16 @@ impl Lane {
     /// When this viewer has been here long enough to be elected.
     pub(crate) fn settled_at(&self) -> Option<Time> {
         self.first_load.map(|at| at + self.target.min(Duration::from_secs(4)))
+    }
+
+    /// Segments worth a look when something changed: the newest of a live stream, those around the
+    /// player's place in a recording.
+    pub(crate) fn near(&self, count: usize) -> Vec<u64> {
+        if self.live {
+            return self.segments.keys().rev().take(count).copied().collect();
+        }
+        let from = self.last_requested.unwrap_or(0).saturating_sub(1);
+        self.segments.range(from..).take(count).map(|(msn, _)| *msn).collect()
     }
 
     /// Still being watched: a load not longer ago than three target durations.

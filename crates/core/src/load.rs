@@ -56,6 +56,7 @@ impl Mesh {
         };
         self.loads.insert(load.request.load, load);
         self.prepare_lane(key.lane);
+        self.take_from_index(key.lane);
         self.learned(key, Duration::ZERO, true, 0);
         self.decide(key);
     }

@@ -13,8 +13,9 @@ use crate::input::{HttpFailure, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
 use crate::segment::SegKey;
-use crate::time::Wakeup;
 
+/// Lists of a recording are verified this many segments ahead of the player's request.
+const INDEX_AHEAD: u64 = 4;
 /// A missing list is asked for once more after this.
 const LIST_RETRY: Duration = Duration::from_millis(300);
 /// A lane whose list cannot be had is left alone for this long.
@@ -77,7 +78,8 @@ impl Mesh {
 
     /// The list of a segment that this viewer fetches itself, in parallel with the body.
     pub(crate) fn want_list_for(&mut self, key: SegKey) {
-        if self.seg(key).is_some_and(|s| s.list.is_none()) && self.may_mesh().is_ok() {
+        let indexed = self.lanes.get(&key.lane).is_some_and(|l| l.index.contains_key(&key.msn));
+        if self.seg(key).is_some_and(|s| s.list.is_none()) && self.may_mesh().is_ok() && !indexed {
             self.want_list(key.lane, Some(key.msn));
         }
     }
@@ -86,6 +88,12 @@ impl Mesh {
         let now = self.now;
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.lists.open = None;
+        }
+        if self.keys.awaited() {
+            if let Some(lane) = self.lanes.get_mut(&no) {
+                lane.lists.early = Some(body.to_vec());
+            }
+            return;
         }
         match Rolling::parse(body) {
             Ok(rolling) => self.take_rolling(no, &rolling),
@@ -163,7 +171,28 @@ impl Mesh {
             Err(why) => return self.warn("epochs-refused", format!("{}: {why}", self.list_url(no))),
         };
         self.anchor_lane(no, rolling, anchor);
+        if rolling.complete {
+            if let Some(lane) = self.lanes.get_mut(&no) {
+                lane.index = rolling.segments.iter().map(|e| (e.msn, e.clone())).collect();
+            }
+            return self.take_from_index(no);
+        }
         for entry in &rolling.segments {
+            self.take_entry(no, entry);
+            if self.lanes.get(&no).is_none_or(|l| now < l.lists.not_before) {
+                return;
+            }
+        }
+    }
+
+    /// Verifies the lists of a recording around the player's place, not all at once.
+    pub(crate) fn take_from_index(&mut self, no: LaneNo) {
+        let Some(lane) = self.lanes.get(&no) else { return };
+        let Some(at) = lane.last_requested else { return };
+        let unlisted = |msn: &u64| lane.segments.get(msn).is_none_or(|s| s.list.is_none());
+        let near = lane.index.range(at.saturating_sub(1)..=at + INDEX_AHEAD).filter(|(msn, _)| unlisted(msn));
+        let entries: Vec<SegmentEntry> = near.map(|(_, e)| e.clone()).collect();
+        for entry in &entries {
             self.take_entry(no, entry);
         }
     }
@@ -195,7 +224,7 @@ impl Mesh {
         let key = SegKey { lane: no, msn: entry.msn };
         let Some(lane) = self.lanes.get(&no) else { return };
         let recent = lane.last_requested.is_none_or(|last| entry.msn + 16 >= last);
-        if !recent || (!lane.segments.contains_key(&entry.msn) && !lane.live) {
+        if !recent {
             return;
         }
         let list = match entry.list.decode() {
@@ -209,18 +238,35 @@ impl Mesh {
             return;
         }
         self.take_hint(key, entry, &list);
-        let verdict = self.learn_list(key, list, true);
-        if verdict == ListVerdict::NoKey {
-            self.warn(
-                "no-trusted-key",
-                format!(
-                    "{}: no trusted key signed segment {}; its segments stay on HTTP",
-                    self.list_url(no),
-                    entry.msn
-                ),
-            );
+        match self.learn_list(key, list, true) {
+            ListVerdict::NoKey => {
+                let url = self.list_url(no);
+                let text =
+                    format!("{url}: no trusted key signed segment {}; its segments stay on HTTP", entry.msn);
+                self.warn("no-trusted-key", text);
+                self.distrust(no);
+            }
+            ListVerdict::False => self.distrust(no),
+            _ => self.start_if_elected(key),
         }
-        self.start_if_elected(key);
+    }
+
+    /// The origin's own document does not hold what it must: nothing is waited for in this lane until a
+    /// later one does.
+    fn distrust(&mut self, no: LaneNo) {
+        let now = self.now;
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.proven = false;
+            lane.lists.not_before = now + LIST_BACKOFF;
+        }
+    }
+
+    /// A segment stayed without a list; three in a row and the lane is on HTTP.
+    fn note_unlisted(&mut self, no: LaneNo) {
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.unlisted = lane.unlisted.saturating_add(1);
+            lane.proven &= lane.unlisted < 3;
+        }
     }
 
     /// The URL hint counts only inside the directory of what HLS.js asked for, and if it is what was signed.
@@ -336,6 +382,8 @@ impl Mesh {
         seg.list_retry = None;
         seg.release.get_or_insert(now);
         lane.newest = lane.newest.max(Some(key.msn));
+        lane.proven = true;
+        lane.unlisted = 0;
         self.check_fit(key);
         self.grant_transfers(key);
         ListVerdict::News
@@ -386,6 +434,10 @@ impl Mesh {
     pub(crate) fn reread_lists(&mut self) {
         let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
         for no in lanes {
+            if let Some(body) = self.lanes.get_mut(&no).and_then(|l| l.lists.early.take()) {
+                self.on_list_document(no, None, &body);
+                continue;
+            }
             let unlisted = |l: &crate::lane::Lane| {
                 l.lists.last_ok.is_some() && l.segments.values().all(|s| s.list.is_none())
             };
@@ -420,15 +472,10 @@ impl Mesh {
             seg.list_tries += 1;
             seg.list_retry = Some(now + LIST_RETRY * 5);
             self.want_list(key.lane, Some(key.msn));
+            self.note_unlisted(key.lane);
         } else if !self.has_load(key) && !self.seg(key).is_some_and(|s| s.transferring()) {
             self.forget_segment(key);
         }
-    }
-
-    pub(crate) fn tick_lists(&mut self) {}
-
-    pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
-        None
     }
 
     /// Looks again at every segment of a lane that something waits for.
@@ -437,8 +484,8 @@ impl Mesh {
             .lanes
             .get(&no)
             .into_iter()
-            .flat_map(|l| l.segments.keys().rev().take(12))
-            .map(|msn| SegKey { lane: no, msn: *msn })
+            .flat_map(|l| l.near(12))
+            .map(|msn| SegKey { lane: no, msn })
             .collect();
         keys.into_iter().for_each(|key| self.decide(key));
     }

@@ -83,7 +83,8 @@ impl Driver {
     }
 
     fn advance(&mut self, which: impl Fn(&Expect) -> bool, there: u32) -> Vec<Input<'static>> {
-        let ids: Vec<GrantId> = self.grants.iter().filter(|(_, g)| which(&g.expect)).map(|(id, _)| *id).collect();
+        let ids: Vec<GrantId> =
+            self.grants.iter().filter(|(_, g)| which(&g.expect)).map(|(id, _)| *id).collect();
         let mut inputs = Vec::new();
         for id in ids {
             if let Some(g) = self.grants.get_mut(&id) {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use meshedflow_hub::{
-    Admission, Limits, PairingRules, Room, RoomInput, RoomKey, RoomOutput, Salter, Session, SessionInput, SessionOutput,
+    Admission, Limits, PairingRules, Room, RoomInput, RoomKey, RoomOutput, Salter, Session, SessionInput,
+    SessionOutput,
 };
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::topology::Topology;
@@ -128,7 +129,9 @@ impl Edge {
     fn drain_room(&mut self, now_ms: u64) {
         while let Some(output) = self.room.poll_output() {
             match output {
-                RoomOutput::Propose { to, proposals } => self.tell_id(to, now_ms, SessionInput::Proposed(proposals)),
+                RoomOutput::Propose { to, proposals } => {
+                    self.tell_id(to, now_ms, SessionInput::Proposed(proposals))
+                }
                 RoomOutput::Gone { to, peer } => self.tell_id(to, now_ms, SessionInput::Gone(peer)),
                 RoomOutput::Weight { to, lane, weight } => self.tell_weight(&to, now_ms, &lane, weight),
                 RoomOutput::Refused { to } => self.tell_id(to, now_ms, SessionInput::ProposalsRefused),

@@ -94,7 +94,12 @@ impl Origin {
     /// The bytes of a segment: any, as long as no two segments share them.
     pub(crate) fn body(&self, lane: usize, msn: u64) -> Vec<u8> {
         let seed = sha256(format!("{lane}/{msn}").as_bytes());
-        seed.iter().cycle().take(self.sizes[lane] as usize).enumerate().map(|(i, b)| b ^ (i >> 5) as u8).collect()
+        seed.iter()
+            .cycle()
+            .take(self.sizes[lane] as usize)
+            .enumerate()
+            .map(|(i, b)| b ^ (i >> 5) as u8)
+            .collect()
     }
 
     /// Bytes that left for this segment, as a multiple of its size.
@@ -104,7 +109,8 @@ impl Origin {
     }
 
     pub(crate) fn keys_json(&self) -> String {
-        let key = KeyEntry::new(self.signer.public(), KeyState::Active, 0, 10_000_000_000, vec!["demo".into()]);
+        let key =
+            KeyEntry::new(self.signer.public(), KeyState::Active, 0, 10_000_000_000, vec!["demo".into()]);
         KeySetDocument { version: 1, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
     }
 
@@ -115,7 +121,8 @@ impl Origin {
             return None;
         }
         let newest = self.newest(now);
-        let segments = (newest.saturating_sub(7)..=newest).map(|msn| self.entry(now, lane, msn)).collect();
+        let oldest = if self.live { newest.saturating_sub(7) } else { 1 };
+        let segments = (oldest..=newest).map(|msn| self.entry(now, lane, msn)).collect();
         let stream = if self.fault == OriginFault::WrongStream { "other" } else { "demo" };
         let doc = Rolling {
             v: 1,

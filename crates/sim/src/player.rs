@@ -1,7 +1,5 @@
 //! A small HLS player: polls a live playlist once per target duration, loads segments in order, plays.
 
-use std::collections::BTreeMap;
-
 use crate::event::Micros;
 
 /// One viewer's player over both lanes.
@@ -22,7 +20,6 @@ pub(crate) struct Player {
     pub(crate) stalled_us: Micros,
     stalling: bool,
     pub(crate) startup_us: Option<Micros>,
-    pub(crate) asked_at: BTreeMap<u32, Micros>,
 }
 
 /// Segments behind the newest at which playback begins.
@@ -46,7 +43,6 @@ impl Player {
             stalled_us: 0,
             stalling: false,
             startup_us: None,
-            asked_at: BTreeMap::new(),
         }
     }
 
@@ -68,7 +64,14 @@ impl Player {
     }
 
     /// Which segment of a lane to ask for now, if any.
-    pub(crate) fn wants(&mut self, now: Micros, lane: usize, newest: u64, target: Micros, live: bool) -> Option<u64> {
+    pub(crate) fn wants(
+        &mut self,
+        now: Micros,
+        lane: usize,
+        newest: u64,
+        target: Micros,
+        live: bool,
+    ) -> Option<u64> {
         let polls = (now + self.phase) / target;
         let last_poll = (polls * target).saturating_sub(self.phase);
         if self.known_newest == 0 || now - last_poll < 60_000 {

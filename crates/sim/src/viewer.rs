@@ -81,7 +81,14 @@ pub struct Report {
 }
 
 impl Viewer {
-    pub(crate) fn new(options: Options, seed: u64, now: Micros, player: Player, link: Link, evil: Evil) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        seed: u64,
+        now: Micros,
+        player: Player,
+        link: Link,
+        evil: Evil,
+    ) -> Self {
         Self {
             mesh: Mesh::new(options, seed, Time(now)),
             driver: Driver::default(),

@@ -4,8 +4,8 @@ use std::collections::BinaryHeap;
 
 use meshedflow_core::config::Options;
 use meshedflow_core::{
-    ConnNo, HttpFailure, HttpGet, HttpId, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest,
-    Loaded, Output, PeerCommand, PeerInput, SignalInput, Time,
+    ConnNo, HttpFailure, HttpGet, HttpId, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind,
+    LoadRequest, Loaded, Output, PeerCommand, PeerInput, SignalInput, Time,
 };
 use meshedflow_protocol::signal::Description;
 use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
@@ -161,7 +161,9 @@ impl World {
             return self.arrive(v);
         }
         let now = self.now;
-        let Some(viewer) = self.viewers.get_mut(v).and_then(Option::as_mut).filter(|v| !v.gone) else { return };
+        let Some(viewer) = self.viewers.get_mut(v).and_then(Option::as_mut).filter(|v| !v.gone) else {
+            return;
+        };
         viewer.player.advance(now);
         viewer.note_overdue(now);
         match what {
@@ -200,9 +202,13 @@ impl World {
 
     fn feed_simple(&mut self, v: usize, what: Happening) {
         match what {
-            Happening::Head { http, status, length } => self.feed(v, Input::Http(http, HttpInput::Head { status, length })),
+            Happening::Head { http, status, length } => {
+                self.feed(v, Input::Http(http, HttpInput::Head { status, length }))
+            }
             Happening::Body { http, body } => self.feed(v, Input::Http(http, HttpInput::Body(&body))),
-            Happening::Failed { http } => self.feed(v, Input::Http(http, HttpInput::Failed(HttpFailure::Status(404)))),
+            Happening::Failed { http } => {
+                self.feed(v, Input::Http(http, HttpInput::Failed(HttpFailure::Status(404))))
+            }
             Happening::SignalText(text) => self.feed(v, Input::Signal(SignalInput::Text(&text))),
             Happening::Described { conn, sdp } => self.feed(v, Input::Peer(conn, PeerInput::Described(&sdp))),
             Happening::ChannelsOpen { conn } => self.feed(v, Input::Peer(conn, PeerInput::Opened)),
@@ -278,9 +284,11 @@ impl World {
     }
 
     fn player_tick(&mut self, v: usize) {
-        let (now, newest, target, live) = (self.now, self.newest(), self.origin.target_us, self.origin.is_live());
+        let (now, newest, target, live) =
+            (self.now, self.newest(), self.origin.target_us, self.origin.is_live());
         for lane in 0..LANES.len() {
-            let wanted = self.with(v, |viewer| viewer.player.wants(now, lane, newest, target, live)).flatten();
+            let wanted =
+                self.with(v, |viewer| viewer.player.wants(now, lane, newest, target, live)).flatten();
             if let Some(msn) = wanted {
                 self.ask(v, lane, msn);
             }
@@ -397,7 +405,9 @@ impl World {
             _ => None,
         };
         match document {
-            Some(Some(json)) => self.plan(v, ttfb, Happening::Body { http: get.http, body: json.into_bytes() }),
+            Some(Some(json)) => {
+                self.plan(v, ttfb, Happening::Body { http: get.http, body: json.into_bytes() })
+            }
             Some(None) => self.plan(v, ttfb, Happening::Failed { http: get.http }),
             None => self.get_media(v, &get, ttfb),
         }
@@ -424,7 +434,11 @@ impl World {
         let status = if range.is_some() { 206 } else { 200 };
         self.plan(v, ttfb, Happening::Head { http: get.http, status, length: Some(u64::from(length)) });
         for upto in (0..=length).step_by(16_384).skip(1).chain([length]) {
-            self.plan(v, ttfb + u64::from(upto) * 1_000_000 / rate, Happening::Chunk { http: get.http, upto });
+            self.plan(
+                v,
+                ttfb + u64::from(upto) * 1_000_000 / rate,
+                Happening::Chunk { http: get.http, upto },
+            );
         }
         self.plan(v, ttfb + u64::from(length) * 1_000_000 / rate + 1, Happening::Done { http: get.http });
     }
@@ -432,7 +446,8 @@ impl World {
     /// An aborted GET costs the origin only what had left.
     fn cut_log(&mut self, v: usize, http: HttpId) {
         let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
-        let there = self.with(v, |viewer| viewer.driver.blobs.get(&get.blob).map_or(0, Vec::len)).unwrap_or(0);
+        let there =
+            self.with(v, |viewer| viewer.driver.blobs.get(&get.blob).map_or(0, Vec::len)).unwrap_or(0);
         let full = get.body.len() as u32;
         if let Some(entry) = self.origin.log.values_mut().flatten().filter(|b| **b == full).last() {
             *entry = there as u32;
@@ -454,7 +469,9 @@ impl World {
             let mut body = Vec::new();
             for part in &loaded.parts {
                 let blob = viewer.driver.blobs.get(&part.blob).map_or(&[][..], |b| b);
-                body.extend_from_slice(blob.get(part.at as usize..(part.at + part.len) as usize).unwrap_or_default());
+                body.extend_from_slice(
+                    blob.get(part.at as usize..(part.at + part.len) as usize).unwrap_or_default(),
+                );
             }
             viewer.loads.remove(&loaded.load.0);
             viewer.dues.remove(&loaded.load.0);
@@ -495,7 +512,9 @@ impl World {
     fn describe(&mut self, v: usize, conn: ConnNo, kind: Side) {
         let ufrag = format!("v{v}c{}xxxx", conn.0);
         let role = if kind == Side::Offer { sdp::Setup::Actpass } else { sdp::Setup::Active };
-        let Ok(d) = Description::new(&ufrag, &"p".repeat(24), Fingerprint([v as u8; 32]), role) else { return };
+        let Ok(d) = Description::new(&ufrag, &"p".repeat(24), Fingerprint([v as u8; 32]), role) else {
+            return;
+        };
         let kind = if kind == Side::Offer { DescriptionKind::Offer } else { DescriptionKind::Answer };
         let sdp = expand(&d, kind);
         self.plan(v, 3_000, Happening::Described { conn, sdp });
@@ -503,7 +522,9 @@ impl World {
 
     fn answer(&mut self, v: usize, conn: ConnNo, offer: &str) {
         if let Some((other, theirs)) = end_of(offer) {
-            self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: false }));
+            self.with(v, |viewer| {
+                viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: false })
+            });
         }
         self.describe(v, conn, Side::Answer);
     }
@@ -533,7 +554,9 @@ impl World {
             let mut message = head;
             let at = message.len();
             let blob = viewer.driver.blobs.get(&span.blob).map_or(&[][..], |b| b);
-            message.extend_from_slice(blob.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default());
+            message.extend_from_slice(
+                blob.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default(),
+            );
             viewer.lied += u32::from(viewer.evil != Evil::No);
             if viewer.evil == Evil::Flips
                 && let Some(byte) = message.get_mut(at)

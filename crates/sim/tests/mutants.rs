@@ -33,13 +33,16 @@ fn without_the_stream_check_lists_of_another_stream_count() {
 #[test]
 fn without_fallback_a_viewer_waits_for_ever() {
     let setup = Setup { edge: false, mutant: Some("wait-for-peers"), ..Setup::default() };
-    let reports = after(setup).reports();
+    let mut world = World::new(setup);
+    world.run_ms(10_000);
+    let reports = world.reports();
     assert!(reports.iter().any(|r| r.delivered == 0 || r.takeovers > 0), "{reports:?}");
 }
 
 #[test]
 fn without_reassigning_a_neighbour_that_hangs_up_is_missed() {
-    let setup = Setup { evil: vec![(0, Evil::ClosesMidFragment)], mutant: Some("stick-to-peer"), ..Setup::default() };
+    let setup =
+        Setup { evil: vec![(0, Evil::ClosesMidFragment)], mutant: Some("stick-to-peer"), ..Setup::default() };
     let reports = after(setup).reports();
     assert!(reports.iter().any(|r| r.from_http > 0 && r.reasons.contains_key("peer-slow")), "{reports:?}");
 }

@@ -109,7 +109,8 @@ fn flipped_bytes_reach_nobody() {
     let world = after(Setup { evil: vec![(1, Evil::Flips)], ..Setup::default() }, 60_000);
     oracle(&world);
     assert!(world.report(1).lied > 0, "the fault must happen");
-    let caught: u32 = world.reports().iter().filter_map(|r| r.stats.as_ref()).map(|s| s.verify_failures).sum();
+    let caught: u32 =
+        world.reports().iter().filter_map(|r| r.stats.as_ref()).map(|s| s.verify_failures).sum();
     assert!(caught > 0);
 }
 
@@ -129,10 +130,13 @@ fn a_neighbour_that_sends_nothing_costs_no_stall() {
 
 #[test]
 fn without_a_list_that_counts_there_is_no_peer_byte() {
-    for fault in [OriginFault::NoList, OriginFault::Unsigned, OriginFault::WrongKey, OriginFault::WrongStream] {
+    for fault in [OriginFault::NoList, OriginFault::Unsigned, OriginFault::WrongKey, OriginFault::WrongStream]
+    {
         let world = after(Setup { fault, ..Setup::default() }, 30_000);
         oracle(&world);
         assert_eq!(from_peers(&world), 0, "{fault:?}");
+        let most = (4..world.newest()).map(|msn| world.copies(0, msn)).fold(0.0, f64::max);
+        assert!(most <= 4.0, "{fault:?}: {most} origin copies of one segment; plain players fetch 4");
     }
 }
 

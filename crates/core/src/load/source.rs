@@ -37,6 +37,9 @@ impl Mesh {
         if let Some(reason) = lane.refused {
             return Err(reason);
         }
+        if !lane.proven {
+            return Err(Reason::NoList);
+        }
         let seg = lane.segments.get(&key.msn).ok_or(Reason::HttpOnly)?;
         match seg {
             s if s.quarantined => Err(Reason::Quarantine),
@@ -232,8 +235,7 @@ impl Mesh {
 
     /// The newest segments of a lane: the only ones in which an election can be open or a list be late.
     fn open_segments(&self, lane: LaneNo) -> impl Iterator<Item = u64> + '_ {
-        let segments = self.lanes.get(&lane).map(|l| l.segments.keys().rev().take(6).copied());
-        segments.into_iter().flatten()
+        self.lanes.get(&lane).map(|l| l.near(6)).into_iter().flatten()
     }
 
     pub(crate) fn segments_wakeup(&self) -> Option<Wakeup> {
