@@ -9,10 +9,12 @@
 //! join one stream, and then has random pairs exchange an offer of about 1,000 bytes, its answer and a candidate, at
 //! 3,600 relayed messages a second by default. It prints the edge's memory per socket, CPU time per relayed message
 //! (all threads, what the idle sockets cost subtracted and not), latency from the sender's write to the recipient's
-//! read, and how the CPU time of a relay splits. Nothing leaves this machine.
+//! read, what a plain TCP echo costs at the same pace on the machine as it is now, and how the CPU time of a relay
+//! splits. Nothing leaves this machine.
 
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
 
+mod echo;
 mod load;
 mod process;
 mod server;
@@ -28,8 +30,10 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: u32| arguments.get(at).map_or(Ok(default), |text| text.parse());
     rlimit::increase_nofile_limit(u64::MAX)?;
-    if arguments.first().is_some_and(|word| word == "serve") {
-        return server::serve();
+    match arguments.first().map(String::as_str) {
+        Some("serve") => return server::serve(),
+        Some("echo") => return echo::serve(),
+        _ => {}
     }
     let (sockets, rate, seconds) = (number(0, 10_000)?, number(1, 3_600)?, number(2, 10)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -37,7 +41,7 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure(sockets: usize, rate: u32, time: Duration) -> Result<(), Failure> {
-    let edge = Process::start()?;
+    let edge = Process::start("serve")?;
     let bare_kib = edge.rss_kib()?;
     let mut load = load::Load::open(edge.address, sockets).await?;
     println!("{} sockets joined one stream", load.joined().await?);
@@ -60,6 +64,12 @@ async fn measure(sockets: usize, rate: u32, time: Duration) -> Result<(), Failur
     println!(
         "inside the edge: {:.1} us from sender's task to recipient's task",
         edge.relay_us(&before).await?
+    );
+    // Its descriptors are needed for what follows.
+    drop(load);
+    println!(
+        "a plain TCP echo of 1,000 bytes, now, at this pace: {:.1} us CPU",
+        echo::measure(rate, time).await?
     );
     split::print();
     println!("refusals: {}", edge.refusals().await?);

@@ -17,9 +17,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts this program as a server of this `kind`.
+    pub(crate) fn start(kind: &str) -> Result<Self, Failure> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
+            .arg(kind)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

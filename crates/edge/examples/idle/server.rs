@@ -16,10 +16,12 @@ pub(crate) fn serve() -> Result<(), Failure> {
         println!("{} {admin}", listener.local_addr()?);
         let limits = LimitsConfig { connections: 65_536, ..LimitsConfig::default() };
         let config = Config { admin_listen: Some(admin), drain_s: 0, limits, ..Config::default() };
-        let parent_gone = async {
-            let wait = || std::io::stdin().read_to_end(&mut Vec::new());
-            tokio::task::spawn_blocking(wait).await.ok();
-        };
-        Ok(run(listener, config, parent_gone).await?)
+        Ok(run(listener, config, parent_gone()).await?)
     })
+}
+
+/// Resolves when standard input ends.
+pub(crate) async fn parent_gone() {
+    let wait = || std::io::stdin().read_to_end(&mut Vec::new());
+    tokio::task::spawn_blocking(wait).await.ok();
 }
