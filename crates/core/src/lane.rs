@@ -27,6 +27,8 @@ pub(crate) struct Lane {
     pub(crate) index: BTreeMap<u64, SegmentEntry>,
     pub(crate) target: Duration,
     pub(crate) live: bool,
+    /// What the list says; a page without an attached player cannot know.
+    pub(crate) ended: Option<bool>,
     pub(crate) segments: BTreeMap<u64, Segment>,
     /// SHA-256 of init segments read over HTTP, by name.
     pub(crate) inits: BTreeMap<String, [u8; 32]>,
@@ -75,6 +77,7 @@ impl Lane {
             index: BTreeMap::new(),
             target: Duration::from_secs(4),
             live: false,
+            ended: None,
             segments: BTreeMap::new(),
             inits: BTreeMap::new(),
             newest: None,
@@ -102,7 +105,7 @@ impl Lane {
 
     /// Takes in what a request tells.
     pub(crate) fn note_request(&mut self, now: Time, r: &LoadRequest) {
-        self.live = r.live;
+        self.live = self.ended.map_or(r.live, |ended| !ended);
         self.first_load.get_or_insert(now);
         self.last_load = now;
         self.latest_url = Some((r.url.clone(), r.name.clone()));

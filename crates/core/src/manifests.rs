@@ -204,6 +204,8 @@ impl Mesh {
     fn anchor_lane(&mut self, no: LaneNo, rolling: &Rolling, anchor: Anchor) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.rendition.get_or_insert_with(|| rolling.rendition.as_str().to_owned());
+        lane.ended = Some(rolling.complete);
+        lane.live = !rolling.complete;
         if rolling.target_ms > 0 {
             lane.target = Duration::from_millis(rolling.target_ms.into());
         }

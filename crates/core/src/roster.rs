@@ -36,6 +36,13 @@ pub(crate) struct Roster {
     joined_lanes: BTreeSet<Name>,
 }
 
+impl Roster {
+    /// On the way to the edge, not there yet.
+    pub(crate) fn is_joining(&self) -> bool {
+        matches!(self.link, Link::Connecting | Link::Joining)
+    }
+}
+
 /// State of the edge socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -113,7 +120,11 @@ impl Mesh {
     fn lane_names(&self) -> Vec<Name> {
         let media =
             self.lanes.iter().filter(|(_, l)| l.is_media() && l.refused.is_none() && l.anchor.is_some());
-        media.filter_map(|(no, _)| self.rendition_name(*no)).take(8).collect()
+        // Video first: the edge pairs by the first lanes.
+        let mut named: Vec<_> =
+            media.filter_map(|(no, l)| Some((l.info.kind, self.rendition_name(*no)?))).collect();
+        named.sort_by_key(|(kind, _)| *kind);
+        named.into_iter().map(|(_, name)| name).take(8).collect()
     }
 
     fn say_lanes(&mut self) {

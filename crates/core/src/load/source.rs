@@ -74,7 +74,9 @@ impl Mesh {
             return Some(Reason::Startup);
         }
         if !self.lane_has_company(key.lane) {
-            return Some(Reason::NoPeers);
+            let patient = lane.bound.segments() >= 2 && self.company_may_come(lane);
+            let early = self.now + Duration::from_secs(1) < self.rescue_at(key)?;
+            return (!patient || !early).then_some(Reason::NoPeers);
         }
         if lane.bound.segments() < 2 && !covered {
             return Some(Reason::Startup);
@@ -84,6 +86,12 @@ impl Mesh {
         }
         let hopeless = !covered && !lane.live && !self.seg(key)?.hearsay.claimed();
         hopeless.then_some(Reason::NoHolder)
+    }
+
+    /// Just arrived, and neighbours are being met: with two segments delivered the next may wait for them.
+    fn company_may_come(&self, lane: &crate::lane::Lane) -> bool {
+        let new = lane.first_load.is_some_and(|at| self.now.since(at) < Duration::from_secs(3));
+        new && (self.roster.is_joining() || self.peers.values().any(|p| p.hello.is_none()))
     }
 
     /// When HTTP must begin for the load to be complete in time.
@@ -181,7 +189,8 @@ impl Mesh {
         if over || stale || !lane.live || !self.lane_has_company(key.lane) || self.neighbours_cover(key) {
             return None;
         }
-        if seg.url.is_none() && (self.now < lane.prefetch_blocked_until || !lane.is_active(self.now)) {
+        let prefetch = !self.has_load(key);
+        if prefetch && (self.now < lane.prefetch_blocked_until || !lane.is_active(self.now)) {
             return None;
         }
         let rank = self.rank_in(key);
