@@ -86,11 +86,12 @@ export class LoadSession {
     if (!isFragment(context)) return http.load(context, config, callbacks);
     const described = (this.described = this.home.describe(context, this.player));
     const { live } = this.home;
-    if (live && described && this.recipe) {
+    const recipe = this.recipe && { ...this.recipe, headers: context.headers ?? {}, context };
+    if (described && recipe) described.recipe = recipe;
+    if (live && described && recipe) {
       this.state = 'mesh';
       // The unused loader is not destroyed: a FetchLoader's destroy() would mark our statistics aborted.
       this.http = null;
-      const recipe = { ...this.recipe, headers: context.headers ?? {}, context };
       this.mesh = new live.MeshLoad(this, live.port, described, recipe, config);
     } else {
       const reason = !live ? this.home.why : described ? 'own-loader' : 'unnamed';

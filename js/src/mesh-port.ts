@@ -101,8 +101,8 @@ export interface MeshPort {
   load(request: MeshRequest, recipe: RequestRecipe, sink: LoadSink): number;
   /** The session needs it no more (abort, takeover). */
   abort(id: number): void;
-  /** Offers a body that a plain session loaded; the mesh copies it. */
-  offer(request: MeshRequest, body: ArrayBuffer): void;
+  /** Offers a body that a plain session loaded; the mesh copies it, and asks in that lane as the session did. */
+  offer(request: MeshRequest, body: ArrayBuffer, recipe?: RequestRecipe): void;
   /** Reports from an attached player. */
   player(event: PlayerReport): void;
   /** Consent given or revoked. */

@@ -173,7 +173,7 @@ export class Page implements PageAbi, SessionHome {
 
   offer(described: Described, body: ArrayBuffer): void {
     const port = this.live?.port;
-    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body);
+    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body, described.recipe);
     if (this.state === 'off' || this.consented === false) return;
     this.early.push({ described, body: body.slice(0) });
     const kept = () => this.early.reduce((sum, e) => sum + e.body.byteLength, 0);

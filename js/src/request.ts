@@ -1,7 +1,7 @@
 /** HLS.js's loader contexts, in the words of the core. */
 import { laneOf, nameOf } from './identity.js';
 import type { Fragment, LoaderContext, Segment } from './hls-types.js';
-import type { LaneInfo, LaneKind, MeshRequest } from './mesh-port.js';
+import type { LaneInfo, LaneKind, MeshRequest, RequestRecipe } from './mesh-port.js';
 import { bare } from './url.js';
 
 /** What an attached player adds to a request; nothing without one. */
@@ -16,6 +16,8 @@ export interface PlayerFacts {
 export interface Described {
   lane: LaneInfo;
   request: Omit<MeshRequest, 'lane'>;
+  /** How it was asked for: the core's own requests in the lane are made the same way. */
+  recipe?: RequestRecipe;
 }
 
 /** The URL of the media playlist that named a segment. */
