@@ -8,6 +8,7 @@
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { all } from './cases/index.mjs';
+import { binary, site } from './lib/demo.mjs';
 import { makeNamespace, removeNamespace, spawnIn } from './lib/namespace.mjs';
 import { writeResults } from './lib/results.mjs';
 
@@ -24,6 +25,7 @@ if (wish.list) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { stopAll(); process.exit(130); });
 process.on('exit', stopAll);
 
+try { binary(); site(); } catch (error) { console.error(error.message); process.exit(2); }
 const chosen = choose(wish);
 const results = await pool(chosen, wish.jobs);
 const passed = results.filter((r) => r.good).length;
