@@ -119,6 +119,7 @@ fn typescript() -> Result<Vec<Step>, String> {
     Ok(vec![
         Step::new("types", Work::Program(npm_bin("tsc", &["--noEmit", "-p", "js"]))),
         Step::new("the SDK", Work::Check(crate::build::sdk)),
+        Step::new("the npm package", Work::Check(|| crate::pack::fill().map(drop))),
         Step::new("unit tests", Work::Tests(node_tests("js")?)),
         Step::new("golden vectors", Work::Tests(node_tests("tests/vectors")?)),
         Step::new("size budget", Work::Program(xtask(&["size"])?)),
