@@ -1,6 +1,6 @@
 //! Which fragments of which segments somebody holds: my own for others, theirs for me.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use crate::time::Time;
 
@@ -81,7 +81,7 @@ pub(crate) struct RemoteLane {
     /// The neighbour's queue in milliseconds, as last told.
     pub(crate) queue_ms: u32,
     /// Segments by media sequence number, at most 256.
-    pub(crate) segments: BTreeMap<u64, RemoteSegment>,
+    pub(crate) segments: SortedMap<u64, RemoteSegment>,
 }
 
 /// Segments kept per neighbour and lane.

@@ -1,8 +1,8 @@
 //! Whose signatures count: pins of the page, or key sets read over HTTPS from trusted origins. Never a key
 //! from a peer, an edge, or a list.
 
+use crate::sorted::SortedMap;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use meshedflow_manifest::{KeyRefusal, KeySet, KeyUse, PublicKey};
 
@@ -18,7 +18,7 @@ use crate::time::{Time, Wakeup};
 pub(crate) struct KeyRing {
     pins: Vec<PublicKey>,
     root: Option<PublicKey>,
-    sets: BTreeMap<String, KeySource>,
+    sets: SortedMap<String, KeySource>,
 }
 
 /// The key set of one origin.
@@ -45,7 +45,7 @@ impl KeyRing {
         Self {
             pins: options.trusted_keys.iter().filter_map(|x| PublicKey::from_base64url(x)).collect(),
             root: options.root_key.as_deref().and_then(PublicKey::from_base64url),
-            sets: BTreeMap::new(),
+            sets: SortedMap::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One media playlist: its segments, its trust anchors, and where this viewer stands in it.
 
+use crate::sorted::SortedMap;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use meshedflow_manifest::{Anchor, SegmentEntry};
 
@@ -24,14 +24,14 @@ pub(crate) struct Lane {
     pub(crate) anchor: Option<Anchor>,
     pub(crate) lists: ListState,
     /// The lists of a recording, as its index brought them: verified only when a segment is near.
-    pub(crate) index: BTreeMap<u64, SegmentEntry>,
+    pub(crate) index: SortedMap<u64, SegmentEntry>,
     pub(crate) target: Duration,
     pub(crate) live: bool,
     /// What the list says; a page without an attached player cannot know.
     pub(crate) ended: Option<bool>,
-    pub(crate) segments: BTreeMap<u64, Segment>,
+    pub(crate) segments: SortedMap<u64, Segment>,
     /// SHA-256 of init segments read over HTTP, by name.
-    pub(crate) inits: BTreeMap<String, [u8; 32]>,
+    pub(crate) inits: SortedMap<String, [u8; 32]>,
     /// Highest msn that anyone is known to know.
     pub(crate) newest: Option<u64>,
     pub(crate) last_requested: Option<u64>,
@@ -74,12 +74,12 @@ impl Lane {
             info,
             anchor: None,
             lists: ListState::default(),
-            index: BTreeMap::new(),
+            index: SortedMap::new(),
             target: Duration::from_secs(4),
             live: false,
             ended: None,
-            segments: BTreeMap::new(),
-            inits: BTreeMap::new(),
+            segments: SortedMap::new(),
+            inits: SortedMap::new(),
             newest: None,
             last_requested: None,
             latest_url: None,

@@ -38,6 +38,7 @@ mod rng;
 mod roster;
 pub mod scheduler;
 mod segment;
+pub mod sorted;
 mod store;
 mod telemetry;
 mod time;

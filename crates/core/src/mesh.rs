@@ -1,6 +1,8 @@
 //! The switchboard: each Input goes to its owner's file, each due time too. No decision is made here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use crate::sorted::SortedMap;
 
 use meshedflow_manifest::{Ed25519, SignatureCheck};
 use meshedflow_protocol::policy::Patch;
@@ -47,12 +49,12 @@ pub struct Mesh {
     pub(crate) now: Time,
     pub(crate) rng: Rng,
     pub(crate) check: Checker,
-    pub(crate) lanes: BTreeMap<LaneNo, Lane>,
-    pub(crate) loads: BTreeMap<LoadId, Load>,
-    pub(crate) https: BTreeMap<HttpId, HttpJob>,
-    pub(crate) grants: BTreeMap<GrantId, Grant>,
-    pub(crate) inits: BTreeMap<GrantId, (LaneNo, String, BlobId)>,
-    pub(crate) peers: BTreeMap<ConnNo, Peer>,
+    pub(crate) lanes: SortedMap<LaneNo, Lane>,
+    pub(crate) loads: SortedMap<LoadId, Load>,
+    pub(crate) https: SortedMap<HttpId, HttpJob>,
+    pub(crate) grants: SortedMap<GrantId, Grant>,
+    pub(crate) inits: SortedMap<GrantId, (LaneNo, String, BlobId)>,
+    pub(crate) peers: SortedMap<ConnNo, Peer>,
     pub(crate) uploads: Uploads,
     pub(crate) keys: KeyRing,
     pub(crate) roster: Roster,
@@ -60,12 +62,12 @@ pub struct Mesh {
     pub(crate) player: Player,
     pub(crate) tally: Tally,
     pub(crate) quarantines: u32,
-    pub(crate) no_range: std::collections::BTreeSet<String>,
+    pub(crate) no_range: crate::sorted::SortedSet<String>,
     pub(crate) sharing: Option<(bool, Reason)>,
     pub(crate) ended: bool,
     next_id: u32,
     out: VecDeque<Output>,
-    warned: std::collections::BTreeSet<&'static str>,
+    warned: crate::sorted::SortedSet<&'static str>,
 }
 
 /// Wake-ups come at most 500 times a second, whatever is due.
@@ -92,12 +94,12 @@ impl Mesh {
             now,
             rng: Rng::new(seed),
             check: Checker(check),
-            lanes: BTreeMap::new(),
-            loads: BTreeMap::new(),
-            https: BTreeMap::new(),
-            grants: BTreeMap::new(),
-            inits: BTreeMap::new(),
-            peers: BTreeMap::new(),
+            lanes: SortedMap::new(),
+            loads: SortedMap::new(),
+            https: SortedMap::new(),
+            grants: SortedMap::new(),
+            inits: SortedMap::new(),
+            peers: SortedMap::new(),
             roster: Roster::default(),
             http: HttpEstimate::default(),
             player: Player::default(),

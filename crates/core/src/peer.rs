@@ -8,8 +8,8 @@ pub(crate) mod throughput;
 pub(crate) mod trust;
 pub(crate) mod upload;
 
+use crate::sorted::SortedMap;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::Admitted;
@@ -43,17 +43,17 @@ pub(crate) struct Peer {
     pub(crate) since: Time,
     pub(crate) hello: Option<Hello>,
     /// Its lane numbers.
-    pub(crate) lanes: BTreeMap<u8, Name>,
-    pub(crate) remote: BTreeMap<LaneNo, RemoteLane>,
+    pub(crate) lanes: SortedMap<u8, Name>,
+    pub(crate) remote: SortedMap<LaneNo, RemoteLane>,
     pub(crate) speed: Throughput,
-    pub(crate) asks: BTreeMap<u32, Ask>,
+    pub(crate) asks: SortedMap<u32, Ask>,
     pub(crate) next_request: u32,
     pub(crate) strikes: u8,
     pub(crate) admitted: Admitted,
     pub(crate) control: Bucket,
     pub(crate) verifies: Bucket,
     /// Records of our lists that were sent to it or shown by it, per segment.
-    pub(crate) shown: BTreeMap<SegKey, u16>,
+    pub(crate) shown: SortedMap<SegKey, u16>,
     pub(crate) ping: Option<(u32, Time)>,
     pub(crate) next_ping: Time,
     pub(crate) missed_pings: u8,
@@ -72,16 +72,16 @@ impl Peer {
             state: PeerState::Dialing,
             since: now,
             hello: None,
-            lanes: BTreeMap::new(),
-            remote: BTreeMap::new(),
+            lanes: SortedMap::new(),
+            remote: SortedMap::new(),
             speed: Throughput::default(),
-            asks: BTreeMap::new(),
+            asks: SortedMap::new(),
             next_request: 0,
             strikes: 0,
             admitted: Admitted::default(),
             control: Bucket::new(100.0, 200.0, now),
             verifies: Bucket::new(8.0, 32.0, now),
-            shown: BTreeMap::new(),
+            shown: SortedMap::new(),
             ping: None,
             next_ping: now + PING_EVERY,
             missed_pings: 0,

@@ -1,7 +1,7 @@
 //! Whom to know: the edge socket, the proposals it makes, and dialling them.
 
+use crate::sorted::{SortedMap, SortedSet};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
@@ -29,11 +29,11 @@ pub(crate) struct Roster {
     /// Proposed but not dialled yet.
     waiting: Vec<Proposal>,
     /// Proposed here; only these may open a connection to this viewer.
-    expected: BTreeMap<PeerId, Time>,
+    expected: SortedMap<PeerId, Time>,
     /// Closed for cause: not dialled again in this session.
-    pub(crate) banned: BTreeSet<PeerId>,
+    pub(crate) banned: SortedSet<PeerId>,
     next_need: Time,
-    joined_lanes: BTreeSet<Name>,
+    joined_lanes: SortedSet<Name>,
 }
 
 impl Roster {
@@ -128,7 +128,7 @@ impl Mesh {
     }
 
     fn say_lanes(&mut self) {
-        let now: BTreeSet<Name> = self.lane_names().into_iter().collect();
+        let now: SortedSet<Name> = self.lane_names().into_iter().collect();
         let add: Vec<Name> = now.difference(&self.roster.joined_lanes).cloned().collect();
         if add.is_empty() {
             return;

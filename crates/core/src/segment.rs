@@ -1,7 +1,7 @@
 //! One segment on its way: what is held, what was asked, which transfers run, what others said about it.
 
+use crate::sorted::{SortedMap, SortedSet};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
 use meshedflow_manifest::VerifiedList;
 use meshedflow_protocol::ids::PeerId;
@@ -43,30 +43,30 @@ pub(crate) struct Segment {
     /// The list does not fit the request: HTTP only.
     pub(crate) mismatch: bool,
     /// By record index.
-    pub(crate) fragments: BTreeMap<u16, Verified>,
+    pub(crate) fragments: SortedMap<u16, Verified>,
     /// Open requests to neighbours, by fragment.
-    pub(crate) asked: BTreeMap<u16, (ConnNo, u32)>,
+    pub(crate) asked: SortedMap<u16, (ConnNo, u32)>,
     /// Neighbours that sent wrong bytes of this segment or failed to deliver it.
-    pub(crate) shunned: BTreeSet<ConnNo>,
-    pub(crate) transfers: BTreeMap<HttpId, Transfer>,
+    pub(crate) shunned: SortedSet<ConnNo>,
+    pub(crate) transfers: SortedMap<HttpId, Transfer>,
     /// A whole body over HTTP: playable as it came.
     pub(crate) body: Option<(BlobId, u32)>,
     /// Blobs that belong to this segment, with their sizes in bytes.
-    pub(crate) blobs: BTreeMap<BlobId, u32>,
+    pub(crate) blobs: SortedMap<BlobId, u32>,
     /// This viewer fetches or fetched it from the origin.
     pub(crate) mine: Option<Mine>,
     pub(crate) hearsay: Hearsay,
     pub(crate) announced: Held,
     pub(crate) peer_bytes: u32,
     pub(crate) http_bytes: u32,
-    pub(crate) senders: BTreeSet<PeerId>,
+    pub(crate) senders: SortedSet<PeerId>,
     /// Time of the first request to a neighbour and of the last verified byte of one.
     pub(crate) flow: Option<(Time, Time)>,
     /// When the list may be asked for once more.
     pub(crate) list_retry: Option<Time>,
     pub(crate) list_tries: u8,
     /// Lists asked of neighbours.
-    pub(crate) list_asked: BTreeSet<ConnNo>,
+    pub(crate) list_asked: SortedSet<ConnNo>,
     pub(crate) reason: Option<Reason>,
     /// HTTP bytes of it did not match the list: never stored, never announced.
     pub(crate) tainted: bool,

@@ -53,7 +53,7 @@ impl Mesh {
             self.https.remove(&http);
             self.push(Output::AbortGet(http));
         }
-        for (conn, request) in seg.asked.values().copied().collect::<std::collections::BTreeSet<_>>() {
+        for (conn, request) in seg.asked.values().copied().collect::<crate::sorted::SortedSet<_>>() {
             self.cancel_ask(conn, request);
         }
         self.drop_grants_of(key);

@@ -1,6 +1,6 @@
 //! Counting: what came from where and why, each byte once.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use serde::Serialize;
 
@@ -13,8 +13,8 @@ pub(crate) struct Tally {
     pub(crate) peer_bytes: u64,
     pub(crate) delivered_peer_bytes: u64,
     pub(crate) delivered_http_bytes: u64,
-    pub(crate) http: BTreeMap<Reason, u64>,
-    pub(crate) reasons: BTreeMap<Reason, u32>,
+    pub(crate) http: SortedMap<Reason, u64>,
+    pub(crate) reasons: SortedMap<Reason, u32>,
     pub(crate) duplicate_bytes: u64,
     pub(crate) stray_bytes: u64,
     pub(crate) verify_failures: u32,
@@ -64,9 +64,9 @@ pub struct Stats {
     /// Bytes that the player got and that HTTP had brought.
     pub delivered_http_bytes: u64,
     /// Media bytes over HTTP, by reason.
-    pub http_bytes: BTreeMap<String, u64>,
+    pub http_bytes: SortedMap<String, u64>,
     /// Loads by the reason of their way.
-    pub reasons: BTreeMap<String, u32>,
+    pub reasons: SortedMap<String, u32>,
     /// Media bytes sent to neighbours.
     pub uploaded_bytes: u64,
     /// Verified bytes that were here already.

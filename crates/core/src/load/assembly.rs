@@ -182,7 +182,7 @@ impl Mesh {
     /// Frees blobs of which no verified fragment remains.
     pub(crate) fn free_unused_blobs(&mut self, key: SegKey) {
         let Some(seg) = self.seg_mut(key) else { return };
-        let used: std::collections::BTreeSet<BlobId> = seg
+        let used: crate::sorted::SortedSet<BlobId> = seg
             .fragments
             .values()
             .map(|v| v.span().blob)
@@ -190,7 +190,7 @@ impl Mesh {
             .chain(seg.body.map(|(b, _)| b))
             .collect();
         let idle: Vec<BlobId> = seg.blobs.keys().filter(|b| !used.contains(b)).copied().collect();
-        let pending: std::collections::BTreeSet<BlobId> = self.grants.values().map(|g| g.blob).collect();
+        let pending: crate::sorted::SortedSet<BlobId> = self.grants.values().map(|g| g.blob).collect();
         for blob in idle.into_iter().filter(|b| !pending.contains(b)) {
             if let Some(seg) = self.seg_mut(key) {
                 seg.blobs.remove(&blob);

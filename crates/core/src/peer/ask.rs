@@ -1,7 +1,7 @@
 //! Asking neighbours for fragments: the best holder for each, in order, within the limits in flight.
 
+use crate::sorted::SortedSet;
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use meshedflow_protocol::policy::CmafMode;
 use meshedflow_protocol::wire::{Frame, RejectReason, Request, SegmentRef};
@@ -325,7 +325,7 @@ impl Mesh {
     }
 
     pub(crate) fn cancel_asks_of(&mut self, key: SegKey) {
-        let asks: BTreeSet<(ConnNo, u32)> =
+        let asks: SortedSet<(ConnNo, u32)> =
             self.seg(key).map(|s| s.asked.values().copied().collect()).unwrap_or_default();
         asks.into_iter().for_each(|(conn, request)| self.cancel_ask(conn, request));
     }
