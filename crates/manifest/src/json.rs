@@ -29,13 +29,19 @@ impl From<serde_json::Error> for JsonError {
 /// readers that keep the first or the last of them would see two documents.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     refuse_duplicates(bytes)?;
-    Ok(serde_json::from_slice(bytes)?)
+    Ok(serde_json::from_str(text(bytes)?)?)
 }
 
 pub(crate) fn refuse_duplicates(bytes: &[u8]) -> Result<(), JsonError> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let mut reader = serde_json::Deserializer::from_str(text(bytes)?);
     Once.deserialize(&mut reader)?;
     Ok(reader.end()?)
+}
+
+/// Documents are read as text, never as bytes: serde_json compiles all it has once for each of the two, and
+/// the signaling messages that share a viewer's module come as text.
+fn text(bytes: &[u8]) -> Result<&str, JsonError> {
+    core::str::from_utf8(bytes).map_err(|error| JsonError(error.to_string()))
 }
 
 /// Walks a value and keeps nothing.

@@ -81,7 +81,9 @@ impl Patch {
         if json.len() > POLICY_LIMIT_BYTES {
             return Err(PolicyError::TooLong(json.len()));
         }
-        let object = serde_json::from_slice(json).map_err(|e| PolicyError::Json(e.to_string()))?;
+        // As text, like every other document of the viewer's module: serde_json is then compiled for it once.
+        let text = core::str::from_utf8(json).map_err(|e| PolicyError::Json(e.to_string()))?;
+        let object = serde_json::from_str(text).map_err(|e| PolicyError::Json(e.to_string()))?;
         Ok(Self::from_object(object))
     }
 
