@@ -56,7 +56,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "wasm-tests", budget_s: 90, needs: &["tools"], steps: wasm_tests },
     Stage { name: "typescript", budget_s: 60, needs: &["wasm"], steps: typescript },
     Stage { name: "sim", budget_s: 120, needs: &["tools"], steps: sim },
-    Stage { name: "browsers", budget_s: 480, needs: &["typescript"], steps: browsers },
+    Stage { name: "browsers", budget_s: 480, needs: &["wasm"], steps: browsers },
     Stage { name: "tidy", budget_s: 10, needs: &[], steps: tidy },
 ];
 
@@ -98,7 +98,11 @@ fn tests() -> Result<Vec<Step>, String> {
 }
 
 fn sim() -> Result<Vec<Step>, String> {
-    test_binaries(|binary| binary.of_sim)
+    let mut steps = test_binaries(|binary| binary.of_sim)?;
+    let mutants =
+        ["test", "--package", "meshedflow-sim", "--locked", "--features", "mutants", "--test", "mutants"];
+    steps.push(Step::new("each defence switched off is noticed", Work::Tests(cargo(&mutants))));
+    Ok(steps)
 }
 
 fn test_binaries(wanted: fn(&Binary) -> bool) -> Result<Vec<Step>, String> {
@@ -126,10 +130,12 @@ fn typescript() -> Result<Vec<Step>, String> {
     ])
 }
 
+/// What the browsers load is made first; without it there is nothing to test.
 fn browsers() -> Result<Vec<Step>, String> {
+    shell::told("the SDK", crate::build::page)?;
+    shell::told("the site", crate::demo::site)?;
+    shell::told("the meshedflow command", build_all)?;
     Ok(vec![
-        Step::new("the meshedflow command", Work::Check(build_all)),
-        Step::new("the site", Work::Check(|| crate::demo::site().map(drop))),
         Step::new("HLS.js contract", Work::Tests(browser_script("tests/browser/contract/run.mjs"))),
         Step::new("end to end", Work::Tests(browser_script("tests/browser/e2e.mjs"))),
     ])

@@ -20,8 +20,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Features of the manifest crate that must never reach a page: one signs, the other states digests unhashed.
-const NEVER_IN_WASM: &[&str] = &["sign", "claims"];
+/// Features of our crates that must never reach a page: they sign, state digests unhashed, or break things for tests.
+const NEVER_IN_WASM: &[&str] = &["sign", "claims", "mutants", "test-hooks", "fuzz"];
 
 /// The wasm layer may need `unsafe` where wasm-bindgen's generated code does; it then states lints of its own.
 const OWN_LINTS: &[&str] = &["crates/wasm/Cargo.toml", "crates/bindgen/Cargo.toml"];
@@ -63,16 +63,14 @@ pub(super) fn complaints(crates: &[Crate]) -> Vec<String> {
 /// Forbidden features in the wasm crate's own graph, from `cargo tree --format "{p}|{f}"`.
 pub(super) fn wasm_features(tree: &str) -> Vec<String> {
     let mut complaints = Vec::new();
-    let mut seen = false;
-    for line in tree.lines().filter(|line| line.starts_with("meshedflow-manifest ")) {
-        seen = true;
-        let features = line.rsplit_once('|').map_or("", |(_, features)| features);
-        let features = features.trim_end_matches("(*)").trim();
+    for line in tree.lines().filter(|line| line.starts_with("meshedflow-")) {
+        let (name, features) = (line.split(' ').next(), line.rsplit_once('|').map(|(_, features)| features));
+        let features = features.unwrap_or_default().trim_end_matches("(*)").trim();
         for feature in features.split(',').filter(|feature| NEVER_IN_WASM.contains(feature)) {
-            complaints.push(format!("meshedflow-wasm builds meshedflow-manifest with feature `{feature}`"));
+            complaints.push(format!("the shipped module has {} with `{feature}`", name.unwrap_or_default()));
         }
     }
-    if !seen {
+    if !tree.contains("meshedflow-manifest ") {
         complaints.push("meshedflow-wasm does not depend on meshedflow-manifest: is the tree right?".into());
     }
     complaints.dedup();
@@ -147,6 +145,7 @@ mod tests {
         assert!(wasm_features(&tree("default (*)")).is_empty());
         assert_eq!(wasm_features(&tree("claims")).len(), 1);
         assert_eq!(wasm_features(&tree("default,sign (*)")).len(), 1);
+        assert_eq!(wasm_features(&(tree("") + "meshedflow-core v0.1.0 (/r)|mutants\n")).len(), 1);
         assert_eq!(wasm_features("serde v1|\n").len(), 1);
     }
 
