@@ -1,10 +1,8 @@
 /** The page's options as the core reads them (`config::Options` of meshedflow-core). */
 import type { CoreOptions } from './mesh-port.js';
+import { mutants } from './mutants.js';
 import type { MeshedFlowOptions } from './options.js';
 import { parse } from './url.js';
-
-/** True in the tests' build of the SDK, where a named defence of the core can be switched off. */
-declare const MESHEDFLOW_MUTANTS: boolean | undefined;
 
 /** Defaults filled in, URLs made absolute, `undefined` dropped. */
 export function coreOptions(o: MeshedFlowOptions, platform: Record<string, unknown>): CoreOptions {
@@ -22,9 +20,7 @@ export function coreOptions(o: MeshedFlowOptions, platform: Record<string, unkno
     const url = parse(o[key]);
     if (url) core[key] = url.href;
   }
-  if (typeof MESHEDFLOW_MUTANTS === 'boolean' && MESHEDFLOW_MUTANTS) {
-    core.mutant = (globalThis as { __meshedflowMutant?: string }).__meshedflowMutant;
-  }
+  core.mutant = mutants();
   for (const key of Object.keys(core)) if (core[key] === undefined) delete core[key];
   return wasmUrl === undefined ? { core } : { core, wasmUrl };
 }

@@ -15,6 +15,7 @@ import type { FetchSetup, Loader, LoaderCallbacks, LoaderConfiguration, LoaderCo
 import { newStats } from './load-stats.js';
 import type { MeshLoad } from './mesh-load.js';
 import type { MeshPort, RequestRecipe } from './mesh-port.js';
+import { mutant } from './mutants.js';
 import type { Described } from './request.js';
 
 export type LoadState = 'plain' | 'mesh' | 'takeover' | 'ended';
@@ -93,7 +94,7 @@ export class LoadSession {
       // The unused loader is not destroyed: a FetchLoader's destroy() would mark our statistics aborted.
       this.http = null;
       this.mesh = new live.MeshLoad(this, live.port, described, recipe, config);
-    } else {
+    } else if (!mutant('wait-for-core')) {
       const reason = !live ? this.home.why : described ? 'own-loader' : 'unnamed';
       http.load(context, config, this.plainCallbacks(callbacks, reason));
     }

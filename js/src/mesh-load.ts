@@ -10,6 +10,7 @@ import { copy, emptyBody, wholeBody } from './load-session.js';
 import type { LoadSession } from './load-session.js';
 import { tellAtRate, tellFirst, tellMeasured, tellProgress } from './load-stats.js';
 import type { HttpFault, LoadReport, LoadSink, MeshPort, RequestRecipe } from './mesh-port.js';
+import { mutant } from './mutants.js';
 import { firstTimeout } from './plain-loader.js';
 import type { Described } from './request.js';
 
@@ -153,6 +154,7 @@ export class MeshLoad implements LoadSink {
   private setDue(at: number): void {
     this.dueAt = at;
     clearTimeout(this.dueTimer);
+    if (mutant('no-takeover')) return;
     this.dueTimer = after(at + GRACE_MS - performance.now(), () => this.overdue());
   }
 

@@ -1,5 +1,6 @@
 /** Facts about page, device and link. */
 import type { PlayerReport } from './mesh-port.js';
+import { mutant } from './mutants.js';
 
 interface NavigatorFacts {
   connection?: EventTarget & { saveData?: boolean; type?: string };
@@ -17,7 +18,7 @@ function network(): { saveData: boolean; cellular: boolean } {
 export function platform(): Record<string, unknown> {
   const { userAgentData, userAgent } = navigator as NavigatorFacts;
   const mobile = userAgentData?.mobile ?? /Mobi|Android/i.test(userAgent ?? '');
-  const webrtc = typeof (globalThis as { RTCPeerConnection?: unknown }).RTCPeerConnection === 'function';
+  const webrtc = typeof (globalThis as { RTCPeerConnection?: unknown }).RTCPeerConnection === 'function' || mutant('assume-webrtc');
   return { mobile, ...network(), webrtc, unixMs: Date.now() };
 }
 

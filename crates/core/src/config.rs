@@ -61,7 +61,7 @@ pub struct Options {
     /// Facts about browser and machine.
     #[serde(default)]
     pub platform: Platform,
-    /// Switches off one defence, so that a test can show that it would notice.
+    /// Switches off defences by name (comma-separated), so that a test can show that it would notice.
     #[cfg(feature = "mutants")]
     #[serde(default)]
     pub mutant: Option<String>,
@@ -119,7 +119,7 @@ impl Options {
     /// True when the named defence is switched off for a test; constant false in shipped builds.
     #[cfg(feature = "mutants")]
     pub(crate) fn mutant(&self, name: &str) -> bool {
-        self.mutant.as_deref() == Some(name)
+        self.mutant.as_deref().is_some_and(|names| names.split(',').any(|one| one == name))
     }
 
     #[cfg(not(feature = "mutants"))]

@@ -264,6 +264,9 @@ impl Mesh {
         }
         self.roster.failures = self.roster.failures.saturating_add(1);
         let wait = Duration::from_secs(1 << self.roster.failures.min(5)).mul_f64(0.5 + self.rng.fraction());
+        if self.options.mutant("give-up-edge") {
+            return self.wait_for_edge(Duration::from_secs(86_400));
+        }
         self.wait_for_edge(wait);
     }
 

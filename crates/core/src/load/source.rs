@@ -18,7 +18,7 @@ impl Mesh {
         }
         let wanted = self.has_load(key);
         if let Err(reason) = self.may_share(key) {
-            if wanted {
+            if wanted && !self.options.mutant("wait-for-list") {
                 self.fetch_over_http(key, reason);
             }
             return;
