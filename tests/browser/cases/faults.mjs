@@ -15,18 +15,18 @@ const WATCH_MS = 12_000; // a viewer starts with up to 12 s of buffer; what it l
 const GAP_MS = 2500;
 
 export const cases = [
-  fault('no-edge', 'wait-for-edge', noEdge),
-  fault('edge-killed-and-back', 'ignore-edge-loss', edgeKilledAndBack),
+  fault('no-edge', 'wait-for-peers,no-takeover', noEdge),
+  fault('edge-killed-and-back', 'give-up-edge', edgeKilledAndBack),
   fault('wasm-404', 'wait-for-core', wasm404),
   fault('no-webrtc', 'assume-webrtc', noWebRtc),
-  fault('no-list', 'hold-for-list,no-takeover', noList),
-  fault('list-unsigned', 'skip-signature', listUnsigned),
-  fault('list-wrong-key', 'skip-signature', listWrongKey),
-  fault('list-wrong-stream', 'skip-stream', listWrongStream),
-  fault('peer-flips-bytes', 'skip-digest', (job) => peerFlips(job, '1.7')),
-  fault('peer-flips-bytes-1.5', 'skip-digest', (job) => peerFlips(job, '1.5')),
-  fault('peer-closes-midway', 'ignore-peer-close,no-takeover', (job) => peerCloses(job, '1.7')),
-  fault('peer-closes-midway-1.6', 'ignore-peer-close,no-takeover', (job) => peerCloses(job, '1.6')),
+  fault('no-list', 'wait-for-list,no-takeover', noList),
+  fault('list-unsigned', 'trust-any-key', listUnsigned),
+  fault('list-wrong-key', 'trust-any-key', listWrongKey),
+  fault('list-wrong-stream', 'ignore-stream', listWrongStream),
+  fault('peer-flips-bytes', 'accept-unverified', (job) => peerFlips(job, '1.7')),
+  fault('peer-flips-bytes-1.5', 'accept-unverified', (job) => peerFlips(job, '1.5')),
+  fault('peer-closes-midway', 'stick-to-peer,no-takeover', (job) => peerCloses(job, '1.7')),
+  fault('peer-closes-midway-1.6', 'stick-to-peer,no-takeover', (job) => peerCloses(job, '1.6')),
 ];
 
 function fault(name, mutant, run) {
@@ -83,6 +83,8 @@ async function noWebRtc(job) {
   await coresRun(job);
   await unharmed(job);
   await noPeerBytes(job);
+  // Whoever cannot be reached must not be proposed to others.
+  assert.equal(without.sockets, 0, 'it went to the edge although no peer can reach it');
   assert.deepEqual((await without.report()).warnings.filter((w) => w.code === 'core-dead'), [], 'the core died of it');
   return `${brief(await first.report()).split(',')[0]}`;
 }

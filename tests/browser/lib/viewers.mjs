@@ -36,12 +36,15 @@ export class Viewers {
 export class Viewer {
   requests = [];
   console = [];
+  /** WebSockets opened so far. */
+  sockets = 0;
   pageErrors = [];
 
   constructor(name, page) {
     this.name = name;
     this.page = page;
     page.on('request', (request) => this.requests.push({ at: Date.now(), url: request.url(), method: request.method(), range: request.headers().range ?? null, type: request.resourceType() }));
+    page.on('websocket', () => { this.sockets += 1; });
     page.on('console', (message) => this.console.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => this.pageErrors.push(String(error.stack ?? error)));
   }
