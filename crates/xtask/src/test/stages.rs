@@ -100,7 +100,7 @@ fn tests() -> Result<Vec<Step>, String> {
 fn sim() -> Result<Vec<Step>, String> {
     let mut steps = test_binaries(|binary| binary.of_sim)?;
     let mutants =
-        ["test", "--package", "meshedflow-sim", "--locked", "--features", "mutants", "--test", "mutants"];
+        ["test", "--workspace", "--locked", "--features", "meshedflow-sim/mutants", "--test", "mutants"];
     steps.push(Step::new("each defence switched off is noticed", Work::Tests(cargo(&mutants))));
     Ok(steps)
 }

@@ -4,8 +4,9 @@ use crate::json::Json;
 
 /// Each crate with the crates of this workspace that it may use, in code and in tests alike.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("meshedflow-protocol", &[]),
-    ("meshedflow-manifest", &[]),
+    ("meshedflow-json", &[]),
+    ("meshedflow-protocol", &["meshedflow-json"]),
+    ("meshedflow-manifest", &["meshedflow-json"]),
     ("meshedflow-cmaf", &[]),
     ("meshedflow-core", &["meshedflow-protocol", "meshedflow-manifest"]),
     ("meshedflow-hub", &["meshedflow-protocol"]),
