@@ -48,7 +48,8 @@ export class Host implements HttpEvents {
   readonly recipes = new Map<number, RequestRecipe>();
   private core: MeshHandle | null = null;
   private depth = 0;
-  private jobs: Array<() => void> = [];
+  private readonly jobs: Array<() => void> = [];
+  private flushing = false;
   private wanted = false;
   /** The message or chunk that is being delivered. */
   private bytes: Uint8Array = EMPTY;
@@ -334,14 +335,16 @@ export class Host implements HttpEvents {
 
   // ---- queue and tasks
 
+  /** Tells all that is queued. A job may enter the core and queue more; that is told in its turn. */
   private flush(): void {
-    const job = this.jobs.shift();
-    if (!job) return;
+    if (this.flushing) return;
+    this.flushing = true;
     try {
-      job();
+      for (let job = this.jobs.shift(); job; job = this.jobs.shift()) job();
     } finally {
+      this.flushing = false;
       // What the page throws is the page's: it passes, and the others still hear.
-      this.flush();
+      if (this.jobs.length) Promise.resolve().then(() => this.flush());
     }
   }
 

@@ -34,7 +34,10 @@ export class Port implements MeshPort {
 
   load(request: MeshRequest, recipe: RequestRecipe, sink: LoadSink): number {
     const id = ++this.lastLoad;
-    if (!this.alive) Promise.resolve().then(() => sink.dead());
+    if (!this.alive) {
+      Promise.resolve().then(() => sink.dead());
+      return id;
+    }
     this.host.recipes.set(request.lane, recipe);
     this.host.loads.set(id, { recipe, sink });
     this.say({ load: { ...request, id } });
