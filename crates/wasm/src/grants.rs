@@ -5,10 +5,11 @@
 //! as they pass; bytes beyond a gap, and bytes that were in the blob before the grant, are read back later, in
 //! tasks. A measured byte is frozen: a second arrival of it is dropped.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use meshedflow_core::measure::{Measured, Measurer};
+use meshedflow_core::sorted::SortedMap;
 use meshedflow_core::{BlobId, ConnNo, Expect, GrantId, HttpId, Source};
 
 /// Most separate spans that may wait beyond the measured prefix of one grant; one more is a violation.
@@ -54,18 +55,17 @@ struct Grant {
     /// Blob offset up to which all bytes are measured.
     measured: u32,
     /// Bytes beyond `measured` that are in the blob: start to end, disjoint.
-    waiting: BTreeMap<u32, u32>,
+    waiting: SortedMap<u32, u32>,
 }
 
 /// All grants of one mesh.
 #[derive(Default)]
 pub(crate) struct Grants {
-    grants: BTreeMap<GrantId, Grant>,
-    requests: BTreeMap<(ConnNo, u32), GrantId>,
-    blobs: BTreeSet<(BlobId, GrantId)>,
+    grants: SortedMap<GrantId, Grant>,
+    requests: SortedMap<(ConnNo, u32), GrantId>,
     /// Blobs that grow from the front (bodies of GETs, offered bodies): bytes there.
-    filled: BTreeMap<BlobId, u32>,
-    bodies: BTreeMap<HttpId, BlobId>,
+    filled: SortedMap<BlobId, u32>,
+    bodies: SortedMap<HttpId, BlobId>,
     late: VecDeque<GrantId>,
 }
 
@@ -98,10 +98,9 @@ impl Grants {
         if let Source::Peer(conn, request) = from {
             self.requests.insert((conn, request), grant);
         }
-        self.blobs.insert((blob, grant));
         let measured = range.start;
         let measurer = Measurer::new();
-        let (cuts, waiting) = (cuts.into(), BTreeMap::new());
+        let (cuts, waiting) = (cuts.into(), SortedMap::new());
         self.grants.insert(grant, Grant { from, blob, range, base, cuts, measurer, measured, waiting });
         self.queue_late(grant);
     }
@@ -109,7 +108,6 @@ impl Grants {
     /// The grant ends; bytes that still come for it are strays.
     pub(crate) fn forget(&mut self, grant: GrantId) {
         let Some(gone) = self.grants.remove(&grant) else { return };
-        self.blobs.remove(&(gone.blob, grant));
         if let Source::Peer(conn, request) = gone.from
             && self.requests.get(&(conn, request)) == Some(&grant)
         {
@@ -169,9 +167,8 @@ impl Grants {
         let blob = self.bodies.get(&http).copied()?;
         let end = at.saturating_add(len);
         self.filled.insert(blob, end);
-        let wants =
-            |(_, id): &(BlobId, GrantId)| self.grants.get(id).is_some_and(|grant| grant.wants(at, end));
-        self.blobs.range((blob, GrantId(0))..=(blob, GrantId(u32::MAX))).any(wants).then_some(blob)
+        let wanted = self.grants.values().any(|grant| grant.blob == blob && grant.wants(at, end));
+        wanted.then_some(blob)
     }
 
     /// Measures `bytes` at `at` of a growing blob for every grant that they continue.
@@ -231,10 +228,9 @@ impl Grants {
         }
     }
 
-    /// The blob's first grant numbered `from` or higher.
+    /// The blob's first grant numbered `from` or higher. Grants are few: there is no index by blob.
     fn next_on(&self, blob: BlobId, from: u32) -> Option<GrantId> {
-        let range = (blob, GrantId(from))..=(blob, GrantId(u32::MAX));
-        self.blobs.range(range).next().map(|(_, grant)| *grant)
+        self.grants.range(GrantId(from)..).find(|(_, grant)| grant.blob == blob).map(|(id, _)| *id)
     }
 }
 
@@ -270,10 +266,9 @@ impl Grant {
 
     /// Notes bytes beyond a gap, joined with what touches them.
     fn wait(&mut self, mut span: Range<u32>) {
-        while let Some((&start, &end)) = self.waiting.range(..=span.end).next_back() {
-            if end < span.start {
-                break;
-            }
+        loop {
+            let before = self.waiting.range(..=span.end).next_back().map(|(start, end)| (*start, *end));
+            let Some((start, end)) = before.filter(|(_, end)| *end >= span.start) else { break };
             self.waiting.remove(&start);
             span = start.min(span.start)..end.max(span.end);
         }
@@ -281,9 +276,8 @@ impl Grant {
     }
 
     fn forget_measured(&mut self) {
-        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.get() <= self.measured) {
-            entry.remove();
-        }
+        let measured = self.measured;
+        self.waiting.retain(|_, end| *end > measured);
     }
 
     /// Bytes that are in the blob right behind the measured ones.

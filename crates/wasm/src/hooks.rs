@@ -52,6 +52,6 @@ impl MeshHandle {
 fn take_all_memory() {
     let mut hoard: Vec<Vec<u8>> = Vec::new();
     loop {
-        hoard.push(vec![1; 64 << 20]);
+        hoard.push(Vec::with_capacity(64 << 20));
     }
 }
