@@ -14,8 +14,7 @@ export class PlayMeter {
   #pausedMs = 0;
   #last = null; // {at, time}: the last sample at which the playhead had moved
   #sampledAt = null;
-  #stallCount = 0;
-  #stallMs = 0;
+  #stalls = []; // {from, ms}, `from` in Unix milliseconds
 
   constructor(video) {
     this.#video = video;
@@ -41,12 +40,13 @@ export class PlayMeter {
   get stalledNow() { return this.#standingMs() > STALL_MS; }
 
   report() {
-    const open = this.stalledNow ? this.#standingMs() : 0;
+    const stalls = [...this.#stalls];
+    if (this.stalledNow) stalls.push(stallOf(this.#last.at, this.#standingMs()));
     return {
       startupMs: this.#firstFrameAt,
       playedSeconds: this.playedSeconds,
       wallSeconds: this.wallMs / 1000,
-      stalls: { count: this.#stallCount + (open > 0 ? 1 : 0), ms: this.#stallMs + open },
+      stalls: { count: stalls.length, ms: stalls.reduce((sum, s) => sum + s.ms, 0), each: stalls },
     };
   }
 
@@ -75,10 +75,12 @@ export class PlayMeter {
     // A jump (hls.js skipping a hole, or a seek) does not make good the time that was spent standing.
     const aStep = mediaMs > 0 && mediaMs < now - this.#last.at + STALL_MS;
     const stoodMs = now - this.#last.at - (aStep ? mediaMs : SAMPLE_MS);
-    if (stoodMs > STALL_MS) {
-      this.#stallCount += 1;
-      this.#stallMs += stoodMs;
-    }
+    if (stoodMs > STALL_MS) this.#stalls.push(stallOf(this.#last.at, stoodMs));
     this.#last = { at: now, time };
   }
+}
+
+// Pages share the wall clock, but not the origin of performance.now().
+function stallOf(at, ms) {
+  return { from: performance.timeOrigin + at, ms };
 }

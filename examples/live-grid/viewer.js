@@ -1,7 +1,7 @@
 // One viewer: a real HLS.js player, with or without the mesh, and its numbers for people and for machines.
 //
 // Query: `hls` 1.5|1.6|1.7 · `mode` serve|advertise-only|off, or plain for HLS.js alone · `way` config|fragment|snippet|shared · `name`
-// · `src` playlist · `stream` id · `hash=1` SHA-256 of all payloads · `frags=1` stats of all fragments.
+// · `src` playlist · `stream` id · `upload` bytes per second, 0 for none · `hash=1` SHA-256 of all payloads · `frags=1` stats of all fragments.
 
 import { FragmentLog } from './fragments.js';
 import { PlayMeter } from './meter.js';
@@ -39,6 +39,7 @@ const options = {
   remoteConfigUrl: new URL('/policy.json', location.href).href,
   enableRarestFirst: true,
   cmafMode: mode,
+  ...(query.has('upload') ? { upload: { rateBytesPerS: Number(query.get('upload')) } } : {}),
 };
 
 /** What tests read. Everything is a plain value. */

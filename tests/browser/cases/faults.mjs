@@ -25,8 +25,8 @@ export const cases = [
   fault('list-wrong-stream', 'ignore-stream', listWrongStream),
   fault('peer-flips-bytes', 'accept-unverified', (job) => peerFlips(job, '1.7')),
   fault('peer-flips-bytes-1.5', 'accept-unverified', (job) => peerFlips(job, '1.5')),
-  fault('peer-closes-midway', 'stick-to-peer,no-takeover', (job) => peerCloses(job, '1.7')),
-  fault('peer-closes-midway-1.6', 'stick-to-peer,no-takeover', (job) => peerCloses(job, '1.6')),
+  fault('peer-closes-midway', 'wait-for-peers,no-takeover', (job) => peerCloses(job, '1.7')),
+  fault('peer-closes-midway-1.6', 'wait-for-peers,no-takeover', (job) => peerCloses(job, '1.6')),
 ];
 
 function fault(name, mutant, run) {
@@ -39,8 +39,8 @@ async function noEdge(job) {
   await pause(WATCH_MS);
   happened(job, job.proxy.refusedSockets > 0, 'nobody tried to reach the edge');
   await coresRun(job);
-  await unharmed(job);
   await noPeerBytes(job);
+  await unharmed(job);
   return `${job.proxy.refusedSockets} sockets refused`;
 }
 
@@ -65,8 +65,8 @@ async function wasm404(job) {
   const viewers = await crowd(job, 2);
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('wasm') > 0, 'nobody asked for the wasm module');
-  await unharmed(job);
   await noPeerBytes(job);
+  await unharmed(job);
   for (const viewer of viewers) {
     const ours = viewer.console.filter((line) => line.startsWith('warning: MeshedFlow'));
     assert.equal(ours.length, 1, `${viewer.name}: one console line of ours expected, seen ${JSON.stringify(ours)}`);
@@ -81,8 +81,8 @@ async function noWebRtc(job) {
   const kind = await without.page.evaluate(() => typeof RTCPeerConnection);
   happened(job, kind === 'undefined' && (await without.fault()) !== null, `RTCPeerConnection is a ${kind}`);
   await coresRun(job);
-  await unharmed(job);
   await noPeerBytes(job);
+  await unharmed(job);
   // Whoever cannot be reached must not be proposed to others.
   assert.equal(without.sockets, 0, 'it went to the edge although no peer can reach it');
   assert.deepEqual((await without.report()).warnings.filter((w) => w.code === 'core-dead'), [], 'the core died of it');
@@ -95,9 +95,9 @@ async function noList(job) {
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('list') > 0, 'nobody asked for a list');
   await coresRun(job);
+  await noPeerBytes(job);
   await unharmed(job);
   fewListRequests(job);
-  await noPeerBytes(job);
   return `lists refused ${job.proxy.hit('list')} times`;
 }
 
@@ -122,9 +122,9 @@ async function forgedLists(job, forge) {
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('list') > 0, 'nobody read a forged list');
   await coresRun(job);
+  await noPeerBytes(job);
   await unharmed(job);
   fewListRequests(job);
-  await noPeerBytes(job);
   return `${job.proxy.hit('list')} forged documents read`;
 }
 
@@ -136,9 +136,9 @@ async function listWrongStream(job) {
   await pause(WATCH_MS);
   happened(job, job.proxy.hit('list') > 0 && streams.size > 0 && !streams.has('another'), `lists read: ${job.proxy.hit('list')}, for streams ${[...streams]}`);
   await coresRun(job);
+  await noPeerBytes(job);
   await unharmed(job);
   fewListRequests(job);
-  await noPeerBytes(job);
   return `${job.proxy.hit('list')} documents for stream ${[...streams]} read`;
 }
 
@@ -162,12 +162,12 @@ async function peerCloses(job, version) {
   return `${begun} transfers begun and not ended, ${closed} connections closed`;
 }
 
-/** One bad peer who holds everything, one victim who joins later, plain HLS.js beside them. */
+/** One bad peer, one victim who joins later and, sending nothing itself, is never elected to fetch; plain HLS.js beside them. */
 async function badPeer(job, version, hook) {
   await job.plain('plain', { hls: version });
   const bad = await job.mesh('bad-peer', { hls: version }, { faults: [hook] });
   await pause(GAP_MS);
-  const victim = await job.mesh('victim', { hls: version });
+  const victim = await job.mesh('victim', { hls: version, upload: 0 });
   return { bad, victim };
 }
 
@@ -198,11 +198,11 @@ async function coresRun(job) {
 async function unharmed(job) {
   const plain = job.viewers.named('plain');
   const ours = job.viewers.all.filter((viewer) => viewer !== plain);
-  noWorseThan(await plain.report(), await Promise.all(ours.map((viewer) => viewer.report())));
-  await quiet(ours);
   await bytesEqualOrigin(job.witness, ours);
   const reference = await plain.fragments();
   for (const viewer of ours) keepsUpWith(reference, viewer.name, await viewer.fragments());
+  noWorseThan(await plain.report(), await Promise.all(ours.map((viewer) => viewer.report())));
+  await quiet(ours);
 }
 
 async function noPeerBytes(job) {

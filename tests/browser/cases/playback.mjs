@@ -43,7 +43,7 @@ async function playback(job, version, count, wholeMs) {
 async function pluggedIn(job, version, way) {
   const viewers = await join(job, 2, { hls: version, way });
   await viewers[1].until('bytes from peers', (r) => r.fromPeers > 0, 25_000);
-  await pause(3000);
+  await pause(6000);
   const reports = await job.viewers.reports();
   playsWell(reports);
   const compared = await bytesEqualOrigin(job.witness, viewers);

@@ -26,19 +26,21 @@ export class FaultProxy {
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
+  // Of two rules that match, the newer one holds.
+
   /** Answers matching requests with `status` and never asks the demo. */
   refuse(name, pattern, status = 404) {
-    this.#rules.push({ name, pattern, answer: () => ({ status, body: Buffer.from(`refused: ${name}\n`), type: 'text/plain' }) });
+    this.#rules.unshift({ name, pattern, answer: () => ({ status, body: Buffer.from(`refused: ${name}\n`), type: 'text/plain' }) });
   }
 
   /** Answers matching requests with what `make(url)` returns: `{body, type?, status?}`; null passes the request on. */
   answer(name, pattern, make) {
-    this.#rules.push({ name, pattern, answer: make });
+    this.#rules.unshift({ name, pattern, answer: make });
   }
 
   /** Hands bodies of matching requests through `change(body, url)`; null leaves one as it is and is no hit. */
   rewrite(name, pattern, change) {
-    this.#rules.push({ name, pattern, change });
+    this.#rules.unshift({ name, pattern, change });
   }
 
   /** Takes one rule away again. */
