@@ -102,6 +102,14 @@ impl<'t, 'a> Fields<'t, 'a> {
         self.whole(name, most)?.ok_or_else(|| JsonError::member(name, "a whole number"))
     }
 
+    /// A whole number of at most `most`, or `absent`; null is neither.
+    ///
+    /// # Errors
+    /// If it is something else, or there twice.
+    pub fn whole_or(&self, name: &str, most: u64, absent: u64) -> Result<u64, JsonError> {
+        if self.member(name)?.is_none() { Ok(absent) } else { self.need_whole(name, most) }
+    }
+
     /// A whole number of 32 bits, or nothing.
     ///
     /// # Errors
@@ -178,6 +186,14 @@ mod tests {
                 && fields.need("absent").is_err()
                 && fields.need_whole("absent", 1).is_err()
         );
+    }
+
+    #[test]
+    fn null_is_no_number_where_only_absence_has_a_meaning() {
+        let json = parse(r#"{"null":null,"n":7}"#).unwrap();
+        let fields = Fields::of(&json, "it").unwrap();
+        assert_eq!((fields.whole_or("n", 9, 1), fields.whole_or("absent", 9, 1)), (Ok(7), Ok(1)));
+        assert!(fields.whole_or("null", 9, 1).is_err());
     }
 
     #[test]

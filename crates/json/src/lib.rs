@@ -1,16 +1,14 @@
-//! JSON (RFC 8259) for the module that every viewer loads, where each kilobyte counts.
+//! JSON for the module that every viewer loads, where each kilobyte counts.
 //!
-//! A derived reader is compiled anew for each type that is read, some kilobytes each time. Here a text is read
-//! once, by code that exists once, into a tree ([`Json`]) that borrows from the text; a type then picks its
-//! members out of the tree ([`Fields`]). Servers go on using serde.
+//! A derived reader makes the compiler build serde_json anew for each type that is read, some kilobytes each
+//! time. Here serde_json reads every text by one visitor, into a tree ([`Json`]) that borrows from the text; a type
+//! then picks its members out of the tree ([`Fields`]), and is written member by member ([`Object`]). Servers go on
+//! using serde where nothing is to be saved.
 //!
-//! What is taken is what serde_json takes: texts that are well-formed to the last byte, at most 128 deep.
-//! A whole number from 0 to 2^64 - 1 keeps its exact value, any other is an `f64`. Of two members of one name
-//! neither counts: [`Fields`] refuses to choose, and [`parse_once`] refuses the whole document, so that no two
-//! readers can see two different ones.
+//! Of two members of one name neither counts: [`Fields`] refuses to choose, and [`parse_once`] refuses the whole
+//! document, so that no two readers can see two different ones.
 
 mod fields;
-mod number;
 mod reader;
 mod writer;
 
@@ -18,7 +16,7 @@ use core::fmt;
 use std::borrow::Cow;
 
 pub use fields::Fields;
-pub use reader::{DEPTH_LIMIT, MEMBER_LIMIT, parse, parse_once};
+pub use reader::{MEMBER_LIMIT, parse, parse_once};
 pub use writer::{Object, quoted};
 
 /// A value.
@@ -30,7 +28,7 @@ pub enum Json<'a> {
     Flag(bool),
     /// A whole number, written without sign, fraction and exponent.
     Whole(u64),
-    /// Any other number. Up to 15 digits are exact; beyond, the last bit may be off.
+    /// Any other number.
     Real(f64),
     /// A text.
     Text(Cow<'a, str>),
@@ -47,8 +45,6 @@ pub struct Member<'a> {
     pub name: Cow<'a, str>,
     /// Its value.
     pub value: Json<'a>,
-    /// The value as it stands in the text.
-    pub text: &'a str,
 }
 
 impl Json<'_> {
@@ -95,3 +91,9 @@ impl fmt::Display for JsonError {
 }
 
 impl core::error::Error for JsonError {}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}

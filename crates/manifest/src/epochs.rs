@@ -2,13 +2,14 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use meshedflow_json::{Fields, Json, JsonError};
+use serde::Serialize;
 
 /// Most ranges of one anchor.
 pub const EPOCH_LIMIT: usize = 64;
 
 /// One epoch and the segments it signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EpochRange {
     /// The epoch.
@@ -16,11 +17,19 @@ pub struct EpochRange {
     /// Its first media sequence number.
     pub first_msn: u64,
     /// Its last one; `None` while it goes on.
-    #[serde(default)]
     pub last_msn: Option<u64>,
 }
 
 impl EpochRange {
+    pub(crate) fn read(item: &Json<'_>) -> Result<Self, JsonError> {
+        let fields = Fields::of(item, "epochs")?;
+        Ok(Self {
+            epoch: fields.need_whole("epoch", u64::MAX)?,
+            first_msn: fields.need_whole("firstMsn", u64::MAX)?,
+            last_msn: fields.u64("lastMsn")?,
+        })
+    }
+
     fn contains(&self, msn: u64) -> bool {
         self.first_msn <= msn && self.last_msn.is_none_or(|last| msn <= last)
     }

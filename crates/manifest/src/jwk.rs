@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use meshedflow_json::{Fields, Json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -277,24 +278,19 @@ impl KeySet {
     }
 
     fn from_document(set: &[u8], min_version: Option<u32>) -> Result<Self, KeySetError> {
-        let document: Document = json::from_slice(set)?;
+        let document = json::read(set)?;
+        let fields = Fields::of(&document, "key set")?;
+        let version = fields.need_whole("version", u32::MAX.into())? as u32;
         let floor = min_version.unwrap_or(0);
-        if document.version < floor {
-            return Err(KeySetError::Version { found: document.version, floor });
+        if version < floor {
+            return Err(KeySetError::Version { found: version, floor });
         }
-        if document.keys.len() > KEY_LIMIT {
-            return Err(KeySetError::TooManyKeys(document.keys.len()));
-        }
-        let mut keys: Vec<KeyInfo> = Vec::with_capacity(document.keys.len());
-        for (index, jwk) in document.keys.iter().enumerate() {
-            let Some(info) = jwk.read(index)? else { continue };
-            if keys.iter().any(|other| other.key.kid == info.key.kid) {
-                return Err(KeySetError::DuplicateKid(hex(&info.key.kid)));
-            }
-            keys.push(info);
-        }
-        let Document { version, expires, min_epoch, .. } = document;
-        Ok(Self { version, expires, min_epoch, keys })
+        let expires = fields.need_whole("expires", u64::MAX)?;
+        let min_epoch = fields.whole_or("min_epoch", u64::MAX, 0)?;
+        let Json::List(list) = fields.need("keys")? else {
+            return Err(JsonError::member("keys", "a list").into());
+        };
+        Ok(Self { version, expires, min_epoch, keys: read_keys(list)? })
     }
 
     /// The version: never falls within a session.
@@ -355,79 +351,63 @@ fn open(json: &[u8]) -> Result<(&[u8], Option<[u8; 64]>), KeySetError> {
     if json.len() > KEY_SET_LIMIT_BYTES {
         return Err(KeySetError::TooLong(json.len()));
     }
-    json::refuse_duplicates(json)?;
-    let envelope: Envelope<'_> = serde_json::from_slice(json).map_err(JsonError::from)?;
-    let Some(set) = envelope.keyset else { return Ok((json, None)) };
-    let signature = envelope.signature.and_then(|text| base64url::decode_array(&text));
-    Ok((set.get().as_bytes(), signature))
+    let document = json::read(json)?;
+    let envelope = Fields::of(&document, "key set")?;
+    if envelope.get("keyset")?.is_none() {
+        return Ok((json, None));
+    }
+    let signature = envelope.text("signature")?.and_then(base64url::decode_array);
+    let exact: Envelope<'_> = serde_json::from_str(json::text(json)?).map_err(JsonError::from)?;
+    Ok((exact.keyset.get().as_bytes(), signature))
+}
+
+/// What a root signs are bytes, not a tree.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    keyset: &'a RawValue,
+}
+
+fn read_keys(list: &[Json<'_>]) -> Result<Vec<KeyInfo>, KeySetError> {
+    if list.len() > KEY_LIMIT {
+        return Err(KeySetError::TooManyKeys(list.len()));
+    }
+    let mut keys: Vec<KeyInfo> = Vec::with_capacity(list.len());
+    for (index, jwk) in list.iter().enumerate() {
+        let Some(info) = read_key(index, Fields::of(jwk, "keys")?)? else { continue };
+        if keys.iter().any(|other| other.key.kid == info.key.kid) {
+            return Err(KeySetError::DuplicateKid(hex(&info.key.kid)));
+        }
+        keys.push(info);
+    }
+    Ok(keys)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    keyset: Option<&'a RawValue>,
-    signature: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    version: u32,
-    expires: u64,
-    #[serde(default)]
-    min_epoch: u64,
-    keys: Vec<Jwk>,
-}
-
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    #[serde(default)]
-    crv: String,
-    #[serde(default)]
-    x: String,
-    kid: Option<String>,
-    #[serde(default)]
-    nbf: u64,
-    #[serde(default)]
-    exp: u64,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    streams: Vec<String>,
-    #[serde(default, deserialize_with = "present")]
-    d: bool,
-}
-
-/// Notes that the member is there, whatever its value, and keeps nothing of it.
-fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(d).map(|_| true)
-}
-
-impl Jwk {
-    /// `None` for a key of another kind, which is skipped as RFC 7517 section 5 says.
-    fn read(&self, index: usize) -> Result<Option<KeyInfo>, KeySetError> {
-        if self.d {
-            return Err(KeySetError::PrivateKey);
-        }
-        if (self.kty.as_str(), self.crv.as_str()) != ("OKP", "Ed25519") {
-            return Ok(None);
-        }
-        let key = PublicKey::from_base64url(&self.x).ok_or(KeySetError::NotAKey(index))?;
-        let expected = hex(&key.kid);
-        if let Some(found) = self.kid.as_ref().filter(|kid| **kid != expected) {
-            return Err(KeySetError::Kid { expected, found: found.clone() });
-        }
-        if self.streams.len() > STREAM_LIMIT {
-            return Err(KeySetError::TooManyStreams(self.streams.len()));
-        }
-        let streams =
-            self.streams.iter().map(|pattern| StreamPattern::parse(pattern)).collect::<Result<_, _>>()?;
-        Ok(Some(KeyInfo { key, state: state_of(&self.state), nbf: self.nbf, exp: self.exp, streams }))
+/// `None` for a key of another kind, which is skipped as RFC 7517 section 5 says.
+fn read_key(index: usize, jwk: Fields<'_, '_>) -> Result<Option<KeyInfo>, KeySetError> {
+    if jwk.member("d")?.is_some() {
+        return Err(KeySetError::PrivateKey);
     }
+    let word = |name| jwk.text(name).map(Option::unwrap_or_default);
+    if (jwk.need_text("kty")?, word("crv")?) != ("OKP", "Ed25519") {
+        return Ok(None);
+    }
+    let key = PublicKey::from_base64url(word("x")?).ok_or(KeySetError::NotAKey(index))?;
+    let expected = hex(&key.kid);
+    if let Some(found) = jwk.text("kid")?.filter(|kid| **kid != *expected) {
+        return Err(KeySetError::Kid { expected, found: found.to_owned() });
+    }
+    let patterns = jwk.texts("streams", usize::MAX)?;
+    if patterns.len() > STREAM_LIMIT {
+        return Err(KeySetError::TooManyStreams(patterns.len()));
+    }
+    let streams = patterns.iter().map(|pattern| StreamPattern::parse(pattern)).collect::<Result<_, _>>()?;
+    let (nbf, exp) = (jwk.whole_or("nbf", u64::MAX, 0)?, jwk.whole_or("exp", u64::MAX, 0)?);
+    Ok(Some(KeyInfo { key, state: state_of(word("state")?), nbf, exp, streams }))
 }
 
 fn state_of(text: &str) -> KeyState {

@@ -6,7 +6,8 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use meshedflow_json::{Fields, Json};
+use serde::Serialize;
 
 use crate::base64url;
 use crate::epochs::EpochRange;
@@ -22,7 +23,7 @@ pub const ROLLING_SEGMENT_LIMIT: usize = 8192;
 const ENCODED_LIMIT_BYTES: usize = LIST_LIMIT_BYTES.div_ceil(3) * 4;
 
 /// A rolling list or index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rolling {
     /// Format version; 1.
@@ -38,15 +39,13 @@ pub struct Rolling {
     /// Which epoch counts for which segments.
     pub epochs: Vec<EpochRange>,
     /// Init segments.
-    #[serde(default)]
     pub init: Vec<InitEntry>,
     /// Segments, ascending.
-    #[serde(default)]
     pub segments: Vec<SegmentEntry>,
 }
 
 /// An init segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitEntry {
     /// Its name (see [`crate::identity`]).
@@ -56,7 +55,7 @@ pub struct InitEntry {
 }
 
 /// A segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SegmentEntry {
     /// Media sequence number.
@@ -66,10 +65,8 @@ pub struct SegmentEntry {
     /// Where it can be fetched, relative to the media playlist. A hint.
     pub uri: String,
     /// Its duration in milliseconds, 0 while unknown. A hint.
-    #[serde(default)]
     pub duration_ms: u32,
     /// How long ago it was complete, in milliseconds. A hint.
-    #[serde(default)]
     pub released_age_ms: u32,
     /// Whether it is complete.
     pub state: SegmentState,
@@ -78,7 +75,7 @@ pub struct SegmentEntry {
 }
 
 /// Whether a segment is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SegmentState {
     /// Its list is closed.
@@ -86,13 +83,12 @@ pub enum SegmentState {
     /// More fragments will come.
     Growing,
     /// A state this version does not know.
-    #[serde(other)]
     Other,
 }
 
 /// A list as base64url, read only when somebody needs it: one that a later version wrote does not
 /// spoil the document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct EncodedList(String);
 
@@ -157,11 +153,14 @@ impl Rolling {
         if json.len() > ROLLING_LIMIT_BYTES {
             return Err(RollingError::TooLong(json.len()));
         }
-        let probe: Probe = json::from_slice(json).map_err(RollingError::Json)?;
-        if probe.v != 1 {
-            return Err(RollingError::FormatVersion(probe.v));
+        let document = json::read(json).map_err(RollingError::Json)?;
+        let fields = Fields::of(&document, "document").map_err(RollingError::Json)?;
+        // Read first, so that another version is named as such and not as a missing member.
+        let v = fields.need_whole("v", u32::MAX.into()).map_err(RollingError::Json)? as u32;
+        if v != 1 {
+            return Err(RollingError::FormatVersion(v));
         }
-        let rolling: Self = serde_json::from_slice(json).map_err(|error| RollingError::Json(error.into()))?;
+        let rolling = Self::read(v, fields).map_err(RollingError::Json)?;
         let most = rolling.segments.len().max(rolling.init.len());
         if most > ROLLING_SEGMENT_LIMIT {
             return Err(RollingError::TooMany(most));
@@ -174,6 +173,29 @@ impl Rolling {
         }
     }
 
+    fn read(v: u32, fields: Fields<'_, '_>) -> Result<Self, JsonError> {
+        let all = usize::MAX;
+        Ok(Self {
+            v,
+            stream: text(fields, "stream")?,
+            rendition: text(fields, "rendition")?,
+            target_ms: fields.need_whole("targetMs", u32::MAX.into())? as u32,
+            complete: fields
+                .flag("complete")?
+                .ok_or_else(|| JsonError::member("complete", "true or false"))?,
+            epochs: match fields.need("epochs")? {
+                Json::List(items) => items.iter().map(EpochRange::read).collect::<Result<_, _>>()?,
+                _ => return Err(JsonError::member("epochs", "a list")),
+            },
+            init: fields.list("init", all)?.iter().map(InitEntry::read).collect::<Result<_, _>>()?,
+            segments: fields
+                .list("segments", all)?
+                .iter()
+                .map(SegmentEntry::read)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
     /// The document as JSON.
     pub fn to_json(&self) -> String {
         // Strings, numbers and sequences only: nothing here that serialization can refuse.
@@ -181,8 +203,33 @@ impl Rolling {
     }
 }
 
-/// Read first, so that another version is named as such and not as a missing member.
-#[derive(Deserialize)]
-struct Probe {
-    v: u32,
+fn text(fields: Fields<'_, '_>, name: &str) -> Result<Text, JsonError> {
+    Text::new(fields.need_text(name)?).map_err(|error| JsonError::new(format!("member {name:?}: {error}")))
+}
+
+impl InitEntry {
+    fn read(item: &Json<'_>) -> Result<Self, JsonError> {
+        let fields = Fields::of(item, "init")?;
+        let list = EncodedList(fields.need_text("list")?.to_owned());
+        Ok(Self { name: fields.need_text("name")?.to_owned(), list })
+    }
+}
+
+impl SegmentEntry {
+    fn read(item: &Json<'_>) -> Result<Self, JsonError> {
+        let fields = Fields::of(item, "segments")?;
+        Ok(Self {
+            msn: fields.need_whole("msn", u64::MAX)?,
+            name: fields.need_text("name")?.to_owned(),
+            uri: fields.need_text("uri")?.to_owned(),
+            duration_ms: fields.u32("durationMs")?.unwrap_or_default(),
+            released_age_ms: fields.u32("releasedAgeMs")?.unwrap_or_default(),
+            state: match fields.need_text("state")? {
+                "complete" => SegmentState::Complete,
+                "growing" => SegmentState::Growing,
+                _ => SegmentState::Other,
+            },
+            list: EncodedList(fields.need_text("list")?.to_owned()),
+        })
+    }
 }
