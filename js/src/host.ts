@@ -335,17 +335,23 @@ export class Host implements HttpEvents {
 
   // ---- queue and tasks
 
-  /** Tells all that is queued. A job may enter the core and queue more; that is told in its turn. */
+  /**
+   * Tells all that is queued. A job may enter the core and queue more; that is told in its turn. What the page throws is
+   * the page's: it is thrown in a task of its own, where it cannot be taken for a fault of the request that led here.
+   */
   private flush(): void {
     if (this.flushing) return;
     this.flushing = true;
-    try {
-      for (let job = this.jobs.shift(); job; job = this.jobs.shift()) job();
-    } finally {
-      this.flushing = false;
-      // What the page throws is the page's: it passes, and the others still hear.
-      if (this.jobs.length) Promise.resolve().then(() => this.flush());
+    for (let job = this.jobs.shift(); job; job = this.jobs.shift()) {
+      try {
+        job();
+      } catch (error) {
+        setTimeout(() => {
+          throw error;
+        });
+      }
     }
+    this.flushing = false;
   }
 
   private task(): void {

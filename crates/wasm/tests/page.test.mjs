@@ -56,10 +56,16 @@ async function bundle() {
   return result.outputFiles[0].text;
 }
 
-/** A page with `startMesh`, and with `begin`, which begins a load and writes down what its session is told. */
-async function open() {
+/** A page, under a Content-Security-Policy if one is given, with `startMesh`, and with `begin`, which begins a load and writes down what its session is told. */
+async function open(policy) {
   const page = await (await browser.newContext()).newPage();
   const said = [];
+  if (policy) {
+    await page.route(`${base}/`, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': policy } });
+    });
+  }
   page.on('console', (message) => message.type() === 'error' && said.push(message.text()));
   await page.goto(base);
   await page.evaluate(async () => {
@@ -91,7 +97,7 @@ for (const hook of ['panic-in-load', 'panic-in-timer', 'grow']) {
         const two = await startMesh({ core: { ...core, streamId: 'other' } });
         const loads = [begin(one, 'never/1'), begin(two, 'never/2')];
         const before = [one.alive, two.alive];
-        one.host.enter((handle) => handle.testHook(hook));
+        one.host.enter((handle) => handle.testHook(hook), true);
         if (hook === 'panic-in-load') loads.push(begin(one, 'never/3'));
         if (hook === 'panic-in-timer') one.host.soon();
         const during = loads.flatMap(({ told }) => told).includes('dead');
@@ -139,7 +145,8 @@ test('a body over HTTP arrives whole, though a listener of the page throws', asy
     addEventListener('unhandledrejection', keep);
     port.onEvent(() => { throw new Error('from the page'); });
     const heard = begin(port, 'octets.wasm');
-    await until(() => heard.body);
+    port.host.enter((handle) => handle.tell('{"dance":1}', performance.now()));
+    await until(() => heard.body && errors.length);
     return { errors, bytes: heard.body?.byteLength, alive: port.alive, told: heard.told };
   }, CORE);
   assert.equal(seen.bytes, wasm.length);
@@ -164,15 +171,34 @@ test('a module that cannot be had is told with its reason', async () => {
   await page.context().close();
 });
 
-test('where a policy of the page forbids wasm, the reason names the missing word', async () => {
-  const page = await (await browser.newContext()).newPage();
-  await page.route(`${base}/`, async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': "script-src 'self'" } });
+for (const policy of ['', "worker-src 'none'"]) {
+  test(`a hidden tab keeps the time ${policy ? 'without a Worker, too' : 'by a Worker'}`, async () => {
+    const { page } = await open(policy);
+    const seen = await page.evaluate(async (core) => {
+      const port = await startMesh({ core });
+      const { timer } = port.host;
+      const rings = [];
+      timer.fire = () => rings.push(performance.now());
+      Object.defineProperty(document, 'hidden', { value: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+      const at = performance.now() + 100;
+      timer.arm(at + 5000);
+      timer.arm(at);
+      await until(() => rings.length);
+      const byWorker = !!timer.worker;
+      await wait(100);
+      port.close();
+      return { byWorker, rings: rings.length, early: rings[0] < at - 1, left: !!timer.worker };
+    }, CORE);
+    assert.deepEqual(seen, { byWorker: !policy, rings: 1, early: false, left: false });
+    await page.context().close();
   });
-  await page.goto(base);
-  const start = async (core) => (await import('/wasm.js')).startMesh({ core });
-  const why = await page.evaluate(`(${start})(${JSON.stringify(CORE)}).then(() => 'started', (error) => error.message)`).catch((error) => error.message);
+}
+
+test('where a policy of the page forbids wasm, the reason names the missing word', async () => {
+  const { page } = await open("script-src 'self'");
+  const start = `import('/wasm.js').then(({ startMesh }) => startMesh({ core: ${JSON.stringify(CORE)} }))`;
+  const why = await page.evaluate(`${start}.then(() => 'started', (error) => error.message)`);
   assert.match(why, /wasm-unsafe-eval/);
   await page.context().close();
 });

@@ -76,7 +76,8 @@ pub(crate) fn build_wasm(root: &Path, features: &[&str], out: &Path) -> Result<(
     std::fs::write(stamp, inputs).map_err(|error| format!("cannot write {}: {error}", out.display()))
 }
 
-/// Runs the wasm tests in a headless Chromium, with the flags and the profile of the shipped module.
+/// Runs the wasm tests in a headless Chromium, with the flags and the profile of the shipped module: those written in
+/// Rust, then those of the page around a module that breaks.
 pub(crate) fn test(root: &Path) -> Result<(), String> {
     let runner = format!("{} test", bindgen(root)?.display());
     let args = ["test", "--locked", "--package", "meshedflow-wasm", "--tests", "--features", "test-hooks"];
@@ -85,7 +86,11 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     tests.env(FLAGS_FOR, FLAGS).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
     tests.env("CHROMEDRIVER", "/usr/bin/chromedriver").env("WASM_BINDGEN_TEST_ONLY_WEB", "1");
     tests.env("WASM_BINDGEN_TEST_TIMEOUT", "60").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "30");
-    run(&mut tests)
+    run(&mut tests)?;
+    let breakable = target_dir().join("wasm-breakable");
+    build_wasm(root, TEST_FEATURES, &breakable)?;
+    let mut page = program("node", &["--test", "crates/wasm/tests/page.test.mjs"]);
+    run(page.env("MESHEDFLOW_BREAKABLE", breakable))
 }
 
 /// Step 1. The crate is a `rlib` too, for its tests; here it is not, since that would switch off link-time optimisation.
