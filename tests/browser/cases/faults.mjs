@@ -144,7 +144,7 @@ async function listWrongStream(job) {
 
 async function peerFlips(job, version) {
   const { bad, victim } = await badPeer(job, version, flipsBytes);
-  await bad.page.waitForFunction(() => window.__fault.flipped > 0, null, { timeout: 12_000 });
+  await bad.until('a flipped message', async () => (await bad.fault()).flipped > 0, 12_000);
   await pause(6000);
   const { flipped } = await bad.fault();
   happened(job, flipped > 0, 'no byte was flipped');
@@ -154,7 +154,7 @@ async function peerFlips(job, version) {
 
 async function peerCloses(job, version) {
   const { bad } = await badPeer(job, version, closesMidway);
-  await bad.page.waitForFunction(() => window.__fault.closed > 0, null, { timeout: 12_000 });
+  await bad.until('a connection closed midway', async () => (await bad.fault()).closed > 0, 12_000);
   await pause(7000);
   const { begun, closed } = await bad.fault();
   happened(job, begun > 0 && closed > 0, `transfers begun ${begun}, connections closed ${closed}`);

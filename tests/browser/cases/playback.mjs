@@ -26,7 +26,7 @@ async function playback(job, version, count, wholeMs) {
   const whole = offload(log, delivered(reports));
   const late = offload(log, delivered(reports) - warm.delivered, { since: warm.t });
   const startups = reports.map((r) => Math.round(r.startupMs));
-  job.note = `offload ${percent(whole.offload)} whole, ${percent(late.offload)} warm; startup ${startups.join('/')} ms`;
+  job.note = `offload ${percent(whole.offload)} whole, ${percent(late.offload)} warm; startup ${startups.join('/')} ms; takeovers ${reports.map((r) => r.sdk?.loads.takeover ?? '–').join('/')}`;
   playsWell(reports);
   for (const r of reports.slice(1)) assert.ok(r.fromPeers > 0, `${r.name} got nothing from peers: ${brief(r)}`);
   const compared = await bytesEqualOrigin(job.witness, viewers);

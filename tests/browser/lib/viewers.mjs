@@ -62,7 +62,7 @@ export class Viewer {
     let last = null;
     while (Date.now() < end) {
       last = await this.report();
-      if (last && is(last)) return last;
+      if (last && await is(last)) return last;
       await pause(100);
     }
     throw new Error(`${this.name}: ${what} not within ${limitMs} ms; last report: ${brief(last)}; console: ${this.console.slice(-5).join(' | ')}`);
@@ -81,6 +81,7 @@ export function pause(ms) {
 export function brief(r) {
   if (!r) return 'none';
   const startup = r.startupMs === null ? '–' : Math.round(r.startupMs);
+  const core = r.sdk?.mesh ? `, reasons ${JSON.stringify(r.reasons)}, elections ${r.sdk.mesh.elections}, sent ${r.sdk.mesh.uploadedBytes} B, peers ${r.peers}` : '';
   return `${r.name} ${r.state} played ${r.playedSeconds.toFixed(1)}/${r.wallSeconds.toFixed(1)} s, stalls ${r.stalls.count}/${Math.round(r.stalls.ms)} ms, startup ${startup} ms, `
-    + `peers ${r.fromPeers} B, HTTP ${r.fromHttp} B, delivered ${r.deliveredBytes} B, errors ${r.errors.map((e) => e.what).join(',') || 'none'}`;
+    + `peers ${r.fromPeers} B, HTTP ${r.fromHttp} B, delivered ${r.deliveredBytes} B, errors ${r.errors.map((e) => e.what).join(',') || 'none'}${core}`;
 }
