@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         let mut check = browser_script("tests/browser/demo-check.mjs");
         return Ok(shell::run(check.args(["--viewers", &viewers.to_string()]))?);
     }
-    println!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.\n");
+    say!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.\n");
     // The server takes this process over, so that a signal meant for the demo reaches it.
     let error = meshedflow(&site, port).exec();
     Err(Failure::Failed(format!("cannot start meshedflow: {error}")))

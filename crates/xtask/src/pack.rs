@@ -15,7 +15,7 @@ pub(crate) fn run(_: &Flags) -> Result<(), Failure> {
     build::page()?;
     let package = fill()?;
     let name = shell::capture(program("npm", &["pack", "--ignore-scripts"]).current_dir(&package))?;
-    println!("{}", package.join(name.trim()).display());
+    say!("{}", package.join(name.trim()).display());
     Ok(())
 }
 

@@ -45,10 +45,10 @@ pub(crate) fn xtask(args: &[&str]) -> Result<Command, String> {
 
 /// Does a piece of work, saying which before and how long it took after.
 pub(crate) fn told<T>(name: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    println!("-- {name}");
+    say!("-- {name}");
     let started = Instant::now();
     let result = work();
-    println!("   {:.1} s", started.elapsed().as_secs_f32());
+    say!("   {:.1} s", started.elapsed().as_secs_f32());
     result
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn build(root: &Path) -> Result<(), String> {
     build_wasm(root, &[], &out)?;
     compare_declarations(root, &out)?;
     let size = std::fs::metadata(out.join(MODULE)).map_or(0, |file| file.len());
-    println!("js/wasm-out/{MODULE}: {} kB before compression", size / 1000);
+    say!("js/wasm-out/{MODULE}: {} kB before compression", size / 1000);
     Ok(())
 }
 

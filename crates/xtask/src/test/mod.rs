@@ -84,7 +84,7 @@ impl Outcome {
 }
 
 fn run_stage(stage: &Stage, strict: bool) -> Outcome {
-    println!("\n== {} (budget {} s)", stage.name, stage.budget_s);
+    say!("\n== {} (budget {} s)", stage.name, stage.budget_s);
     let started = Instant::now();
     let hard = Duration::from_secs(stage.budget_s * HARD_LIMIT);
     let mut outcome = Outcome::new(stage);
@@ -115,7 +115,7 @@ fn run_step(step: Step, left: Option<Duration>, outcome: &mut Outcome) {
         verdict
     });
     if let Err(complaint) = &told {
-        println!("   FAILED: {complaint}");
+        say!("   FAILED: {complaint}");
     }
     outcome.add(counts, told.err().map(|complaint| format!("{name}: {complaint}")));
 }
@@ -135,15 +135,15 @@ fn do_work(work: Work, left: Option<Duration>) -> (Counts, Result<(), String>) {
 }
 
 fn close(outcomes: &[Outcome]) -> Result<(), Failure> {
-    println!("\n{}", table(outcomes));
+    say!("\n{}", table(outcomes));
     let mut total = Counts::default();
     for outcome in outcomes {
         total += outcome.counts;
         for complaint in &outcome.complaints {
-            println!("FAILED {}: {complaint}", outcome.name);
+            say!("FAILED {}: {complaint}", outcome.name);
         }
     }
-    println!("{} passed, {} failed", total.passed, total.failed);
+    say!("{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 { Ok(()) } else { Err(Failure::Failed("not everything passed".into())) }
 }
 

@@ -46,14 +46,14 @@ pub(crate) fn run(_: &Flags) -> Result<(), Failure> {
     let mut broken = 0;
     for rule in RULES {
         match (rule.check)() {
-            Ok(()) => println!("ok      {}", rule.name),
+            Ok(()) => say!("ok      {}", rule.name),
             Err(complaints) => {
                 broken += 1;
-                println!("BROKEN  {}\n{complaints}", rule.name);
+                say!("BROKEN  {}\n{complaints}", rule.name);
             }
         }
     }
-    println!("{} passed, {broken} failed", RULES.len() - broken);
+    say!("{} passed, {broken} failed", RULES.len() - broken);
     if broken == 0 { Ok(()) } else { Err(Failure::Failed("the house is not tidy".into())) }
 }
 
