@@ -16,6 +16,7 @@ const wasmDir = process.env.MESHEDFLOW_BREAKABLE ?? path.join(root, 'target/wasm
 const wasm = readFileSync(path.join(wasmDir, 'meshedflow_bg.wasm'));
 const CORE = { streamId: 'test', platform: { webrtc: true } };
 
+const requests = [];
 let server;
 let browser;
 let base;
@@ -30,6 +31,7 @@ before(async () => {
   };
   server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://host');
+    requests.push({ url: request.url, headers: request.headers });
     if (pathname.startsWith('/never/')) return;
     const [type, body] = files[pathname] ?? ['text/plain', 'no such file'];
     response.writeHead(files[pathname] ? 200 : 404, { 'content-type': type });
@@ -72,13 +74,14 @@ async function open(policy) {
     const { startMesh } = await import('/wasm.js');
     const at = (name) => `${location.origin}/${name}`;
     const lane = { playlist: at('never/index.m3u8'), origin: location.origin, listUrl: at('never/index.mfi.json'), kind: 'main' };
-    const begin = (port, name) => {
-      const heard = { told: [], body: null };
+    const begin = (port, name, setup = {}) => {
+      const heard = { told: [], body: null, fault: null };
       const note = (word) => () => heard.told.push(word);
-      const sink = { httpBytes: note('bytes'), httpHead: note('head'), progress: note('progress'), failed: note('failed'), due: note('due'), dead: note('dead') };
+      const sink = { httpBytes: note('bytes'), httpHead: note('head'), progress: note('progress'), due: note('due'), dead: note('dead') };
+      sink.failed = (fault) => { heard.told.push('failed'); heard.fault = { ...fault, details: String(fault.details) }; };
       sink.loaded = (body) => { heard.told.push('loaded'); heard.body = body; };
       const request = { lane: port.lane(lane), url: at(name), name, kind: 'media', msn: 1, discontinuity: 0, durationMs: 4000, bitrateBps: 0, httpOnly: true, live: true };
-      port.load(request, { headers: {}, context: {} }, sink);
+      port.load(request, { headers: {}, context: { frag: 'seven' }, ...setup }, sink);
       return heard;
     };
     const wait = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -152,6 +155,50 @@ test('a body over HTTP arrives whole, though a listener of the page throws', asy
   assert.equal(seen.bytes, wasm.length);
   assert.ok(seen.errors.length > 0 && seen.errors.every((error) => error.includes('from the page')), seen.errors.join());
   assert.ok(seen.alive && seen.told.includes('head') && seen.told.includes('bytes') && !seen.told.includes('dead'));
+  await page.context().close();
+});
+
+test('media is asked for as the player asks: headers, fetchSetup, xhrSetup', async () => {
+  const { page } = await open();
+  requests.length = 0;
+  const seen = await page.evaluate(async (core) => {
+    const port = await startMesh({ core });
+    const given = [];
+    const headers = { 'X-Session': '1' };
+    const fetchSetup = async (context, init) => {
+      given.push([context.url, context.frag]);
+      init.headers.set('X-Fetch', '2');
+      return new Request(`${context.url}?signed`, init);
+    };
+    // Written for an opened request, as many are: HLS.js opens it and asks again.
+    const xhrSetup = (xhr, url, context) => { given.push([url, context.frag]); xhr.setRequestHeader('X-Xhr', '3'); };
+    const loads = [begin(port, 'octets.wasm', { headers, fetchSetup })];
+    await until(() => loads[0].body);
+    loads.push(begin(port, 'page.wasm', { headers, xhrSetup }));
+    await until(() => loads[1].body);
+    return { given, sizes: loads.map(({ body }) => body?.byteLength), told: loads[1].told };
+  }, CORE);
+  assert.deepEqual(seen.given, [['octets.wasm'], ['page.wasm'], ['page.wasm']].map(([name]) => [`${base}/${name}`, 'seven']));
+  assert.deepEqual(seen.sizes, [wasm.length, 57]);
+  assert.ok(seen.told.includes('head') && seen.told.includes('bytes'), seen.told.join());
+  const [one, two] = requests.filter(({ headers }) => headers['x-session'] === '1');
+  assert.deepEqual([one.url, one.headers['x-fetch']], ['/octets.wasm?signed', '2']);
+  assert.deepEqual([two.url, two.headers['x-xhr']], ['/page.wasm', '3']);
+  await page.context().close();
+});
+
+test('a failed load is told as HTTP told it', async () => {
+  const { page } = await open();
+  const faults = await page.evaluate(async (core) => {
+    const port = await startMesh({ core });
+    const loads = [begin(port, 'gone.m4s'), begin(port, 'gone.m4s', { xhrSetup: () => {} })];
+    await until(() => loads.every(({ fault }) => fault));
+    return loads.map(({ fault }) => fault);
+  }, CORE);
+  assert.deepEqual(faults, [
+    { status: 404, text: 'Not Found', details: '[object Response]', timeout: false },
+    { status: 404, text: 'Not Found', details: '[object XMLHttpRequest]', timeout: false },
+  ]);
   await page.context().close();
 });
 
