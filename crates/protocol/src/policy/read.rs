@@ -3,8 +3,7 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use serde::de::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use meshedflow_json::{Json, JsonError, Member, parse};
 
 use super::{
     CmafMode, InFlight, Limit, Patch, Peers, TelemetryRules, Timeouts, TopologyRules, Upload, limit,
@@ -81,13 +80,24 @@ impl Patch {
         if json.len() > POLICY_LIMIT_BYTES {
             return Err(PolicyError::TooLong(json.len()));
         }
-        // As text, like every other document of the viewer's module: serde_json is then compiled for it once.
         let text = core::str::from_utf8(json).map_err(|e| PolicyError::Json(e.to_string()))?;
-        let object = serde_json::from_str(text).map_err(|e| PolicyError::Json(e.to_string()))?;
+        let object = match parse(text) {
+            Ok(Json::Object(members)) => members,
+            Ok(_) => return Err(PolicyError::Json("expected an object".to_owned())),
+            Err(why) => return Err(PolicyError::Json(why.to_string())),
+        };
         Ok(Self::from_object(object))
     }
 
-    fn from_object(object: Map<String, Value>) -> (Self, Vec<PolicyNotice>) {
+    /// As [`Patch::parse`], of a member of a message, notices dropped.
+    pub(crate) fn read(value: &Json<'_>) -> Result<Self, JsonError> {
+        match value {
+            Json::Object(members) => Ok(Self::from_object(members.clone()).0),
+            _ => Err(JsonError::member("tighten", "an object")),
+        }
+    }
+
+    fn from_object(object: Vec<Member<'_>>) -> (Self, Vec<PolicyNotice>) {
         let mut notices = Vec::new();
         let mut root = Section { object, place: String::new(), section: "", notices: &mut notices };
         let streams = root.streams();
@@ -97,16 +107,9 @@ impl Patch {
     }
 }
 
-impl<'de> Deserialize<'de> for Patch {
-    /// As [`Patch::parse`], notices dropped.
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(Self::from_object(Map::deserialize(d)?).0)
-    }
-}
-
 /// One object of the document, emptied key by key.
-struct Section<'a> {
-    object: Map<String, Value>,
+struct Section<'a, 't> {
+    object: Vec<Member<'t>>,
     /// What precedes the names here in notices: empty, or `streams.<pattern>.`.
     place: String,
     /// What precedes the names here in [`super::LIMITS`]: empty, or `upload.` and the like.
@@ -114,7 +117,20 @@ struct Section<'a> {
     notices: &'a mut Vec<PolicyNotice>,
 }
 
-impl Section<'_> {
+impl<'t> Section<'_, 't> {
+    /// Takes a member out; of several of one name, the last.
+    fn remove(&mut self, key: &str) -> Option<Json<'t>> {
+        let mut found = None;
+        self.object.retain_mut(|member| {
+            let taken = member.name == key;
+            if taken {
+                found = Some(core::mem::replace(&mut member.value, Json::Null));
+            }
+            !taken
+        });
+        found
+    }
+
     fn patch(&mut self) -> Patch {
         Patch {
             version: self.integer("version"),
@@ -187,21 +203,22 @@ impl Section<'_> {
     }
 
     fn streams(&mut self) -> BTreeMap<String, Patch> {
-        let Some(value) = self.object.remove("streams") else { return BTreeMap::new() };
-        let Value::Object(streams) = value else {
+        let Some(value) = self.remove("streams") else { return BTreeMap::new() };
+        let Json::Object(streams) = value else {
             self.dropped("streams", "an object of stream ids or prefixes ending in *");
             return BTreeMap::new();
         };
         if streams.len() > STREAMS_LIMIT {
             self.dropped("streams", &format!("at most {STREAMS_LIMIT} entries; further ones are left out"));
         }
-        streams.into_iter().take(STREAMS_LIMIT).filter_map(|(id, value)| self.stream(id, value)).collect()
+        let streams = streams.into_iter().take(STREAMS_LIMIT);
+        streams.filter_map(|member| self.stream(member.name.into_owned(), member.value)).collect()
     }
 
-    fn stream(&mut self, pattern: String, value: Value) -> Option<(String, Patch)> {
+    fn stream(&mut self, pattern: String, value: Json<'_>) -> Option<(String, Patch)> {
         let id = pattern.strip_suffix('*').unwrap_or(&pattern);
         let named = id.is_empty() && pattern == "*" || Name::new(id).is_ok();
-        let (true, Value::Object(object)) = (named, value) else {
+        let (true, Json::Object(object)) = (named, value) else {
             self.dropped(&format!("streams.{pattern}"), "a stream id or prefix ending in *, and an object");
             return None;
         };
@@ -213,9 +230,9 @@ impl Section<'_> {
     }
 
     /// Reads the object at `section` (with its dot) by `read`.
-    fn within<T>(&mut self, section: &'static str, read: fn(&mut Section<'_>) -> T) -> Option<T> {
+    fn within<T>(&mut self, section: &'static str, read: fn(&mut Section<'_, '_>) -> T) -> Option<T> {
         let key = section.trim_end_matches('.');
-        let Value::Object(object) = self.object.remove(key)? else {
+        let Json::Object(object) = self.remove(key)? else {
             self.dropped(key, "an object");
             return None;
         };
@@ -226,16 +243,16 @@ impl Section<'_> {
     }
 
     fn flag(&mut self, key: &str) -> Option<bool> {
-        let value = self.object.remove(key)?;
-        if value.as_bool().is_none() {
+        let value = self.remove(key)?.as_flag();
+        if value.is_none() {
             self.dropped(key, "true or false");
         }
-        value.as_bool()
+        value
     }
 
     fn cmaf_mode(&mut self) -> Option<CmafMode> {
-        let value = self.object.remove("cmafMode")?;
-        let mode = value.as_str().and_then(CmafMode::from_name);
+        let value = self.remove("cmafMode")?;
+        let mode = value.as_text().and_then(CmafMode::from_name);
         if mode.is_none() {
             self.dropped("cmafMode", "off, advertise-only or serve");
         }
@@ -243,8 +260,8 @@ impl Section<'_> {
     }
 
     fn url(&mut self) -> Option<String> {
-        match self.object.remove("url")? {
-            Value::String(url) if url.len() <= URL_LIMIT_BYTES => Some(url),
+        match self.remove("url")? {
+            Json::Text(url) if url.len() <= URL_LIMIT_BYTES => Some(url.into_owned()),
             _ => {
                 self.dropped("url", &format!("a URL of at most {URL_LIMIT_BYTES} bytes"));
                 None
@@ -260,7 +277,7 @@ impl Section<'_> {
 
     fn number(&mut self, key: &str) -> Option<f64> {
         let limit = limit(&format!("{}{key}", self.section))?;
-        let value = self.object.remove(key)?.as_f64();
+        let value = self.remove(key)?.as_f64();
         match value.filter(|v| !limit.whole || v.fract() == 0.0) {
             Some(v) if (limit.min..=limit.max).contains(&v) => Some(v),
             Some(v) if limit.clamped => {
@@ -292,8 +309,8 @@ impl Section<'_> {
 
     /// Reports what nobody took.
     fn finish(mut self) {
-        for key in core::mem::take(&mut self.object).into_iter().map(|(key, _)| key) {
-            let name = self.full_name(&key);
+        for member in core::mem::take(&mut self.object) {
+            let name = self.full_name(&member.name);
             self.notice(PolicyNotice::Unknown(name));
         }
     }
@@ -301,5 +318,12 @@ impl Section<'_> {
 
 fn expected(limit: &Limit) -> String {
     let kind = if limit.whole { "a whole number" } else { "a number" };
-    format!("{kind} from {} to {}", limit.min, limit.max)
+    format!("{kind} from {} to {}", plain(limit.min), plain(limit.max))
+}
+
+/// A bound, to a tenth at most: the machinery that prints any `f64` is larger than all else in this crate.
+pub(super) fn plain(bound: f64) -> String {
+    let tenths = (bound * 10.0) as u64;
+    let point = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
+    format!("{}{point}", bound as u64)
 }

@@ -71,7 +71,7 @@ fn a_policy_of_all_names_is_taken_whole_and_written_back() {
     assert_eq!(notices, []);
     let written: Value = serde_json::to_value(&patch).unwrap();
     assert_eq!(flat(&written), flat(&policy));
-    assert_eq!(serde_json::from_value::<Patch>(written).unwrap(), patch);
+    assert_eq!(Patch::parse(written.to_string().as_bytes()).unwrap(), (patch, vec![]));
 }
 
 /// Leaves by path; numbers as f64, so that 1 and 1.0 are equal.
@@ -130,4 +130,16 @@ fn notices_are_bounded() {
 fn an_endless_policy_is_refused_unread() {
     let long = vec![b' '; POLICY_LIMIT_BYTES + 1];
     assert_eq!(Patch::parse(&long), Err(PolicyError::TooLong(long.len())));
+}
+
+#[test]
+fn bounds_are_told_as_written() {
+    let told = |json: &str| Patch::parse(json.as_bytes()).unwrap().1[0].to_string();
+    let drop = "policy value of originCopies was ignored; expected a number from 0.1 to 16";
+    assert_eq!(told(r#"{"originCopies": 99}"#), drop);
+    let clamp = "policy value of refreshMs was clamped; expected a whole number from 10000 to 300000";
+    assert_eq!(told(r#"{"refreshMs": 1}"#), clamp);
+    for bound in LIMITS.iter().flat_map(|limit| [limit.min, limit.max]) {
+        assert_eq!(read::plain(bound), bound.to_string());
+    }
 }

@@ -3,12 +3,13 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use meshedflow_json::{Json, JsonError};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::client::ClientMessage;
 use super::limits::{CLIENT_LIMIT_BYTES, SERVER_LIMIT_BYTES};
-use super::relayed::{RawSignal, Signal};
+use super::relayed::RawSignal;
 use super::server::ServerMessage;
 
 /// A message, if this version knows its key.
@@ -40,6 +41,12 @@ impl fmt::Display for SignalError {
 
 impl std::error::Error for SignalError {}
 
+impl From<JsonError> for SignalError {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error.to_string())
+    }
+}
+
 impl From<serde_json::Error> for SignalError {
     fn from(error: serde_json::Error) -> Self {
         Self::Json(error.to_string())
@@ -58,7 +65,20 @@ pub fn parse_client_typed(text: &str) -> Result<Parsed<ClientMessage>, SignalErr
 
 /// Reads a message from an edge, signals typed and checked: the page's way.
 pub fn parse_server(text: &str) -> Result<Parsed<ServerMessage>, SignalError> {
-    parse::<ServerMessage<Signal>>(text, SERVER_LIMIT_BYTES)
+    if text.len() > SERVER_LIMIT_BYTES {
+        return Err(SignalError::TooLong(text.len(), SERVER_LIMIT_BYTES));
+    }
+    let tree = meshedflow_json::parse(text)?;
+    let Json::Object(members) = &tree else {
+        return Err(SignalError::Json("expected an object with one key".to_owned()));
+    };
+    let [member] = members.as_slice() else {
+        return Err(SignalError::Json("expected one key".to_owned()));
+    };
+    match ServerMessage::read(&member.name, &member.value)? {
+        Some(message) => Ok(Parsed::Known(message)),
+        None => Ok(Parsed::Unknown(cut(&member.name))),
+    }
 }
 
 impl<S: Serialize> ClientMessage<S> {
@@ -108,23 +128,6 @@ impl<'de, S: Deserialize<'de>> Keyed<'de> for ClientMessage<S> {
             "bad" => Self::Bad(map.next_value()?),
             "renew" => Self::Renew(map.next_value()?),
             "leave" => Self::Leave(map.next_value()?),
-            _ => return Ok(None),
-        }))
-    }
-}
-
-impl<'de, S: Deserialize<'de>> Keyed<'de> for ServerMessage<S> {
-    fn read<A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Option<Self>, A::Error> {
-        Ok(Some(match key {
-            "welcome" => Self::Welcome(map.next_value()?),
-            "peers" => Self::Peers(map.next_value()?),
-            "signal" => Self::Signal(map.next_value()?),
-            "gone" => Self::Gone(map.next_value()?),
-            "weights" => Self::Weights(map.next_value()?),
-            "salt" => Self::Salt(map.next_value()?),
-            "policy" => Self::Policy(map.next_value()?),
-            "reconnect" => Self::Reconnect(map.next_value()?),
-            "error" => Self::Error(map.next_value()?),
             _ => return Ok(None),
         }))
     }
@@ -185,7 +188,11 @@ impl Visitor<'_> for Key {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<KeyText, E> {
-        let end = key.floor_char_boundary(KEY_LIMIT_BYTES);
-        Ok(KeyText { text: key.get(..end).unwrap_or_default().to_owned() })
+        Ok(KeyText { text: cut(key) })
     }
+}
+
+fn cut(key: &str) -> String {
+    let end = key.floor_char_boundary(KEY_LIMIT_BYTES);
+    key.get(..end).unwrap_or_default().to_owned()
 }

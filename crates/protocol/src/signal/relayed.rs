@@ -1,5 +1,6 @@
 //! Signals from page to page: typed at both ends, opaque between.
 
+use meshedflow_json::{Fields, Json, JsonError};
 use serde::de::{Deserializer, Error};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -50,15 +51,8 @@ impl PartialEq for RawSignal<'_> {
 impl RawSignal<'_> {
     /// Reads and checks `data`.
     pub fn typed(&self) -> Result<SignalData, SignalError> {
-        let text = self.data.map_or("null", RawValue::get);
-        let data = match self.kind {
-            SignalKind::Offer => serde_json::from_str(text).map(SignalData::Offer),
-            SignalKind::Answer => serde_json::from_str(text).map(SignalData::Answer),
-            SignalKind::Candidate => serde_json::from_str(text).map(SignalData::Candidate),
-            SignalKind::End => Ok(SignalData::End),
-            SignalKind::Other => Ok(SignalData::Other),
-        };
-        data.map_err(SignalError::from)
+        let tree = meshedflow_json::parse(self.data.map_or("null", RawValue::get))?;
+        Ok(SignalData::read(self.kind, &tree)?)
     }
 }
 
@@ -88,7 +82,41 @@ pub enum SignalData {
     Other,
 }
 
+impl Signal {
+    pub(crate) fn read(fields: Fields<'_, '_>) -> Result<Self, JsonError> {
+        let kind = SignalKind::from_name(fields.need_text("kind")?);
+        Ok(Self {
+            peer: super::server::peer(fields)?,
+            dial: fields.need_whole("dial", u32::MAX.into())? as u32,
+            data: SignalData::read(kind, fields.get("data")?.unwrap_or(&Json::Null))?,
+        })
+    }
+}
+
+impl SignalKind {
+    fn from_name(name: &str) -> Self {
+        match name {
+            "offer" => Self::Offer,
+            "answer" => Self::Answer,
+            "candidate" => Self::Candidate,
+            "end" => Self::End,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl SignalData {
+    /// Reads and checks the data of a signal.
+    fn read(kind: SignalKind, data: &Json<'_>) -> Result<Self, JsonError> {
+        Ok(match kind {
+            SignalKind::Offer => Self::Offer(Description::read(data)?),
+            SignalKind::Answer => Self::Answer(Description::read(data)?),
+            SignalKind::Candidate => Self::Candidate(Candidate::read(data)?),
+            SignalKind::End => Self::End,
+            SignalKind::Other => Self::Other,
+        })
+    }
+
     /// The kind on the wire.
     pub fn kind(&self) -> SignalKind {
         match self {

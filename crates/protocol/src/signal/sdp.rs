@@ -11,7 +11,8 @@ mod reduce;
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use meshedflow_json::{Fields, Json, JsonError};
+use serde::Serialize;
 
 pub use candidate::{Candidate, CandidateAddress, CandidateError, CandidateKind};
 pub use expand::{DescriptionKind, expand};
@@ -21,8 +22,8 @@ pub use reduce::{SdpError, reduce};
 pub const SDP_LIMIT_BYTES: usize = 16 * 1024;
 
 /// What one side of a connection says of itself; every field is checked where it enters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "RawDescription")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Description {
     /// ICE user fragment (RFC 8839 5.4): 4 to 32 of `[A-Za-z0-9+/]`.
@@ -46,7 +47,7 @@ pub struct Description {
 pub struct Fingerprint(pub [u8; 32]);
 
 /// Who begins the DTLS handshake (RFC 4145).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Setup {
     /// Either side; offers say this.
@@ -89,35 +90,29 @@ impl fmt::Display for FieldError {
 
 impl std::error::Error for FieldError {}
 
-/// The fields before they are checked.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawDescription {
-    ufrag: String,
-    pwd: String,
-    fingerprint: String,
-    setup: Setup,
-    mid: String,
-    sctp_port: u16,
-    max_message_size: u32,
-}
-
-impl TryFrom<RawDescription> for Description {
-    type Error = FieldError;
-
-    fn try_from(raw: RawDescription) -> Result<Self, FieldError> {
-        let fingerprint = Fingerprint::parse(&raw.fingerprint)?;
-        let RawDescription { ufrag, pwd, setup, mid, sctp_port, max_message_size, .. } = raw;
-        Self { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size }.checked()
-    }
-}
-
 impl Description {
     /// Checks the values that differ from one connection to the next; the rest is what all browsers say.
     pub fn new(ufrag: &str, pwd: &str, fingerprint: Fingerprint, setup: Setup) -> Result<Self, FieldError> {
         let (ufrag, pwd, mid) = (ufrag.to_owned(), pwd.to_owned(), "0".to_owned());
         let (sctp_port, max_message_size) = (5000, 262_144);
         Self { ufrag, pwd, fingerprint, setup, mid, sctp_port, max_message_size }.checked()
+    }
+
+    /// Reads a description out of a message.
+    pub(crate) fn read(value: &Json<'_>) -> Result<Self, JsonError> {
+        let fields = Fields::of(value, "data")?;
+        let wrong = |error: FieldError| JsonError::new(error.to_string());
+        let setup = Setup::from_name(fields.need_text("setup")?);
+        let read = Self {
+            ufrag: fields.need_text("ufrag")?.to_owned(),
+            pwd: fields.need_text("pwd")?.to_owned(),
+            fingerprint: Fingerprint::parse(fields.need_text("fingerprint")?).map_err(wrong)?,
+            setup: setup.ok_or_else(|| JsonError::member("setup", "actpass, active or passive"))?,
+            mid: fields.need_text("mid")?.to_owned(),
+            sctp_port: fields.need_whole("sctpPort", u16::MAX.into())? as u16,
+            max_message_size: fields.need_whole("maxMessageSize", u32::MAX.into())? as u32,
+        };
+        read.checked().map_err(wrong)
     }
 
     fn checked(self) -> Result<Self, FieldError> {

@@ -1,10 +1,13 @@
-//! What an edge says to a page.
+//! What an edge says to a page. How it is read stands in `server/read.rs`.
+
+mod read;
+
+pub(super) use read::peer;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::limits::{ICE_SERVERS_LIMIT, LANES_LIMIT, PROPOSALS_LIMIT, at_most};
 use super::relayed::Signal;
 use crate::ids::{ElectionSalt, Name, PeerId};
 use crate::policy::Patch;
@@ -35,7 +38,7 @@ pub enum ServerMessage<S = Signal> {
 }
 
 /// The answer to a join.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Welcome {
     /// The page's id for the life of this connection.
@@ -43,98 +46,90 @@ pub struct Welcome {
     /// The edge's number.
     pub edge: u16,
     /// Secret for the next join after a lost connection; single use.
-    #[serde(default)]
     pub resume: String,
     /// STUN and TURN servers, at most 4; pages take them within their own allowlist only.
-    #[serde(default, deserialize_with = "at_most::<ICE_SERVERS_LIMIT, _, _>")]
     pub ice_servers: Vec<IceServer>,
     /// How often the edge pings.
-    #[serde(default)]
     pub heartbeat_ms: u32,
     /// Summed election weights of the page's lanes.
-    #[serde(default)]
     pub weights: BTreeMap<Name, f64>,
     /// The election salt.
     pub salt: Salt,
     /// Where the edge sees the page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topology: Option<Topology>,
     /// Version of the policy the edge has, for a page that may want to ask again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,
     /// Unix seconds at which membership ends unless renewed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
 }
 
 /// An ICE server, in the fields of `RTCIceServer`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IceServer {
     /// `stun:`, `turn:` and `turns:` URLs, at most 4.
-    #[serde(deserialize_with = "at_most::<ICE_SERVERS_LIMIT, _, _>")]
     pub urls: Vec<String>,
     /// TURN user name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// TURN credential.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
 
 /// Proposals, at most 64.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Proposals(#[serde(deserialize_with = "at_most::<PROPOSALS_LIMIT, _, _>")] pub Vec<Proposal>);
+pub struct Proposals(pub Vec<Proposal>);
 
 /// A neighbour that the edge proposes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Proposal {
     /// Who.
     pub peer: PeerId,
     /// Lanes both are in, at most 8.
-    #[serde(default, deserialize_with = "at_most::<LANES_LIMIT, _, _>")]
     pub lanes: Vec<Name>,
     /// Whether this side makes the offer; the other side expects it.
     pub initiate: bool,
     /// Unix seconds at which the other's membership ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
 }
 
 /// A proposed neighbour left the edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Gone {
     /// Who.
     pub peer: PeerId,
 }
 
 /// The election salt: 32 hex digits each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Salt {
     /// Now in force.
     pub current: ElectionSalt,
     /// In force before; valid for 30 s more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<ElectionSalt>,
     /// How long the current one stays; 0 when not said.
-    #[serde(default)]
     pub valid_ms: u32,
 }
 
 /// An unsigned push about the policy: it may only tighten, or say that it is time to ask again.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PolicyPush {
     /// Ask for the policy now.
-    #[serde(default)]
     pub refetch: bool,
     /// Tightenings to apply at once; whatever in it would loosen is ignored by the page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tighten: Option<Box<Patch>>,
 }
 
 /// Asks the page to connect again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconnect {
     /// After so long.
@@ -142,21 +137,20 @@ pub struct Reconnect {
 }
 
 /// Something was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorMessage {
     /// What to act on.
     pub code: ErrorCode,
     /// What to print.
-    #[serde(default)]
     pub message: String,
     /// When trying again may help.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
 }
 
 /// Why an edge refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ErrorCode {
     /// Not JSON, or a known message with wrong fields.
@@ -196,6 +190,5 @@ pub enum ErrorCode {
     /// The edge failed.
     Internal,
     /// A code this version does not know.
-    #[serde(other)]
     Other,
 }

@@ -4,11 +4,12 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use meshedflow_json::{Fields, Json, JsonError};
+use serde::Serialize;
 
 /// A UDP candidate of component 1. Related addresses, extension attributes and user fragments are left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "RawCandidate")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Candidate {
     /// Equal for candidates of one base and type: 1 to 32 of `[A-Za-z0-9+/]`.
@@ -34,7 +35,7 @@ pub enum CandidateAddress {
 }
 
 /// How a candidate was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CandidateKind {
     /// A local address.
@@ -87,25 +88,6 @@ impl fmt::Display for CandidateError {
 
 impl std::error::Error for CandidateError {}
 
-/// The fields before they are checked.
-#[derive(Deserialize)]
-struct RawCandidate {
-    foundation: String,
-    priority: u32,
-    address: String,
-    port: u16,
-    typ: CandidateKind,
-}
-
-impl TryFrom<RawCandidate> for Candidate {
-    type Error = CandidateError;
-    fn try_from(raw: RawCandidate) -> Result<Self, CandidateError> {
-        let address = raw.address.parse()?;
-        Self { foundation: raw.foundation, priority: raw.priority, address, port: raw.port, kind: raw.typ }
-            .checked()
-    }
-}
-
 impl Candidate {
     /// Reads a candidate attribute, with or without `a=` before it.
     pub fn parse(line: &str) -> Result<Self, CandidateError> {
@@ -123,6 +105,21 @@ impl Candidate {
         require(word()? == "typ", CandidateError::Shape)?;
         let kind = CandidateKind::from_name(word()?).ok_or(CandidateError::Kind)?;
         Self { foundation, priority, address, port, kind }.checked()
+    }
+
+    /// Reads a candidate out of a message.
+    pub(crate) fn read(value: &Json<'_>) -> Result<Self, JsonError> {
+        let fields = Fields::of(value, "data")?;
+        let wrong = |error: CandidateError| JsonError::new(error.to_string());
+        let kind = CandidateKind::from_name(fields.need_text("typ")?);
+        let read = Self {
+            foundation: fields.need_text("foundation")?.to_owned(),
+            priority: fields.need_whole("priority", u32::MAX.into())? as u32,
+            address: fields.need_text("address")?.parse().map_err(wrong)?,
+            port: fields.need_whole("port", u16::MAX.into())? as u16,
+            kind: kind.ok_or_else(|| wrong(CandidateError::Kind))?,
+        };
+        read.checked().map_err(wrong)
     }
 
     fn checked(self) -> Result<Self, CandidateError> {

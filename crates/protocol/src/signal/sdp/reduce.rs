@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Description, FieldError, RawDescription, SDP_LIMIT_BYTES, Setup};
+use super::{Description, FieldError, Fingerprint, SDP_LIMIT_BYTES, Setup};
 
 /// Why an SDP cannot be reduced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,17 +99,20 @@ impl<'a> Sections<'a> {
         let session = self.session;
         let text = |value: Option<&str>, name| value.map(str::to_owned).ok_or(SdpError::Missing(name));
         let setup = media.setup.or(session.setup).ok_or(SdpError::Missing("setup"))?;
-        let raw = RawDescription {
+        let read = Description {
             ufrag: text(media.ufrag.or(session.ufrag), "ice-ufrag")?,
             pwd: text(media.pwd.or(session.pwd), "ice-pwd")?,
-            fingerprint: text(media.fingerprint.or(session.fingerprint), "fingerprint:sha-256")?,
+            fingerprint: Fingerprint::parse(&text(
+                media.fingerprint.or(session.fingerprint),
+                "fingerprint:sha-256",
+            )?)?,
             setup: Setup::from_name(setup)
                 .ok_or(FieldError { field: "setup", expected: "actpass, active or passive" })?,
             mid: text(media.mid, "mid")?,
             sctp_port: sctp_port(media.sctp_port)?,
             max_message_size: max_message_size(media.max_message_size)?,
         };
-        Ok(raw.try_into()?)
+        Ok(read.checked()?)
     }
 }
 
