@@ -107,7 +107,7 @@ impl Driver {
     /// The core's counters as JSON.
     pub(crate) fn stats(&self) -> String {
         let Ok(mesh) = self.mesh.try_borrow() else { return "null".into() };
-        serde_json::to_string(&mesh.stats()).unwrap_or_else(|_| "null".into())
+        mesh.stats().to_json()
     }
 
     fn report(&self) -> impl FnMut(GrantId, Measured) + '_ {

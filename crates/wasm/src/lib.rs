@@ -49,7 +49,7 @@ impl MeshHandle {
     pub fn new(host: Host, options: &str, seed_high: u32, seed_low: u32, now: f64) -> Result<Self, JsError> {
         poison::watch(&host);
         let options: Options =
-            serde_json::from_str(options).map_err(|error| JsError::new(&format!("core options: {error}")))?;
+            Options::parse(options).map_err(|error| JsError::new(&format!("core options: {error}")))?;
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
         Ok(Self { driver: Driver::new(host, options, seed, Time::from_ms(now)) })
     }

@@ -1,168 +1,144 @@
 //! What the page tells in words: rare, structured Inputs as JSON (`js/src/port.ts` writes them).
 //!
-//! A word is an object with one member, such as `{"load": {...}}`. The fields are picked by hand: derived
-//! deserializers would cost the module more than all else in this crate. Numbers come as JavaScript computed
-//! them, so each is rounded here; one that is negative or absent counts as 0.
+//! A word is an object with one member, such as `{"load": {...}}`. Numbers come as JavaScript computed them, so each
+//! is rounded here; one that is negative or absent counts as 0.
 
 use meshedflow_core::{
     BlobId, Input, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, PlayerInput,
 };
-use serde_json::{Map, Value};
+use meshedflow_json::{Fields, Json, JsonError, parse};
 
-/// Reads one word; the error names what was expected.
-pub(crate) fn read(json: &str) -> Result<Input<'static>, &'static str> {
-    let word: Value = serde_json::from_str(json).map_err(|_| "JSON")?;
-    if word == "shutdown" {
+/// Most segments of one playlist that are told; the core needs those around the playhead.
+const SEGMENTS: usize = 65_536;
+
+/// Reads one word; the error names the member and what was expected.
+pub(crate) fn read(json: &str) -> Result<Input<'static>, JsonError> {
+    let word = parse(json)?;
+    if word.as_text() == Some("shutdown") {
         return Ok(Input::Shutdown);
     }
-    let (name, value) = only(&word).ok_or("a word of one member")?;
-    let fields = Fields(value.as_object());
-    match name {
-        "lane" => Ok(Input::Lane(LaneNo(short(fields.number("no"))), lane(&fields)?)),
-        "load" => Ok(Input::Load(load(&fields)?)),
-        "abort" => Ok(Input::LoadAborted(LoadId(whole(number(value))))),
-        "offer" => offer(&fields),
-        "player" => player(value).map(Input::Player),
-        "consent" => Ok(Input::Consent(*value == true)),
-        _ => Err("lane, load, abort, offer, player, consent or shutdown"),
-    }
+    let (name, value) = only(&word)?;
+    Ok(match name {
+        "lane" => {
+            let fields = Fields::of(value, name)?;
+            Input::Lane(LaneNo(number(&fields, "no")? as u16), lane(&fields)?)
+        }
+        "load" => Input::Load(load(&Fields::of(value, name)?)?),
+        "abort" => Input::LoadAborted(LoadId(value.as_f64().unwrap_or_default() as u32)),
+        "offer" => offer(&Fields::of(value, name)?)?,
+        "player" => Input::Player(player(value)?),
+        "consent" => Input::Consent(value.as_flag() == Some(true)),
+        _ => return Err(JsonError::member(name, "lane, load, abort, offer, player or consent")),
+    })
 }
 
-fn lane(fields: &Fields<'_>) -> Result<LaneInfo, &'static str> {
+fn lane(fields: &Fields<'_, '_>) -> Result<LaneInfo, JsonError> {
     Ok(LaneInfo {
-        playlist: fields.text("playlist").ok_or("playlist")?,
-        origin: fields.text("origin").ok_or("origin")?,
-        list_url: fields.text("listUrl").ok_or("listUrl")?,
-        rendition: fields.text("rendition"),
-        kind: match fields.word("kind") {
+        playlist: fields.need_text("playlist")?.into(),
+        origin: fields.need_text("origin")?.into(),
+        list_url: fields.need_text("listUrl")?.into(),
+        rendition: fields.string("rendition")?,
+        kind: match fields.need_text("kind")? {
             "main" => LaneKind::Main,
             "audio" => LaneKind::Audio,
             "subtitle" => LaneKind::Subtitle,
-            _ => return Err("kind: main, audio or subtitle"),
+            _ => return Err(JsonError::member("kind", "main, audio or subtitle")),
         },
     })
 }
 
-fn load(fields: &Fields<'_>) -> Result<LoadRequest, &'static str> {
+fn load(fields: &Fields<'_, '_>) -> Result<LoadRequest, JsonError> {
+    let number = |name| number(fields, name);
     Ok(LoadRequest {
-        load: LoadId(whole(fields.number("id"))),
-        lane: LaneNo(short(fields.number("lane"))),
-        url: fields.text("url").ok_or("url")?,
-        name: fields.text("name").ok_or("name")?,
-        kind: match fields.word("kind") {
+        load: LoadId(number("id")? as u32),
+        lane: LaneNo(number("lane")? as u16),
+        url: fields.need_text("url")?.into(),
+        name: fields.need_text("name")?.into(),
+        kind: match fields.need_text("kind")? {
             "media" => LoadKind::Media,
-            "part" => LoadKind::Part(whole(fields.number("part"))),
+            "part" => LoadKind::Part(number("part")? as u32),
             "init" => LoadKind::Init,
-            _ => return Err("kind: media, part or init"),
+            _ => return Err(JsonError::member("kind", "media, part or init")),
         },
-        msn: long(fields.number("msn")),
-        discontinuity: whole(fields.number("discontinuity")),
-        duration_ms: whole(fields.number("durationMs")),
-        range: fields.range("range"),
-        init: fields.text("init"),
-        bitrate_bps: whole(fields.number("bitrateBps")),
-        http_only: fields.flag("httpOnly"),
-        live: fields.flag("live"),
+        msn: number("msn")? as u64,
+        discontinuity: number("discontinuity")? as u32,
+        duration_ms: number("durationMs")? as u32,
+        range: match fields.list("range", 2)? {
+            [first, end] => Some((rounded(Some(first)) as u64, rounded(Some(end)) as u64)),
+            _ => None,
+        },
+        init: fields.string("init")?,
+        bitrate_bps: number("bitrateBps")? as u32,
+        http_only: flag(fields, "httpOnly")?,
+        live: flag(fields, "live")?,
     })
 }
 
-fn offer(fields: &Fields<'_>) -> Result<Input<'static>, &'static str> {
-    let request = fields.get("request").and_then(Value::as_object);
+fn offer(fields: &Fields<'_, '_>) -> Result<Input<'static>, JsonError> {
     Ok(Input::Offered {
-        request: load(&Fields(request))?,
-        blob: BlobId(whole(fields.number("blob"))),
-        length: whole(fields.number("length")),
+        request: load(&Fields::of(fields.need("request")?, "request")?)?,
+        blob: BlobId(number(fields, "blob")? as u32),
+        length: number(fields, "length")? as u32,
     })
 }
 
-fn player(value: &Value) -> Result<PlayerInput, &'static str> {
-    if value == "stalled" {
+fn player(value: &Json<'_>) -> Result<PlayerInput, JsonError> {
+    if value.as_text() == Some("stalled") {
         return Ok(PlayerInput::Stalled);
     }
-    let (name, value) = only(value).ok_or("player: stalled or one member")?;
-    let fields = Fields(value.as_object());
+    let (name, value) = only(value)?;
+    if name == "hidden" {
+        return Ok(PlayerInput::Hidden(value.as_flag() == Some(true)));
+    }
+    let fields = &Fields::of(value, name)?;
     Ok(match name {
-        "buffer" => {
-            let (ahead_ms, rate) = (whole(fields.number("aheadMs")), fields.number("rate").max(0.0));
-            PlayerInput::Buffer { ahead_ms, rate }
-        }
-        "playlist" => PlayerInput::Playlist {
-            lane: LaneNo(short(fields.number("lane"))),
-            target_ms: whole(fields.number("targetMs")),
-            segments: segments(fields.get("segments"))?,
+        "buffer" => PlayerInput::Buffer {
+            ahead_ms: number(fields, "aheadMs")? as u32,
+            rate: fields.get("rate")?.and_then(Json::as_f64).unwrap_or_default().max(0.0),
         },
-        "hidden" => PlayerInput::Hidden(*value == true),
+        "playlist" => PlayerInput::Playlist {
+            lane: LaneNo(number(fields, "lane")? as u16),
+            target_ms: number(fields, "targetMs")? as u32,
+            segments: fields.list("segments", SEGMENTS)?.iter().map(segment).collect::<Result<_, _>>()?,
+        },
         "network" => {
-            PlayerInput::Network { save_data: fields.flag("saveData"), cellular: fields.flag("cellular") }
+            PlayerInput::Network { save_data: flag(fields, "saveData")?, cellular: flag(fields, "cellular")? }
         }
-        _ => return Err("player: buffer, playlist, hidden, stalled or network"),
+        _ => return Err(JsonError::member(name, "buffer, playlist, hidden, stalled or network")),
     })
 }
 
-fn segments(list: Option<&Value>) -> Result<Vec<KnownSegment>, &'static str> {
-    let list = list.and_then(Value::as_array).ok_or("segments")?;
-    let segment = |value: &Value| {
-        let fields = Fields(value.as_object());
-        let (msn, duration_ms) = (long(fields.number("msn")), whole(fields.number("durationMs")));
-        Ok(KnownSegment { msn, url: fields.text("url").ok_or("segments: url")?, duration_ms })
-    };
-    list.iter().map(segment).collect()
-}
-
-/// The members of an object, or of none.
-struct Fields<'a>(Option<&'a Map<String, Value>>);
-
-impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.0?.get(name)
-    }
-
-    fn word(&self, name: &str) -> &'a str {
-        self.get(name).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.get(name).and_then(Value::as_str).map(Into::into)
-    }
-
-    fn number(&self, name: &str) -> f64 {
-        self.get(name).map_or(0.0, number)
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| *value == true)
-    }
-
-    fn range(&self, name: &str) -> Option<(u64, u64)> {
-        match self.get(name)?.as_array()?.as_slice() {
-            [first, end] => Some((long(number(first)), long(number(end)))),
-            _ => None,
-        }
-    }
+fn segment(value: &Json<'_>) -> Result<KnownSegment, JsonError> {
+    let fields = Fields::of(value, "segments")?;
+    Ok(KnownSegment {
+        msn: number(&fields, "msn")? as u64,
+        url: fields.need_text("url")?.into(),
+        duration_ms: number(&fields, "durationMs")? as u32,
+    })
 }
 
 /// Name and value of the only member.
-fn only(value: &Value) -> Option<(&str, &Value)> {
-    let members = value.as_object()?;
-    let (name, value) = members.iter().next().filter(|_| members.len() == 1)?;
-    Some((name, value))
+fn only<'t>(value: &'t Json<'_>) -> Result<(&'t str, &'t Json<'t>), JsonError> {
+    match value {
+        Json::Object(members) => match members.as_slice() {
+            [member] => Ok((&member.name, &member.value)),
+            _ => Err(JsonError::member("word", "one member")),
+        },
+        _ => Err(JsonError::member("word", "an object")),
+    }
 }
 
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_default()
+fn flag(fields: &Fields<'_, '_>, name: &str) -> Result<bool, JsonError> {
+    Ok(fields.flag(name)? == Some(true))
 }
 
-// Float-to-integer casts saturate and turn NaN into 0, which is what is wanted at this border.
-fn whole(number: f64) -> u32 {
-    number.round() as u32
+fn number(fields: &Fields<'_, '_>, name: &str) -> Result<f64, JsonError> {
+    Ok(rounded(fields.get(name)?))
 }
 
-fn short(number: f64) -> u16 {
-    number.round() as u16
-}
-
-fn long(number: f64) -> u64 {
-    number.round() as u64
+/// To be cast to an integer: such casts saturate and turn NaN into 0, which is what is wanted at this border.
+fn rounded(value: Option<&Json<'_>>) -> f64 {
+    value.and_then(Json::as_f64).unwrap_or_default().round()
 }
 
 #[cfg(test)]
@@ -213,7 +189,8 @@ mod tests {
 
     #[test]
     fn nonsense_names_what_was_expected() {
-        assert_eq!(read(r#"{"load":{"lane":1}}"#).unwrap_err(), "url");
+        let error = read(r#"{"load":{"lane":1}}"#).unwrap_err().to_string();
+        assert!(error.contains("url"), "{error}");
         for nonsense in ["{\"dance\":1}", "{", "1", "{}", "{\"load\":1,\"abort\":2}", "{\"player\":{}}"] {
             assert!(read(nonsense).is_err(), "{nonsense}");
         }

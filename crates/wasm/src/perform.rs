@@ -1,7 +1,7 @@
 //! Outputs, one for one, as calls of the page's Host.
 
 use meshedflow_core::{Event, Expect, HttpGet, IceServer, Loaded, Output, PeerCommand, Purpose, Span};
-use serde_json::{Value, json};
+use meshedflow_json::Object;
 
 use crate::driver::Driver;
 use crate::host::{Host, NONE};
@@ -73,7 +73,7 @@ impl Driver {
 
 /// A warning of this layer itself.
 pub(crate) fn warn(host: &Host, code: &str, text: &str) {
-    host.event("warn", &json!({ "code": code, "text": text }).to_string());
+    host.event("warn", &Object::new().text("code", code).text("text", text).end());
 }
 
 fn tell_loaded(host: &Host, loaded: &Loaded) {
@@ -93,8 +93,8 @@ fn tell_loaded(host: &Host, loaded: &Loaded) {
 fn command_peer(host: &Host, conn: u32, command: &PeerCommand) {
     match command {
         PeerCommand::Open { ice_servers, relay_only } => {
-            let servers: Vec<Value> = ice_servers.iter().map(ice_server).collect();
-            host.peer_open(conn, &Value::from(servers).to_string(), *relay_only);
+            let servers: Vec<String> = ice_servers.iter().map(ice_server).collect();
+            host.peer_open(conn, &["[", &servers.join(","), "]"].concat(), *relay_only);
         }
         PeerCommand::Offer => host.peer_offer(conn),
         PeerCommand::Answer(offer) => host.peer_answer(conn, offer),
@@ -111,28 +111,32 @@ fn command_peer(host: &Host, conn: u32, command: &PeerCommand) {
 }
 
 /// An `RTCIceServer`; absent members stay absent, as some browsers refuse `null`.
-fn ice_server(server: &IceServer) -> Value {
-    let mut value = json!({ "urls": server.urls });
-    if let Some(fields) = value.as_object_mut() {
-        let words = [("username", &server.username), ("credential", &server.credential)];
-        fields.extend(words.into_iter().filter_map(|(name, word)| Some((name.into(), word.clone()?.into()))));
-    }
-    value
+fn ice_server(server: &IceServer) -> String {
+    Object::new()
+        .texts("urls", server.urls.iter().map(String::as_str))
+        .maybe("username", server.username.as_deref())
+        .maybe("credential", server.credential.as_deref())
+        .end()
 }
 
 fn tell_event(host: &Host, event: Event) {
+    let object = Object::new();
     let (name, detail) = match event {
-        Event::Peer { peer, up, count } => ("peer", json!({ "peer": peer, "up": up, "count": count })),
-        Event::Segment { lane, msn, from_peers, from_http, peers, reason } => (
-            "segment",
-            json!({ "lane": lane.0, "msn": msn, "fromPeers": from_peers, "fromHttp": from_http,
-                "peers": peers, "reason": reason.name() }),
-        ),
-        Event::Fallback { load, reason } => ("fallback", json!({ "load": load.0, "reason": reason.name() })),
-        Event::Sharing { on, reason } => ("sharing", json!({ "on": on, "reason": reason.name() })),
-        Event::Warn { code, text } => ("warn", json!({ "code": code, "text": text })),
+        Event::Peer { peer, up, count } => {
+            ("peer", object.text("peer", &peer).flag("up", up).whole("count", count.into()))
+        }
+        Event::Segment { lane, msn, from_peers, from_http, peers, reason } => {
+            let object = object.whole("lane", lane.0.into()).whole("msn", msn).whole("peers", peers.into());
+            let object = object.whole("fromPeers", from_peers.into()).whole("fromHttp", from_http.into());
+            ("segment", object.text("reason", reason.name()))
+        }
+        Event::Fallback { load, reason } => {
+            ("fallback", object.whole("load", load.0.into()).text("reason", reason.name()))
+        }
+        Event::Sharing { on, reason } => ("sharing", object.flag("on", on).text("reason", reason.name())),
+        Event::Warn { code, text } => return warn(host, code, &text),
     };
-    host.event(name, &detail.to_string());
+    host.event(name, &detail.end());
 }
 
 /// The numbers of `js/src/host-http.ts`.
@@ -154,8 +158,8 @@ mod tests {
     #[test]
     fn an_ice_server_has_no_null_members() {
         let stun = IceServer { urls: vec!["stun:s.example:3478".into()], username: None, credential: None };
-        assert_eq!(ice_server(&stun).to_string(), r#"{"urls":["stun:s.example:3478"]}"#);
+        assert_eq!(ice_server(&stun), r#"{"urls":["stun:s.example:3478"]}"#);
         let turn = IceServer { username: Some("u".into()), credential: Some("p".into()), ..stun };
-        assert_eq!(ice_server(&turn)["credential"], "p");
+        assert!(ice_server(&turn).ends_with(r#","username":"u","credential":"p"}"#));
     }
 }
