@@ -8,8 +8,6 @@
 use core::borrow::Borrow;
 use core::ops::{Bound, Range, RangeBounds};
 
-use serde::{Serialize, Serializer};
-
 /// A map, sorted by key; its methods are those of `std::collections::BTreeMap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortedMap<K, V>(Vec<(K, V)>);
@@ -221,12 +219,6 @@ impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
     }
 }
 
-impl<K: Serialize, V: Serialize> Serialize for SortedMap<K, V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
-    }
-}
-
 /// See [`SortedMap::iter`].
 #[derive(Debug)]
 pub struct Iter<'a, K, V>(core::slice::Iter<'a, (K, V)>);
@@ -435,11 +427,5 @@ mod tests {
         assert!(!set.insert(2) && set.insert(0) && set.remove(&3) && !set.remove(&3));
         assert_eq!(set.iter().copied().collect::<Vec<_>>(), [0, 1, 2]);
         assert!(set.contains(&1) && set.len() == 3);
-    }
-
-    #[test]
-    fn a_map_is_written_as_an_object() {
-        let map: SortedMap<&str, u8> = [("b", 2), ("a", 1)].into_iter().collect();
-        assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"a":1,"b":2}"#);
     }
 }

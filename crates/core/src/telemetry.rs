@@ -2,7 +2,7 @@
 
 use crate::sorted::SortedMap;
 
-use serde::Serialize;
+use meshedflow_json::Object;
 
 use crate::mesh::Mesh;
 use crate::output::Reason;
@@ -52,8 +52,7 @@ impl Tally {
 }
 
 /// A snapshot for the page: bytes since the core started, and what stands now.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct Stats {
     /// Neighbours connected now.
     pub peers: u32,
@@ -93,6 +92,44 @@ pub struct Stats {
     pub segments: u32,
     /// On, or why not.
     pub sharing: String,
+}
+
+impl Stats {
+    /// As a JSON object, names in camelCase.
+    pub fn to_json(&self) -> String {
+        let mut json = Object::new();
+        for (name, count) in [
+            ("peers", u64::from(self.peers)),
+            ("peerBytes", self.peer_bytes),
+            ("deliveredPeerBytes", self.delivered_peer_bytes),
+            ("deliveredHttpBytes", self.delivered_http_bytes),
+            ("uploadedBytes", self.uploaded_bytes),
+            ("duplicateBytes", self.duplicate_bytes),
+            ("strayBytes", self.stray_bytes),
+            ("verifyFailures", self.verify_failures.into()),
+            ("falseSignatures", self.false_signatures.into()),
+            ("rejects", self.rejects.into()),
+            ("slowPeers", self.slow_peers.into()),
+            ("connects", self.connects.into()),
+            ("dialFailures", self.dial_failures.into()),
+            ("elections", self.elections.into()),
+            ("storedBytes", self.stored_bytes),
+            ("segments", self.segments.into()),
+        ] {
+            json = json.whole(name, count);
+        }
+        let (mut bytes, mut reasons) = (Object::new(), Object::new());
+        for (reason, count) in &self.http_bytes {
+            bytes = bytes.whole(reason, *count);
+        }
+        for (reason, count) in &self.reasons {
+            reasons = reasons.whole(reason, u64::from(*count));
+        }
+        json.json("httpBytes", &bytes.end())
+            .json("reasons", &reasons.end())
+            .text("sharing", &self.sharing)
+            .end()
+    }
 }
 
 impl Mesh {
@@ -152,5 +189,28 @@ impl Reason {
             Self::Store => "store",
             Self::Quarantine => "quarantine",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Options;
+    use crate::time::Time;
+
+    #[test]
+    fn statistics_are_written_with_every_count() {
+        let options = Options::parse(r#"{"streamId":"s"}"#).unwrap();
+        let mut mesh = Mesh::new(options, 1, Time::default());
+        mesh.tally.http_bytes(Reason::Startup, 7);
+        mesh.tally.fallback(Reason::NoPeers);
+        mesh.tally.elections = 3;
+        let json = mesh.stats().to_json();
+        for part in [r#""httpBytes":{"startup":7}"#, r#""reasons":{"no-peers":1}"#, r#""elections":3"#] {
+            assert!(json.contains(part), "{json}");
+        }
+        // Each field once, and one entry in each of the two maps.
+        let fields = format!("{:?}", mesh.stats());
+        assert_eq!(json.matches(":").count() - 2, fields.matches(": ").count(), "{json} {fields}");
     }
 }

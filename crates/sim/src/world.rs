@@ -243,7 +243,7 @@ impl World {
         if let Some(mutant) = self.setup.mutant {
             json["mutant"] = mutant.into();
         }
-        let options: Options = match serde_json::from_value(json) {
+        let options: Options = match Options::parse(&json.to_string()) {
             Ok(options) => options,
             Err(why) => unreachable!("options of the model: {why}"),
         };

@@ -8,11 +8,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meshedflow-protocol", &["meshedflow-json"]),
     ("meshedflow-manifest", &["meshedflow-json"]),
     ("meshedflow-cmaf", &[]),
-    ("meshedflow-core", &["meshedflow-protocol", "meshedflow-manifest"]),
+    ("meshedflow-core", &["meshedflow-json", "meshedflow-protocol", "meshedflow-manifest"]),
     ("meshedflow-hub", &["meshedflow-protocol"]),
     ("meshedflow-origin", &["meshedflow-manifest", "meshedflow-cmaf"]),
     ("meshedflow-edge", &["meshedflow-hub", "meshedflow-protocol"]),
-    ("meshedflow-wasm", &["meshedflow-core"]),
+    ("meshedflow-wasm", &["meshedflow-core", "meshedflow-json"]),
     ("meshedflow-sim", &["meshedflow-core", "meshedflow-hub", "meshedflow-manifest", "meshedflow-protocol"]),
     (
         "meshedflow-cli",
