@@ -83,7 +83,7 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     let args = ["test", "--locked", "--package", "meshedflow-wasm", "--tests", "--features", "test-hooks"];
     let mut tests = cargo(&args);
     tests.args(["--target", TARGET, "--profile", "wasm"]);
-    tests.env(FLAGS_FOR, FLAGS).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    tests.env(FLAGS_FOR, flags()).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
     tests.env("CHROMEDRIVER", "/usr/bin/chromedriver").env("WASM_BINDGEN_TEST_ONLY_WEB", "1");
     tests.env("WASM_BINDGEN_TEST_TIMEOUT", "60").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "30");
     run(&mut tests)?;
@@ -97,9 +97,21 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
 fn compile(features: &[&str]) -> Result<PathBuf, String> {
     let mut build = cargo(&["rustc", "--locked", "--quiet", "--package", "meshedflow-wasm", "--lib"]);
     build.args(["--crate-type", "cdylib", "--target", TARGET, "--profile", "wasm"]);
-    build.args(["--features", &features.join(",")]).env(FLAGS_FOR, FLAGS);
+    build.args(["--features", &features.join(",")]).env(FLAGS_FOR, flags());
     run(&mut build)?;
     Ok(target_dir().join(TARGET).join("wasm/meshedflow_wasm.wasm"))
+}
+
+/// The flags of step 1. Paths of this machine would otherwise stand in the panic messages: in the module of every viewer,
+/// and different on each machine that builds it. Where a path has a space, flags given in one line cannot name it.
+fn flags() -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let sources = home.and_then(|home| std::fs::read_dir(home.join("registry/src")).ok());
+    let mut registries: Vec<_> = sources.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    registries.sort();
+    let paths = registries.iter().map(|path| path.display().to_string()).filter(|path| !path.contains(' '));
+    paths.fold(FLAGS.to_owned(), |flags, path| flags + " --remap-path-prefix=" + &path + "=deps")
 }
 
 /// Step 2.
