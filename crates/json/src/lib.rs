@@ -16,7 +16,7 @@ use core::fmt;
 use std::borrow::Cow;
 
 pub use fields::Fields;
-pub use reader::{MEMBER_LIMIT, parse, parse_once};
+pub use reader::{MEMBER_LIMIT, exact, parse, parse_once};
 pub use writer::{Object, quoted};
 
 /// A value.

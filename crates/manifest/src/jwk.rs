@@ -3,8 +3,6 @@
 use core::fmt;
 
 use meshedflow_json::{Fields, Json};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::base64url;
 use crate::digest::sha256;
@@ -357,15 +355,9 @@ fn open(json: &[u8]) -> Result<(&[u8], Option<[u8; 64]>), KeySetError> {
         return Ok((json, None));
     }
     let signature = envelope.text("signature")?.and_then(base64url::decode_array);
-    let exact: Envelope<'_> = serde_json::from_str(json::text(json)?).map_err(JsonError::from)?;
-    Ok((exact.keyset.get().as_bytes(), signature))
-}
-
-/// What a root signs are bytes, not a tree.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    keyset: &'a RawValue,
+    // What a root signs are bytes, not a tree.
+    let exact = meshedflow_json::exact(json::text(json)?, "keyset")?;
+    Ok((exact.unwrap_or_default().as_bytes(), signature))
 }
 
 fn read_keys(list: &[Json<'_>]) -> Result<Vec<KeyInfo>, KeySetError> {

@@ -211,8 +211,12 @@ impl<'t> Section<'_, 't> {
         if streams.len() > STREAMS_LIMIT {
             self.dropped("streams", &format!("at most {STREAMS_LIMIT} entries; further ones are left out"));
         }
-        let streams = streams.into_iter().take(STREAMS_LIMIT);
-        streams.filter_map(|member| self.stream(member.name.into_owned(), member.value)).collect()
+        // One by one: collecting would bring a whole sorting algorithm along.
+        let mut patches = BTreeMap::new();
+        for member in streams.into_iter().take(STREAMS_LIMIT) {
+            patches.extend(self.stream(member.name.into_owned(), member.value));
+        }
+        patches
     }
 
     fn stream(&mut self, pattern: String, value: Json<'_>) -> Option<(String, Patch)> {
