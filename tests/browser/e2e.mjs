@@ -48,12 +48,12 @@ function arguments_(given) {
   return read;
 }
 
-function choose({ only, mutants }) {
+function choose({ only, mutants, results }) {
   for (const name of only ?? []) {
     if (!all.some((each) => each.name === name)) { console.error(`no case "${name}"; --list names them`); process.exit(2); }
   }
   const wanted = all.filter((each) => !only || only.includes(each.name));
-  return mutants ? wanted.filter((each) => each.mutant) : wanted.filter((each) => !each.aside || only);
+  return mutants ? wanted.filter((each) => each.mutant) : wanted.filter((each) => !each.aside || only || results);
 }
 
 async function pool(cases, width) {

@@ -77,7 +77,10 @@ export function statsComplete(name, fragments) {
 /** A request this young may still be on its way into the log. */
 const YOUNG_MS = 2000;
 
-/** Every media request that a browser made stands in the origin's log: nothing came from a cache, nothing escapes the count. */
+/**
+ * Every media request that a browser made stands in the origin's log: nothing came from a cache, nothing escapes the count.
+ * A request that the page aborted may have ended before the origin saw it; if the origin sent bytes, it has logged them.
+ */
 export function requestsInLog(viewers, log) {
   const newest = Date.now() - YOUNG_MS;
   const left = new Map();
@@ -90,7 +93,7 @@ export function requestsInLog(viewers, log) {
   for (const viewer of viewers) {
     for (const request of viewer.requests) {
       const { pathname } = new URL(request.url);
-      if (!MEDIA_PATH.test(pathname) || request.at > newest) continue;
+      if (!MEDIA_PATH.test(pathname) || request.at > newest || request.aborted) continue;
       const k = key(pathname, request.range);
       const rest = left.get(k) ?? 0;
       assert.ok(rest > 0, `${viewer.name} requested ${k}, but the origin's log does not have it (that often)`);

@@ -34,6 +34,7 @@ export class Viewers {
 }
 
 export class Viewer {
+  #open = new WeakMap();
   requests = [];
   console = [];
   /** WebSockets opened so far. */
@@ -43,7 +44,12 @@ export class Viewer {
   constructor(name, page) {
     this.name = name;
     this.page = page;
-    page.on('request', (request) => this.requests.push({ at: Date.now(), url: request.url(), method: request.method(), range: request.headers().range ?? null, type: request.resourceType() }));
+    page.on('request', (request) => {
+      const seen = { at: Date.now(), url: request.url(), method: request.method(), range: request.headers().range ?? null, aborted: false };
+      this.requests.push(seen);
+      this.#open.set(request, seen);
+    });
+    page.on('requestfailed', (request) => { this.#open.get(request).aborted = true; });
     page.on('websocket', () => { this.sockets += 1; });
     page.on('console', (message) => this.console.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => this.pageErrors.push(String(error.stack ?? error)));
