@@ -8,7 +8,7 @@ pub(crate) mod throughput;
 pub(crate) mod trust;
 pub(crate) mod upload;
 
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, SortedSet};
 use core::time::Duration;
 
 use meshedflow_protocol::ids::{Name, PeerId};
@@ -190,19 +190,17 @@ impl Mesh {
         for request in peer.asks.keys() {
             self.drop_grants_of_request(conn, *request);
         }
-        let mut touched: Vec<SegKey> = peer.asks.values().map(|a| a.key).collect();
+        let mut touched: SortedSet<SegKey> = peer.asks.values().map(|a| a.key).collect();
         for (no, lane) in &mut self.lanes {
             for (msn, seg) in &mut lane.segments {
                 seg.hearsay.withdraw(peer.id);
                 let before = seg.asked.len();
                 seg.asked.retain(|_, (c, _)| *c != conn);
                 if seg.asked.len() != before {
-                    touched.push(SegKey { lane: *no, msn: *msn });
+                    touched.insert(SegKey { lane: *no, msn: *msn });
                 }
             }
         }
-        touched.sort_unstable();
-        touched.dedup();
         for key in touched {
             self.free_unused_blobs(key);
             self.decide(key);

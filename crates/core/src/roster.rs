@@ -121,9 +121,8 @@ impl Mesh {
         let media =
             self.lanes.iter().filter(|(_, l)| l.is_media() && l.refused.is_none() && l.anchor.is_some());
         // Video first: the edge pairs by the first lanes.
-        let mut named: Vec<_> =
-            media.filter_map(|(no, l)| Some((l.info.kind, self.rendition_name(*no)?))).collect();
-        named.sort_by_key(|(kind, _)| *kind);
+        let named: SortedMap<_, _> =
+            media.filter_map(|(no, l)| Some(((l.info.kind, *no), self.rendition_name(*no)?))).collect();
         named.into_iter().map(|(_, name)| name).take(8).collect()
     }
 

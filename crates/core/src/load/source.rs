@@ -8,6 +8,7 @@ use crate::output::Reason;
 use crate::scheduler::deadline::{due_by_loads, due_by_player};
 use crate::scheduler::election::{self, Standing};
 use crate::segment::{SegKey, Segment};
+use crate::sorted::SortedSet;
 use crate::time::{Time, Wakeup};
 
 impl Mesh {
@@ -222,7 +223,7 @@ impl Mesh {
 
     /// All that must be looked at when its time comes: loads that wait, elections that open, lists to retry.
     pub(crate) fn tick_segments(&mut self) {
-        let mut keys: Vec<SegKey> = self
+        let mut keys: SortedSet<SegKey> = self
             .loads
             .values()
             .filter_map(|l| match l.route {
@@ -233,8 +234,6 @@ impl Mesh {
         for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
             keys.extend(self.open_segments(lane).map(|msn| SegKey { lane, msn }));
         }
-        keys.sort_unstable();
-        keys.dedup();
         self.tick_asks();
         for key in keys {
             self.retry_list(key);
