@@ -6,7 +6,7 @@ pub(super) use read::peer;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::relayed::Signal;
 use crate::ids::{ElectionSalt, Name, PeerId};
@@ -67,7 +67,7 @@ pub struct Welcome {
 }
 
 /// An ICE server, in the fields of `RTCIceServer`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:`, `turn:` and `turns:` URLs, at most 4.
     pub urls: Vec<String>,
