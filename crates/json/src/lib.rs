@@ -8,6 +8,7 @@
 //! Of two members of one name neither counts: [`Fields`] refuses to choose, and [`parse_once`] refuses the whole
 //! document, so that no two readers can see two different ones.
 
+mod exact;
 mod fields;
 mod reader;
 mod writer;
@@ -15,8 +16,9 @@ mod writer;
 use core::fmt;
 use std::borrow::Cow;
 
+pub use exact::exact;
 pub use fields::Fields;
-pub use reader::{MEMBER_LIMIT, exact, parse, parse_once};
+pub use reader::{MEMBER_LIMIT, parse, parse_once};
 pub use writer::{Object, quoted};
 
 /// A value.

@@ -4,7 +4,6 @@ use core::fmt;
 use std::borrow::Cow;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::{Json, JsonError, Member};
 
@@ -25,17 +24,6 @@ pub fn parse(text: &str) -> Result<Json<'_>, JsonError> {
 /// What is wrong with it, with line and column.
 pub fn parse_once(text: &str) -> Result<Json<'_>, JsonError> {
     read(text, Tree { once: true })
-}
-
-/// A member of the object that `text` is, as it stands in the text: for what is signed byte by byte.
-///
-/// # Errors
-/// What is wrong with the text, with line and column.
-pub fn exact<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, JsonError> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let found = reader.deserialize_any(Exact { name })?;
-    reader.end()?;
-    Ok(found)
 }
 
 /// Not inlined: all of serde_json is compiled where this is.
@@ -116,60 +104,6 @@ impl<'a> Visitor<'a> for Tree {
             members.push(Member { name, value: map.next_value_seed(self)? });
         }
         Ok(Json::Object(members))
-    }
-}
-
-/// Looks for one member. Other values than objects have none; they are named one by one since serde's own refusal
-/// of them would bring the printing of floating-point numbers into the module.
-struct Exact<'n> {
-    name: &'n str,
-}
-
-impl<'a> Visitor<'a> for Exact<'_> {
-    type Value = Option<&'a str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Option<&'a str>, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Option<&'a str>, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Option<&'a str>, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Option<&'a str>, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Option<&'a str>, E> {
-        Ok(None)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Option<&'a str>, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Option<&'a str>, A::Error> {
-        while seq.next_element_seed(Tree { once: false })?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Option<&'a str>, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key_seed(Tree { once: false })? {
-            let value: &RawValue = map.next_value()?;
-            if key.as_text() == Some(self.name) {
-                found = Some(value.get());
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -266,16 +200,5 @@ mod tests {
         assert!(parse_once(&object(MEMBER_LIMIT)).is_ok());
         assert!(parse_once(&object(MEMBER_LIMIT + 1)).is_err());
         assert!(parse(&object(MEMBER_LIMIT + 1)).is_ok());
-    }
-
-    #[test]
-    fn a_member_is_found_as_it_stands() {
-        let text = r#" {"b":[1], "a" : {"x" : 1e0 } , "c":null}"#;
-        assert_eq!(exact(text, "a"), Ok(Some(r#"{"x" : 1e0 }"#)));
-        assert_eq!(exact(text, "d"), Ok(None));
-        for other in ["null", "true", "1", "-1", "1.5", "\"a\"", "[1,{\"a\":2}]"] {
-            assert_eq!(exact(other, "a"), Ok(None), "{other}");
-        }
-        assert!(exact("{\"a\":1", "a").is_err() && exact("{} {}", "a").is_err());
     }
 }
