@@ -2,6 +2,8 @@
 //!
 //! The page here is a few lines of JavaScript that keep blobs as the SDK does and write down what they are asked.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
 mod page;
 
 use meshedflow_core::measure::Measured;

@@ -84,7 +84,7 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     let mut tests = cargo(&args);
     tests.args(["--target", TARGET, "--profile", "wasm"]);
     tests.env(FLAGS_FOR, flags()).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
-    tests.env("CHROMEDRIVER", "/usr/bin/chromedriver").env("WASM_BINDGEN_TEST_ONLY_WEB", "1");
+    tests.env("CHROMEDRIVER", "chromedriver").env("WASM_BINDGEN_TEST_ONLY_WEB", "1");
     tests.env("WASM_BINDGEN_TEST_TIMEOUT", "60").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "30");
     run(&mut tests)?;
     let breakable = target_dir().join("wasm-breakable");
