@@ -284,10 +284,11 @@ impl<'t> Section<'_, 't> {
         let value = self.remove(key)?.as_f64();
         match value.filter(|v| !limit.whole || v.fract() == 0.0) {
             Some(v) if (limit.min..=limit.max).contains(&v) => Some(v),
+            // By hand: `clamp` can panic, and its message would bring the printing of any `f64` along.
             Some(v) if limit.clamped => {
                 let (name, expected) = (self.full_name(key), expected(limit));
                 self.notice(PolicyNotice::Clamped { name, expected });
-                Some(v.clamp(limit.min, limit.max))
+                Some(if v < limit.min { limit.min } else { limit.max })
             }
             _ => {
                 self.dropped(key, &expected(limit));
