@@ -218,7 +218,7 @@ impl Mesh {
         let fragment = self.missing_bytes(seg) / 8;
         let rate = f64::from(seg.bitrate_bps.max(400_000)) / 8.0 * 2.0;
         let first = self.http.time_for(fragment, rate) * 2;
-        first.clamp(election::CLAIM_SILENCE, (seg.duration / 4).max(election::CLAIM_SILENCE))
+        first.min(seg.duration / 4).max(election::CLAIM_SILENCE)
     }
 
     /// All that must be looked at when its time comes: loads that wait, elections that open, lists to retry.

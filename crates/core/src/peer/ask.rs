@@ -225,7 +225,7 @@ impl Mesh {
             seg.flow.get_or_insert((now, now));
         }
         self.grant(key, Source::Peer(conn, request), blob, start, run);
-        let patience = now + (expected * 3).clamp(Duration::from_millis(400), self.effective.p2p_budget);
+        let patience = now + patience(expected * 3, self.effective.p2p_budget);
         let ask = Ask { key, left: count, patience, bytes: end - start };
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.asks.insert(request, ask);
@@ -262,7 +262,7 @@ impl Mesh {
         if let Some(ask) = peer.asks.get_mut(&request) {
             ask.left = ask.left.saturating_sub(1);
             ask.bytes = ask.bytes.saturating_sub(len);
-            ask.patience = now + (took * 4).clamp(Duration::from_millis(400), budget);
+            ask.patience = now + patience(took * 4, budget);
             if over {
                 peer.asks.remove(&request);
             }
@@ -276,8 +276,7 @@ impl Mesh {
     pub(crate) fn on_queued(&mut self, conn: ConnNo, request: u32, eta_ms: u32) {
         let (now, budget) = (self.now, self.effective.p2p_budget);
         if let Some(ask) = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request)) {
-            ask.patience =
-                now + (Duration::from_millis(eta_ms.into()) * 2).clamp(Duration::from_millis(400), budget);
+            ask.patience = now + patience(Duration::from_millis(eta_ms.into()) * 2, budget);
         }
     }
 
@@ -369,5 +368,22 @@ impl Mesh {
     /// Anybody connected who is in this lane?
     pub(crate) fn lane_has_company(&self, no: LaneNo) -> bool {
         self.peers.values().any(|p| p.is_open() && p.remote.contains_key(&no))
+    }
+}
+
+/// At least 400 ms, at most the budget, which a policy may set to less; `clamp` would panic then.
+fn patience(wait: Duration, budget: Duration) -> Duration {
+    wait.max(Duration::from_millis(400)).min(budget)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_bears_a_budget_below_its_floor() {
+        let ms = Duration::from_millis;
+        assert_eq!([1, 500, 9_000].map(|wait| patience(ms(wait), ms(3_000))), [400, 500, 3_000].map(ms));
+        assert_eq!(patience(ms(500), ms(100)), ms(100));
     }
 }
