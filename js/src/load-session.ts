@@ -12,7 +12,7 @@
  */
 import { isFragment } from './hls-types.js';
 import type { FetchSetup, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats, PlayerConfig, XhrSetup } from './hls-types.js';
-import { newStats } from './load-stats.js';
+import { keepEstimateFinite, newStats } from './load-stats.js';
 import type { MeshLoad } from './mesh-load.js';
 import type { MeshPort, RequestRecipe } from './mesh-port.js';
 import { mutant } from './mutants.js';
@@ -182,6 +182,7 @@ export class LoadSession {
         const bytes = body.byteLength;
         if (!bytes) return this.fail(emptyBody(response.code), details);
         this.stop();
+        keepEstimateFinite(stats, bytes);
         if (this.described) this.home.offer(this.described, body);
         const ms = stats.loading.end - stats.loading.start;
         this.home.ended(context, { way: 'plain', bytes, fromPeers: 0, fromHttp: bytes, ms, reason });

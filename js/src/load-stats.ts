@@ -54,6 +54,11 @@ export function tellAtRate(stats: LoaderStats, now: number, bytes: number, bitsP
   write(stats, bytes, start, first, end);
 }
 
+/** HLS.js 1.7 divides by the transfer time, which a coarse clock may round to nothing; the estimate stays a number. */
+export function keepEstimateFinite(stats: LoaderStats, bytes: number): void {
+  if (!Number.isFinite(stats.bwEstimate)) stats.bwEstimate = bytes * 8000;
+}
+
 /** The least time HLS.js is ever told: 0 means "not begun" to it. */
 const MIN_TIME = 0.001;
 

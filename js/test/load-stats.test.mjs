@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { load } from './load.mjs';
 
-const { newStats, tellAtRate, tellFirst, tellMeasured, tellProgress } = await load('load-stats');
+const { keepEstimateFinite, newStats, tellAtRate, tellFirst, tellMeasured, tellProgress } = await load('load-stats');
 
 /** What HLS.js makes of a finished load: milliseconds of transfer and the bits per second they mean. */
 function sample(stats, ttfbEstimate = 100) {
@@ -72,4 +72,14 @@ test('progress is monotonic, marks the first byte once, and never looks finished
   assert.equal(stats.loaded, 999);
   tellFirst(stats, 500);
   assert.equal(stats.loading.first, 100);
+});
+
+test('a transfer that a coarse clock rounds to nothing leaves a finite estimate', () => {
+  const stats = newStats();
+  stats.bwEstimate = Infinity;
+  keepEstimateFinite(stats, 1000);
+  assert.equal(stats.bwEstimate, 8_000_000);
+  stats.bwEstimate = 5;
+  keepEstimateFinite(stats, 1000);
+  assert.equal(stats.bwEstimate, 5);
 });
