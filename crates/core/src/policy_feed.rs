@@ -68,7 +68,6 @@ impl Mesh {
 
     pub(crate) fn on_policy(&mut self, body: &[u8]) {
         self.feed.open = false;
-        self.feed.next = self.now + self.effective.refresh;
         match Patch::parse(body) {
             Ok((patch, notices)) => {
                 let text: Vec<String> = notices.iter().take(8).map(ToString::to_string).collect();
@@ -79,6 +78,8 @@ impl Mesh {
             }
             Err(why) => self.warn("policy-refused", format!("{}: {why}", self.feed_url())),
         }
+        // After it was applied: it says itself how often it wants to be read.
+        self.feed.next = self.now + self.effective.refresh;
     }
 
     fn apply_policy(&mut self, patch: Patch) {

@@ -1,21 +1,22 @@
 //! The world: moves time from event to event and performs what cores and hub ask.
 
+mod channels;
+mod http;
+
 use std::collections::BinaryHeap;
 
 use meshedflow_core::config::Options;
 use meshedflow_core::{
-    ConnNo, HttpFailure, HttpGet, HttpId, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind,
-    LoadRequest, Loaded, Output, PeerCommand, PeerInput, SignalInput, Time,
+    HttpFailure, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, Loaded, Output,
+    PeerInput, SignalInput, Time,
 };
-use meshedflow_protocol::signal::Description;
-use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
 
 use crate::edge::{Edge, Said};
 use crate::event::{Event, Happening, Micros};
 use crate::link::Link;
 use crate::origin::{BASE, LANES, Origin, OriginFault, rendition};
 use crate::player::Player;
-use crate::viewer::{Conn, Evil, Report, Viewer};
+use crate::viewer::{Evil, Report, Viewer};
 
 /// How a world begins.
 #[derive(Clone, Debug)]
@@ -40,6 +41,9 @@ pub struct Setup {
     pub evil: Vec<(usize, Evil)>,
     /// The edge answers.
     pub edge: bool,
+    /// The remote policy over time: from so many milliseconds on, this document; `""` is a 404. Without any,
+    /// pages are told of none.
+    pub policy: Vec<(u64, &'static str)>,
     /// Defence to switch off (feature `mutants`).
     pub mutant: Option<&'static str>,
 }
@@ -57,6 +61,7 @@ impl Default for Setup {
             fault: OriginFault::None,
             evil: Vec::new(),
             edge: true,
+            policy: Vec::new(),
             mutant: None,
         }
     }
@@ -240,6 +245,9 @@ impl World {
             "streamId": "demo", "signalingUrl": "wss://edge.example/mesh", "cmafMode": self.setup.mode,
             "platform": {"unixMs": 1.7e12, "webrtc": true},
         });
+        if !self.setup.policy.is_empty() {
+            json["remoteConfigUrl"] = "https://origin.example/policy.json".into();
+        }
         if let Some(mutant) = self.setup.mutant {
             json["mutant"] = mutant.into();
         }
@@ -394,73 +402,6 @@ impl World {
         }
     }
 
-    fn get(&mut self, v: usize, get: HttpGet) {
-        let ttfb = self.setup.ttfb_ms * 1_000;
-        let document = match get.url.as_str() {
-            url if url.ends_with("keys.json") => Some(Some(self.origin.keys_json())),
-            url if url.contains(".mfi.json") => {
-                let lane = LANES.iter().position(|l| url.contains(&format!("/{l}/"))).unwrap_or(0);
-                Some(self.origin.list_json(self.now, lane))
-            }
-            _ => None,
-        };
-        match document {
-            Some(Some(json)) => {
-                self.plan(v, ttfb, Happening::Body { http: get.http, body: json.into_bytes() })
-            }
-            Some(None) => self.plan(v, ttfb, Happening::Failed { http: get.http }),
-            None => self.get_media(v, &get, ttfb),
-        }
-    }
-
-    fn get_media(&mut self, v: usize, get: &HttpGet, ttfb: Micros) {
-        let Some((lane, msn)) = Origin::parse(&get.url).filter(|(_, msn)| *msn <= self.newest()) else {
-            return self.plan(v, ttfb, Happening::Failed { http: get.http });
-        };
-        let whole = self.origin.body(lane, msn);
-        let range = get.range.filter(|_| self.setup.fault != OriginFault::NoRange);
-        let body = match range {
-            Some((a, b)) => whole[a as usize..b as usize].to_vec(),
-            None => whole,
-        };
-        let Some(blob) = get.blob else { return };
-        let (length, rate) = (body.len() as u32, self.setup.link.down_bytes_per_s.max(1));
-        self.origin.log.entry((lane, msn)).or_default().push(length);
-        let load = get.load.map(|l| l.0);
-        self.with(v, |viewer| {
-            viewer.driver.blobs.insert(blob, Vec::new());
-            viewer.driver.gets.insert(get.http, crate::driver::Get { blob, body, load });
-        });
-        let status = if range.is_some() { 206 } else { 200 };
-        self.plan(v, ttfb, Happening::Head { http: get.http, status, length: Some(u64::from(length)) });
-        for upto in (0..=length).step_by(16_384).skip(1).chain([length]) {
-            self.plan(
-                v,
-                ttfb + u64::from(upto) * 1_000_000 / rate,
-                Happening::Chunk { http: get.http, upto },
-            );
-        }
-        self.plan(v, ttfb + u64::from(length) * 1_000_000 / rate + 1, Happening::Done { http: get.http });
-    }
-
-    /// An aborted GET costs the origin only what had left.
-    fn cut_log(&mut self, v: usize, http: HttpId) {
-        let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
-        let there =
-            self.with(v, |viewer| viewer.driver.blobs.get(&get.blob).map_or(0, Vec::len)).unwrap_or(0);
-        let full = get.body.len() as u32;
-        if let Some(entry) = self.origin.log.values_mut().flatten().filter(|b| **b == full).last() {
-            *entry = there as u32;
-        }
-    }
-
-    fn done(&mut self, v: usize, http: HttpId) {
-        let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
-        let length = get.body.len() as u32;
-        let _ = get.load;
-        self.feed(v, Input::Http(http, HttpInput::Done { length }));
-    }
-
     fn loaded(&mut self, v: usize, loaded: &Loaded) {
         let (now, target) = (self.now, self.origin.target_us);
         let Some((lane, msn)) = self.with(v, |viewer| viewer.load_of(loaded.load)).flatten() else { return };
@@ -493,108 +434,4 @@ impl World {
             }
         });
     }
-
-    fn peer(&mut self, v: usize, conn: ConnNo, command: PeerCommand) {
-        match command {
-            PeerCommand::Open { .. } => {
-                self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: None, open: false }));
-            }
-            PeerCommand::Offer => self.describe(v, conn, Side::Offer),
-            PeerCommand::Answer(offer) => self.answer(v, conn, &offer),
-            PeerCommand::Accept(answer) => self.accept(v, conn, &answer),
-            PeerCommand::Send(bytes) | PeerCommand::SendData(bytes) => self.send(v, conn, bytes),
-            PeerCommand::SendMedia(head, span) => self.send_media(v, conn, head, span),
-            PeerCommand::Close => self.close(v, conn),
-            PeerCommand::Candidate(_) | PeerCommand::LowMark(_) => {}
-        }
-    }
-
-    fn describe(&mut self, v: usize, conn: ConnNo, kind: Side) {
-        let ufrag = format!("v{v}c{}xxxx", conn.0);
-        let role = if kind == Side::Offer { sdp::Setup::Actpass } else { sdp::Setup::Active };
-        let Ok(d) = Description::new(&ufrag, &"p".repeat(24), Fingerprint([v as u8; 32]), role) else {
-            return;
-        };
-        let kind = if kind == Side::Offer { DescriptionKind::Offer } else { DescriptionKind::Answer };
-        let sdp = expand(&d, kind);
-        self.plan(v, 3_000, Happening::Described { conn, sdp });
-    }
-
-    fn answer(&mut self, v: usize, conn: ConnNo, offer: &str) {
-        if let Some((other, theirs)) = end_of(offer) {
-            self.with(v, |viewer| {
-                viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: false })
-            });
-        }
-        self.describe(v, conn, Side::Answer);
-    }
-
-    fn accept(&mut self, v: usize, conn: ConnNo, answer: &str) {
-        let Some((other, theirs)) = end_of(answer) else { return };
-        self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: true }));
-        self.with(other, |viewer| viewer.conns.get_mut(&theirs).map(|c| c.open = true));
-        self.plan(v, 60_000, Happening::ChannelsOpen { conn });
-        self.plan(other, 55_000, Happening::ChannelsOpen { conn: theirs });
-    }
-
-    fn other_end(&self, v: usize, conn: ConnNo) -> Option<(usize, ConnNo)> {
-        self.viewers.get(v)?.as_ref()?.conns.get(&conn)?.other
-    }
-
-    fn send(&mut self, v: usize, conn: ConnNo, bytes: Vec<u8>) {
-        if let Some((other, theirs)) = self.other_end(v, conn) {
-            self.plan(other, self.setup.link.latency_us * 2, Happening::Frames { conn: theirs, bytes });
-        }
-    }
-
-    fn send_media(&mut self, v: usize, conn: ConnNo, head: Vec<u8>, span: meshedflow_core::Span) {
-        let now = self.now;
-        let Some((other, theirs)) = self.other_end(v, conn) else { return };
-        let sent = self.with(v, |viewer| {
-            let mut message = head;
-            let at = message.len();
-            let blob = viewer.driver.blobs.get(&span.blob).map_or(&[][..], |b| b);
-            message.extend_from_slice(
-                blob.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default(),
-            );
-            viewer.lied += u32::from(viewer.evil != Evil::No);
-            if viewer.evil == Evil::Flips
-                && let Some(byte) = message.get_mut(at)
-            {
-                *byte ^= 1;
-            }
-            let left = viewer.uplink.send(now, message.len(), &viewer.link);
-            (message, left - now, viewer.link.latency_us * 2, viewer.evil)
-        });
-        let Some((message, after, latency, evil)) = sent else { return };
-        self.plan(v, after, Happening::Drained { conn });
-        if evil != Evil::Withholds {
-            self.plan(other, after + latency, Happening::Media { conn: theirs, message });
-        }
-        if evil == Evil::ClosesMidFragment {
-            self.close(v, conn);
-            self.plan(v, 1, Happening::ConnClosed { conn });
-        }
-    }
-
-    fn close(&mut self, v: usize, conn: ConnNo) {
-        let other = self.with(v, |viewer| viewer.conns.remove(&conn)).flatten().and_then(|c| c.other);
-        if let Some((other, theirs)) = other {
-            self.plan(other, 30_000, Happening::ConnClosed { conn: theirs });
-        }
-    }
-}
-
-/// Which description is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Offer,
-    Answer,
-}
-
-/// The viewer and connection that a description of the model names in its ufrag.
-fn end_of(sdp: &str) -> Option<(usize, ConnNo)> {
-    let d = reduce(sdp).ok()?;
-    let (v, c) = d.ufrag.strip_prefix('v')?.split_once('c')?;
-    Some((v.parse().ok()?, ConnNo(c.trim_end_matches('x').parse().ok()?)))
 }

@@ -1,0 +1,115 @@
+//! Connections between viewers: descriptions by way of the edge, then frames and media over links.
+
+use meshedflow_core::{ConnNo, PeerCommand, Span};
+use meshedflow_protocol::signal::Description;
+use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
+
+use super::World;
+use crate::event::Happening;
+use crate::viewer::{Conn, Evil};
+
+impl World {
+    pub(super) fn peer(&mut self, v: usize, conn: ConnNo, command: PeerCommand) {
+        match command {
+            PeerCommand::Open { .. } => {
+                self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: None, open: false }));
+            }
+            PeerCommand::Offer => self.describe(v, conn, Side::Offer),
+            PeerCommand::Answer(offer) => self.answer(v, conn, &offer),
+            PeerCommand::Accept(answer) => self.accept(v, conn, &answer),
+            PeerCommand::Send(bytes) | PeerCommand::SendData(bytes) => self.send(v, conn, bytes),
+            PeerCommand::SendMedia(head, span) => self.send_media(v, conn, head, span),
+            PeerCommand::Close => self.close(v, conn),
+            PeerCommand::Candidate(_) | PeerCommand::LowMark(_) => {}
+        }
+    }
+
+    fn describe(&mut self, v: usize, conn: ConnNo, kind: Side) {
+        let ufrag = format!("v{v}c{}xxxx", conn.0);
+        let role = if kind == Side::Offer { sdp::Setup::Actpass } else { sdp::Setup::Active };
+        let Ok(d) = Description::new(&ufrag, &"p".repeat(24), Fingerprint([v as u8; 32]), role) else {
+            return;
+        };
+        let kind = if kind == Side::Offer { DescriptionKind::Offer } else { DescriptionKind::Answer };
+        let sdp = expand(&d, kind);
+        self.plan(v, 3_000, Happening::Described { conn, sdp });
+    }
+
+    fn answer(&mut self, v: usize, conn: ConnNo, offer: &str) {
+        if let Some((other, theirs)) = end_of(offer) {
+            self.with(v, |viewer| {
+                viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: false })
+            });
+        }
+        self.describe(v, conn, Side::Answer);
+    }
+
+    fn accept(&mut self, v: usize, conn: ConnNo, answer: &str) {
+        let Some((other, theirs)) = end_of(answer) else { return };
+        self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: true }));
+        self.with(other, |viewer| viewer.conns.get_mut(&theirs).map(|c| c.open = true));
+        self.plan(v, 60_000, Happening::ChannelsOpen { conn });
+        self.plan(other, 55_000, Happening::ChannelsOpen { conn: theirs });
+    }
+
+    fn other_end(&self, v: usize, conn: ConnNo) -> Option<(usize, ConnNo)> {
+        self.viewers.get(v)?.as_ref()?.conns.get(&conn)?.other
+    }
+
+    fn send(&mut self, v: usize, conn: ConnNo, bytes: Vec<u8>) {
+        if let Some((other, theirs)) = self.other_end(v, conn) {
+            self.plan(other, self.setup.link.latency_us * 2, Happening::Frames { conn: theirs, bytes });
+        }
+    }
+
+    fn send_media(&mut self, v: usize, conn: ConnNo, head: Vec<u8>, span: Span) {
+        let now = self.now;
+        let Some((other, theirs)) = self.other_end(v, conn) else { return };
+        let sent = self.with(v, |viewer| {
+            let mut message = head;
+            let at = message.len();
+            let blob = viewer.driver.blobs.get(&span.blob).map_or(&[][..], |b| b);
+            message.extend_from_slice(
+                blob.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default(),
+            );
+            viewer.lied += u32::from(viewer.evil != Evil::No);
+            if viewer.evil == Evil::Flips
+                && let Some(byte) = message.get_mut(at)
+            {
+                *byte ^= 1;
+            }
+            let left = viewer.uplink.send(now, message.len(), &viewer.link);
+            (message, left - now, viewer.link.latency_us * 2, viewer.evil)
+        });
+        let Some((message, after, latency, evil)) = sent else { return };
+        self.plan(v, after, Happening::Drained { conn });
+        if evil != Evil::Withholds {
+            self.plan(other, after + latency, Happening::Media { conn: theirs, message });
+        }
+        if evil == Evil::ClosesMidFragment {
+            self.close(v, conn);
+            self.plan(v, 1, Happening::ConnClosed { conn });
+        }
+    }
+
+    fn close(&mut self, v: usize, conn: ConnNo) {
+        let other = self.with(v, |viewer| viewer.conns.remove(&conn)).flatten().and_then(|c| c.other);
+        if let Some((other, theirs)) = other {
+            self.plan(other, 30_000, Happening::ConnClosed { conn: theirs });
+        }
+    }
+}
+
+/// Which description is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Offer,
+    Answer,
+}
+
+/// The viewer and connection that a description of the model names in its ufrag.
+fn end_of(sdp: &str) -> Option<(usize, ConnNo)> {
+    let d = reduce(sdp).ok()?;
+    let (v, c) = d.ufrag.strip_prefix('v')?.split_once('c')?;
+    Some((v.parse().ok()?, ConnNo(c.trim_end_matches('x').parse().ok()?)))
+}

@@ -1,0 +1,83 @@
+//! GETs at the origin: documents at once, media at the link's rate.
+
+use meshedflow_core::{HttpGet, HttpId, HttpInput, Input};
+
+use super::World;
+use crate::driver::Get;
+use crate::event::{Happening, Micros};
+use crate::origin::{LANES, Origin, OriginFault};
+
+impl World {
+    pub(super) fn get(&mut self, v: usize, get: HttpGet) {
+        let ttfb = self.setup.ttfb_ms * 1_000;
+        let document = match get.url.as_str() {
+            url if url.ends_with("policy.json") => Some(self.policy_now()),
+            url if url.ends_with("keys.json") => Some(Some(self.origin.keys_json())),
+            url if url.contains(".mfi.json") => {
+                let lane = LANES.iter().position(|l| url.contains(&format!("/{l}/"))).unwrap_or(0);
+                Some(self.origin.list_json(self.now, lane))
+            }
+            _ => None,
+        };
+        match document {
+            Some(Some(json)) => {
+                self.plan(v, ttfb, Happening::Body { http: get.http, body: json.into_bytes() })
+            }
+            Some(None) => self.plan(v, ttfb, Happening::Failed { http: get.http }),
+            None => self.get_media(v, &get, ttfb),
+        }
+    }
+
+    fn policy_now(&self) -> Option<String> {
+        let past = self.setup.policy.iter().filter(|(from_ms, _)| from_ms * 1_000 <= self.now);
+        past.last().map(|(_, text)| (*text).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn get_media(&mut self, v: usize, get: &HttpGet, ttfb: Micros) {
+        let Some((lane, msn)) = Origin::parse(&get.url).filter(|(_, msn)| *msn <= self.newest()) else {
+            return self.plan(v, ttfb, Happening::Failed { http: get.http });
+        };
+        let whole = self.origin.body(lane, msn);
+        let range = get.range.filter(|_| self.setup.fault != OriginFault::NoRange);
+        let body = match range {
+            Some((a, b)) => whole[a as usize..b as usize].to_vec(),
+            None => whole,
+        };
+        let Some(blob) = get.blob else { return };
+        let (length, rate) = (body.len() as u32, self.setup.link.down_bytes_per_s.max(1));
+        self.origin.log.entry((lane, msn)).or_default().push(length);
+        let load = get.load.map(|l| l.0);
+        self.with(v, |viewer| {
+            viewer.driver.blobs.insert(blob, Vec::new());
+            viewer.driver.gets.insert(get.http, Get { blob, body, load });
+        });
+        let status = if range.is_some() { 206 } else { 200 };
+        self.plan(v, ttfb, Happening::Head { http: get.http, status, length: Some(u64::from(length)) });
+        for upto in (0..=length).step_by(16_384).skip(1).chain([length]) {
+            self.plan(
+                v,
+                ttfb + u64::from(upto) * 1_000_000 / rate,
+                Happening::Chunk { http: get.http, upto },
+            );
+        }
+        self.plan(v, ttfb + u64::from(length) * 1_000_000 / rate + 1, Happening::Done { http: get.http });
+    }
+
+    /// An aborted GET costs the origin only what had left.
+    pub(super) fn cut_log(&mut self, v: usize, http: HttpId) {
+        let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
+        let there =
+            self.with(v, |viewer| viewer.driver.blobs.get(&get.blob).map_or(0, Vec::len)).unwrap_or(0);
+        let full = get.body.len() as u32;
+        if let Some(entry) = self.origin.log.values_mut().flatten().filter(|b| **b == full).last() {
+            *entry = there as u32;
+        }
+    }
+
+    pub(super) fn done(&mut self, v: usize, http: HttpId) {
+        let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
+        let length = get.body.len() as u32;
+        let _ = get.load;
+        self.feed(v, Input::Http(http, HttpInput::Done { length }));
+    }
+}
