@@ -29,8 +29,8 @@ impl World {
     }
 
     fn policy_now(&self) -> Option<String> {
-        let past = self.setup.policy.iter().filter(|(from_ms, _)| from_ms * 1_000 <= self.now);
-        past.last().map(|(_, text)| (*text).to_owned()).filter(|text| !text.is_empty())
+        let mut past = self.setup.policy.iter().rev().skip_while(|(from_ms, _)| from_ms * 1_000 > self.now);
+        past.next().map(|(_, text)| (*text).to_owned()).filter(|text| !text.is_empty())
     }
 
     fn get_media(&mut self, v: usize, get: &HttpGet, ttfb: Micros) {
