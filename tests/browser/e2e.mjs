@@ -29,7 +29,7 @@ try { binary(); site(); } catch (error) { console.error(error.message); process.
 const chosen = choose(wish);
 const results = await pool(chosen, wish.jobs);
 const passed = results.filter((r) => r.good).length;
-if (wish.results) writeResults(wish.results, results, `node tests/browser/e2e.mjs ${process.argv.slice(2).join(' ')}`);
+if (wish.results) writeResults(wish.results, results);
 console.log(`${passed} passed, ${results.length - passed} failed`);
 process.exitCode = passed === results.length ? 0 : 1;
 

@@ -4,18 +4,20 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
-import { site } from './demo.mjs';
+import { ROOT, site } from './demo.mjs';
 
-export function writeResults(file, results, command) {
+export function writeResults(file, results) {
   const found = (name) => results.find((r) => r.name === name && r.ok)?.figures;
   const lines = [
     '# Measured in the browser', '',
-    `\`${command}\`, ${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} cores, ${chromium(results)}one Chromium process per job, live stream of 4 s segments,`,
-    '12 s behind the live edge, `cmafMode: serve`, HLS.js with its worker on. Offload is counted in the origin\'s access log.', '',
+    `\`node tests/browser/e2e.mjs --results ${path.relative(ROOT, path.resolve(file))}\`, ${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} cores,`,
+    `${chromium(results)}one Chromium process per job. Live stream of 4 s segments, 12 s behind the live edge,`,
+    '`cmafMode: serve`, HLS.js with its worker on. Offload is counted in the origin\'s access log, against what HLS.js received.', '',
     '## Offload', '',
     '| HLS.js | viewers | whole minute, from cold | 10 s after the last join | possible |', '|---|---|---|---|---|',
     ...['playback-1.7', 'offload-2', 'playback-1.6', 'playback-1.5'].map(found).filter(Boolean)
       .map((f) => `| ${f.version} | ${f.viewers} | ${percent(f.offload)} | ${percent(f.warm)} | ${percent(1 - 1 / f.viewers)} |`), '',
+    'The warm column cuts through transfers at both ends: a few points either way.', '',
     ...startupLines(found('startup-vs-plain')),
     '## Sizes', '', '| file | bytes | brotli |', '|---|---|---|', ...sizes(), '',
   ];
