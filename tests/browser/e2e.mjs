@@ -129,5 +129,5 @@ function tell(r) {
   const name = r.mutant ? `${r.name} under ${r.mutant}` : r.name;
   const text = r.ok ? r.text ?? '' : r.error;
   console.log(`${r.good ? 'ok  ' : 'FAIL'} ${name} (${r.seconds.toFixed(1)} s) ${text}`);
-  if (!r.good && r.stack) console.log(r.stack.split('\n').slice(1, 8).join('\n'));
+  if (!r.good && r.stack) console.log(r.stack.split('\n').slice(1, 12).join('\n'));
 }

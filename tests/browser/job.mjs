@@ -18,7 +18,7 @@ try {
   await end({ ok: true, ...(typeof said === 'string' ? { text: said } : said) });
 } catch (error) {
   const note = job?.note ? ` [${job.note}]` : '';
-  await end({ ok: false, error: String(error.message ?? error).trim() + note, stack: String(error.stack ?? '') });
+  await end({ ok: false, error: String(error.message ?? error).trim().split('\n')[0] + note, stack: String(error.stack ?? '') });
 }
 
 async function end(result) {
