@@ -35,6 +35,8 @@ pub enum OriginFault {
     WrongStream,
     /// Media ignores `Range`.
     NoRange,
+    /// What no player waits for is refused at once.
+    RefusesElected,
 }
 
 /// The origin.

@@ -155,3 +155,14 @@ fn slow_uplinks_share_what_they_can_and_stall_nobody() {
     oracle(&world);
     assert!(from_peers(&world) > 0);
 }
+
+#[test]
+fn an_elected_fetch_that_is_refused_is_not_tried_again_and_again() {
+    let world = after(Setup { fault: OriginFault::RefusesElected, ..Setup::default() }, 60_000);
+    oracle(&world);
+    let elections: Vec<u32> =
+        world.reports().iter().filter_map(|r| r.stats.as_ref()).map(|s| s.elections).collect();
+    // Once refused, a lane fetches nothing that no player waits for during 30 s: one fetch a segment at most.
+    let most = world.newest() as u32 * LANES.len() as u32;
+    assert!(elections.iter().all(|e| *e <= most), "{elections:?}");
+}

@@ -104,7 +104,11 @@ impl Mesh {
             Some((a, b)) => Some((start + u64::from(a), start + u64::from(b))),
             None => seg.byte_range,
         };
-        let purpose = if range.is_some() { Purpose::Rescue } else { purpose };
+        let purpose = match (range, load) {
+            (Some(_), _) => Purpose::Rescue,
+            (None, Some(_)) => Purpose::Media,
+            (None, None) => purpose,
+        };
         let kind = JobKind::Segment(key);
         let (http, blob) =
             self.get_media(MediaGet { kind, url, range: asked, purpose, lane: key.lane, load });

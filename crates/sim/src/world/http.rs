@@ -1,6 +1,6 @@
 //! GETs at the origin: documents at once, media at the link's rate.
 
-use meshedflow_core::{HttpGet, HttpId, HttpInput, Input};
+use meshedflow_core::{HttpGet, HttpId, HttpInput, Input, Purpose};
 
 use super::World;
 use crate::driver::Get;
@@ -34,6 +34,9 @@ impl World {
     }
 
     fn get_media(&mut self, v: usize, get: &HttpGet, ttfb: Micros) {
+        if self.setup.fault == OriginFault::RefusesElected && get.purpose == Purpose::Elected {
+            return self.plan(v, 0, Happening::Failed { http: get.http });
+        }
         let Some((lane, msn)) = Origin::parse(&get.url).filter(|(_, msn)| *msn <= self.newest()) else {
             return self.plan(v, ttfb, Happening::Failed { http: get.http });
         };
