@@ -216,9 +216,7 @@ impl Splitter {
             }
             State::OpenMdat => {
                 let taken = self.advance(bytes);
-                if self.at - self.cut > self.limits.fragment_bytes {
-                    self.give_up(NotCmaf::TooLong(self.cut), cuts)?;
-                }
+                self.check_open_mdat(cuts)?;
                 Ok(taken)
             }
             State::Tiles(_) => {
@@ -268,7 +266,7 @@ impl Splitter {
         let left = match header.size {
             Size::ToEnd if mdat => {
                 self.state = State::OpenMdat;
-                return Ok(());
+                return self.check_open_mdat(cuts);
             }
             Size::ToEnd => return self.give_up(NotCmaf::OpenBox(start), cuts),
             Size::Body(left) => left,
@@ -288,6 +286,14 @@ impl Splitter {
         }
         self.state = State::Body { left, ends: mdat };
         if left == 0 { self.end_box(mdat, cuts) } else { Ok(()) }
+    }
+
+    /// An `mdat` without an end is too long as soon as its fragment is, be it by what came before it.
+    fn check_open_mdat(&mut self, cuts: &mut Vec<Fragment>) -> Result<(), SplitError> {
+        if self.at - self.cut > self.limits.fragment_bytes {
+            return self.give_up(NotCmaf::TooLong(self.cut), cuts);
+        }
+        Ok(())
     }
 
     fn end_box(&mut self, ends: bool, cuts: &mut Vec<Fragment>) -> Result<(), SplitError> {

@@ -11,6 +11,7 @@ use crate::input::{BlobId, Due, HttpId, LoadId, LoadKind, LoadRequest, Span};
 use crate::mesh::Mesh;
 use crate::output::{Event, Loaded, Output, Purpose, Reason};
 use crate::segment::SegKey;
+use crate::sorted::SortedSet;
 use crate::time::Time;
 
 /// An open load.
@@ -129,6 +130,15 @@ impl Mesh {
 
     pub(crate) fn has_load(&self, key: SegKey) -> bool {
         self.loads.values().any(|l| l.route == Route::Segment(key))
+    }
+
+    /// The segments that loads wait for.
+    pub(crate) fn awaited_segments(&self) -> SortedSet<SegKey> {
+        let segment_of = |l: &Load| match l.route {
+            Route::Segment(key) => Some(key),
+            Route::Direct(..) => None,
+        };
+        self.loads.values().filter_map(segment_of).collect()
     }
 
     pub(crate) fn loads_of(&self, key: SegKey) -> Vec<LoadId> {

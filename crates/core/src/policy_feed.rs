@@ -152,15 +152,7 @@ impl Mesh {
     pub(crate) fn go_silent(&mut self, reason: Reason) {
         self.close_all_peers(1);
         self.leave_edge();
-        let keys: Vec<crate::segment::SegKey> = self
-            .loads
-            .values()
-            .filter_map(|l| match l.route {
-                crate::load::Route::Segment(key) => Some(key),
-                crate::load::Route::Direct(..) => None,
-            })
-            .collect();
-        for key in keys {
+        for key in self.awaited_segments() {
             if !self.try_finish(key) {
                 self.fetch_over_http(key, reason);
             }

@@ -15,11 +15,18 @@
 //! Nothing here has a dependency, so that `cargo xtask` answers a few seconds after a fresh clone.
 
 /// Prints a line. A reader that has heard enough, such as `head`, is no reason to stop the work.
+#[cfg(not(test))]
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
         let _ = writeln!(std::io::stdout(), $($words)*);
     }};
+}
+
+/// In tests the test runner keeps the lines: a summary among them must not count as one of its own.
+#[cfg(test)]
+macro_rules! say {
+    ($($words:tt)*) => { println!($($words)*) };
 }
 
 mod build;

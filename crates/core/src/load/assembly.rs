@@ -250,15 +250,8 @@ impl Mesh {
             l.inits.pop_first();
         }
         l.inits.insert(name, *measured.sha256());
-        let waiting: Vec<SegKey> = self
-            .loads
-            .values()
-            .filter_map(|l| match l.route {
-                crate::load::Route::Segment(key) if key.lane == lane => Some(key),
-                _ => None,
-            })
-            .collect();
-        waiting.into_iter().for_each(|key| self.decide(key));
+        let waiting = self.awaited_segments();
+        waiting.into_iter().filter(|key| key.lane == lane).for_each(|key| self.decide(key));
         true
     }
 }

@@ -8,7 +8,6 @@ use crate::output::Reason;
 use crate::scheduler::deadline::{due_by_loads, due_by_player};
 use crate::scheduler::election::{self, Standing};
 use crate::segment::{SegKey, Segment};
-use crate::sorted::SortedSet;
 use crate::time::{Time, Wakeup};
 
 impl Mesh {
@@ -223,14 +222,7 @@ impl Mesh {
 
     /// All that must be looked at when its time comes: loads that wait, elections that open, lists to retry.
     pub(crate) fn tick_segments(&mut self) {
-        let mut keys: SortedSet<SegKey> = self
-            .loads
-            .values()
-            .filter_map(|l| match l.route {
-                crate::load::Route::Segment(key) => Some(key),
-                crate::load::Route::Direct(..) => None,
-            })
-            .collect();
+        let mut keys = self.awaited_segments();
         for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
             keys.extend(self.open_segments(lane).map(|msn| SegKey { lane, msn }));
         }
