@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Browser end-to-end tests: real Chromium, real WebRTC, the real demo. One line a case, then `N passed, N failed`.
 //
-// A case that fails beside another is run once more by itself, and that run counts.
+// A case that fails is run once more by itself, and that run counts.
 //
 //   node tests/browser/e2e.mjs [--list] [--only NAME[,NAME]] [--mutants] [--results FILE] [--jobs N]
 //
@@ -29,7 +29,10 @@ process.on('exit', stopAll);
 
 try { binary(); site(); } catch (error) { console.error(error.message); process.exit(2); }
 const chosen = choose(wish);
-const results = await pool(chosen, wish.jobs);
+const results = [
+  ...await pool(chosen.filter((each) => each.alone), 1),
+  ...await pool(chosen.filter((each) => !each.alone), wish.jobs),
+];
 if (!wish.mutants) await judgeAlone(results, chosen);
 const passed = results.filter((r) => r.good).length;
 if (wish.results) writeResults(wish.results, results);
@@ -74,12 +77,12 @@ async function pool(cases, width) {
 }
 
 /**
- * Two jobs share two cores, and neither can tell the other's load from a fault of ours. So a case that failed in company
- * is judged by one run with the machine to itself; both outcomes are printed. Many at once are no coincidence.
+ * On two shared cores no case can tell the load of others from a fault of ours. So a case that failed is judged by one
+ * more run with nothing beside it; both outcomes are printed. Many at once are no coincidence, and are not run again.
  */
 async function judgeAlone(results, cases) {
   const failed = results.filter((r) => !r.good);
-  if (wish.jobs === 1 || failed.length > 4) return;
+  if (failed.length > 4) return;
   for (const before of failed) {
     const result = await runOne(cases.find((each) => each.name === before.name));
     results[results.indexOf(before)] = result;

@@ -7,7 +7,7 @@ import { cases as passing } from './passing.mjs';
 import { cases as playback } from './playback.mjs';
 import { cases as startup } from './startup.mjs';
 
-/** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `aside`: only a figure, runs with `--results` or by name. */
+/** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `alone`: it measures, and has the machine to itself; `aside`: only a figure, runs with `--results` or by name. */
 export const all = [...playback, ...startup, ...faults, ...passing, ...page, ...harness];
 
 export function find(name) {

@@ -7,7 +7,7 @@ const PAIRS = 5;
 const MORE_MS = 100; // what the mesh may cost: median and worst of five pairs
 
 export const cases = [
-  { name: 'startup-vs-plain', limitMs: 90_000, run: startup },
+  { name: 'startup-vs-plain', alone: true, limitMs: 90_000, run: startup },
 ];
 
 async function startup(job) {
