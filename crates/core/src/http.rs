@@ -80,7 +80,7 @@ impl Mesh {
                 self.sample_http(&job, length);
                 self.on_segment_body(key, http, length);
             }
-            (JobKind::Segment(key), HttpInput::Failed(why)) => self.on_segment_failed(key, http, &job, why),
+            (JobKind::Segment(key), HttpInput::Failed(_)) => self.on_segment_failed(key, http, job.load),
             (JobKind::Direct(load), HttpInput::Done { length }) => {
                 self.sample_http(&job, length);
                 self.on_direct_body(load, http, length);

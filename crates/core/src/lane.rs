@@ -125,7 +125,6 @@ impl Lane {
         seg.discontinuity = Some(r.discontinuity);
         seg.duration = Duration::from_millis(r.duration_ms.into());
         seg.bitrate_bps = r.bitrate_bps;
-        seg.complete_known = true;
     }
 
     /// When this viewer has been here long enough to be elected.

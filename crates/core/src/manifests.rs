@@ -280,7 +280,6 @@ impl Mesh {
         }
         let url = lane.prefetch_url(&entry.uri);
         let seg = lane.segment(entry.msn);
-        seg.complete_known = true;
         if seg.url.is_none() {
             seg.url = url;
         }
@@ -501,11 +500,9 @@ impl Mesh {
     pub(crate) fn batch_list(
         &self,
         key: SegKey,
-        count: u16,
         closed: bool,
         batch: &meshedflow_protocol::wire::ListBatch,
     ) -> Result<SignedList, ListError> {
-        let _ = count;
         let prior = self.seg(key).and_then(|s| s.list.as_ref());
         SignedList::extend_from_batch(
             prior,

@@ -39,7 +39,6 @@ impl Mesh {
         let first = newest.map_or(0, |n| n.saturating_sub(8));
         for s in segments.into_iter().filter(|s| s.msn >= first) {
             let seg = lane.segment(s.msn);
-            seg.complete_known = true;
             seg.duration = Duration::from_millis(s.duration_ms.into());
             seg.url.get_or_insert(s.url);
         }

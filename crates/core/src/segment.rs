@@ -7,7 +7,7 @@ use meshedflow_manifest::VerifiedList;
 use meshedflow_protocol::ids::PeerId;
 
 use crate::buffer_map::Held;
-use crate::input::{BlobId, ConnNo, GrantId, HttpId, LaneNo, Span};
+use crate::input::{BlobId, ConnNo, HttpId, LaneNo, Span};
 use crate::output::Reason;
 use crate::scheduler::election::Hearsay;
 use crate::time::Time;
@@ -36,8 +36,6 @@ pub(crate) struct Segment {
     /// First time this viewer learned of it, less the age it was told.
     pub(crate) release: Option<Time>,
     pub(crate) first_knower: bool,
-    /// All of it exists: named by a playlist or asked for by the player.
-    pub(crate) complete_known: bool,
     pub(crate) list: Option<VerifiedList>,
     pub(crate) quarantined: bool,
     /// The list does not fit the request: HTTP only.
@@ -56,7 +54,6 @@ pub(crate) struct Segment {
     /// This viewer fetches or fetched it from the origin.
     pub(crate) mine: Option<Mine>,
     pub(crate) hearsay: Hearsay,
-    pub(crate) announced: Held,
     pub(crate) peer_bytes: u32,
     pub(crate) http_bytes: u32,
     pub(crate) senders: SortedSet<PeerId>,
@@ -86,10 +83,8 @@ pub(crate) struct Transfer {
     /// Segment offsets it brings; `to` is `None` for the whole body.
     pub(crate) from: u32,
     pub(crate) to: Option<u32>,
-    pub(crate) grant: Option<GrantId>,
     /// Records below this have a grant or were measured.
     pub(crate) granted: u16,
-    pub(crate) started: Time,
     /// Bytes in the blob once the transfer ended well.
     pub(crate) done: Option<u32>,
 }

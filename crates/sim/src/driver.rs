@@ -19,7 +19,6 @@ pub(crate) struct Driver {
 pub(crate) struct Get {
     pub(crate) blob: BlobId,
     pub(crate) body: Vec<u8>,
-    pub(crate) load: Option<u32>,
 }
 
 #[derive(Debug)]

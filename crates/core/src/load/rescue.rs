@@ -1,7 +1,7 @@
 //! Fetching from the origin: whole, or exactly the missing range, and what comes of it.
 
-use crate::http::{HttpJob, JobKind, MediaGet};
-use crate::input::{HttpFailure, HttpId, Span};
+use crate::http::{JobKind, MediaGet};
+use crate::input::{HttpId, LoadId, Span};
 use crate::mesh::Mesh;
 use crate::output::{Output, Purpose, Reason, Source};
 use crate::scheduler::election;
@@ -96,7 +96,6 @@ impl Mesh {
 
     fn start_transfer(&mut self, key: SegKey, range: Option<(u32, u32)>, purpose: Purpose) {
         let load = self.loads_of(key).first().copied();
-        let now = self.now;
         let Some(seg) = self.seg(key) else { return };
         let Some(url) = seg.url.clone() else { return };
         let start = seg.byte_range.map_or(0, |(a, _)| a);
@@ -114,7 +113,7 @@ impl Mesh {
             self.get_media(MediaGet { kind, url, range: asked, purpose, lane: key.lane, load });
         let (from, to) = range.map_or((0, None), |(a, b)| (a, Some(b)));
         if let Some(seg) = self.seg_mut(key) {
-            let transfer = Transfer { blob, from, to, grant: None, granted: 0, started: now, done: None };
+            let transfer = Transfer { blob, from, to, granted: 0, done: None };
             seg.transfers.insert(http, transfer);
             seg.blobs.insert(blob, 0);
         }
@@ -143,9 +142,8 @@ impl Mesh {
             })
             .collect();
         for (http, blob, base, records) in due {
-            let grant = self.grant(key, Source::Http(http), blob, base, &records);
+            self.grant(key, Source::Http(http), blob, base, &records);
             if let Some(t) = self.seg_mut(key).and_then(|s| s.transfers.get_mut(&http)) {
-                t.grant = grant;
                 t.granted = count;
             }
         }
@@ -179,8 +177,7 @@ impl Mesh {
         let Some(t) = seg.transfers.get_mut(&http) else { return };
         let asked = t.to.map(|to| to - t.from);
         if length == 0 || asked.is_some_and(|a| a != length) {
-            let job = HttpJob { kind: JobKind::Segment(key), started: t.started, head: None, load: None };
-            return self.on_segment_failed(key, http, &job, HttpFailure::Network);
+            return self.on_segment_failed(key, http, None);
         }
         t.done = Some(length);
         let (blob, whole) = (t.blob, t.to.is_none());
@@ -198,7 +195,7 @@ impl Mesh {
     }
 
     /// A transfer failed: what verified stays, what waits asks again or learns of it.
-    pub(crate) fn on_segment_failed(&mut self, key: SegKey, http: HttpId, job: &HttpJob, why: HttpFailure) {
+    pub(crate) fn on_segment_failed(&mut self, key: SegKey, http: HttpId, load: Option<LoadId>) {
         self.drop_grants_of_http(http);
         let Some(seg) = self.seg_mut(key) else { return };
         let Some(t) = seg.transfers.remove(&http) else { return };
@@ -211,8 +208,8 @@ impl Mesh {
             self.note_no_range(key);
             return self.refetch_whole(key);
         }
-        if waiting.is_empty() || job.load.is_none() {
-            self.block_prefetch(key, why);
+        if waiting.is_empty() || load.is_none() {
+            self.block_prefetch(key);
             return self.decide(key);
         }
         for load in waiting {
@@ -236,13 +233,12 @@ impl Mesh {
         }
     }
 
-    fn block_prefetch(&mut self, key: SegKey, why: HttpFailure) {
+    fn block_prefetch(&mut self, key: SegKey) {
         let now = self.now;
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
             lane.prefetch_blocked_until = now + core::time::Duration::from_secs(30);
         }
         self.tally.prefetch_failures += 1;
-        let _ = why;
     }
 
     /// Stops running transfers of a segment.
@@ -317,10 +313,7 @@ impl Mesh {
             seg.release.get_or_insert(now);
             seg.blobs.insert(body.blob, body.len);
             let done = Some(body.len);
-            seg.transfers.insert(
-                http,
-                Transfer { blob: body.blob, from: 0, to: None, grant: None, granted: 0, started: now, done },
-            );
+            seg.transfers.insert(http, Transfer { blob: body.blob, from: 0, to: None, granted: 0, done });
         }
         self.check_fit(key);
         self.prepare_lane(key.lane);

@@ -40,9 +40,6 @@ impl Mesh {
         for conn in self.open_conns() {
             self.send_delta(conn, key, first, count);
         }
-        if let Some(seg) = self.seg_mut(key) {
-            (first..first.saturating_add(count)).for_each(|i| seg.announced.set(i));
-        }
     }
 
     /// One delta to one neighbour that is in the lane, with the list where it may be news.
@@ -296,7 +293,7 @@ impl Mesh {
         if !wanted || known {
             return ListVerdict::Known;
         }
-        let Ok(list) = self.batch_list(key, d.count, d.closed, batch) else { return ListVerdict::Unusable };
+        let Ok(list) = self.batch_list(key, d.closed, batch) else { return ListVerdict::Unusable };
         let allowed = self.peers.get_mut(&conn).is_some_and(|p| p.verifies.take(now, 1.0));
         if !allowed {
             self.tally.verifies_refused += 1;

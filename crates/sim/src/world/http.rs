@@ -49,10 +49,9 @@ impl World {
         let Some(blob) = get.blob else { return };
         let (length, rate) = (body.len() as u32, self.setup.link.down_bytes_per_s.max(1));
         self.origin.log.entry((lane, msn)).or_default().push(length);
-        let load = get.load.map(|l| l.0);
         self.with(v, |viewer| {
             viewer.driver.blobs.insert(blob, Vec::new());
-            viewer.driver.gets.insert(get.http, Get { blob, body, load });
+            viewer.driver.gets.insert(get.http, Get { blob, body });
         });
         let status = if range.is_some() { 206 } else { 200 };
         self.plan(v, ttfb, Happening::Head { http: get.http, status, length: Some(u64::from(length)) });
@@ -80,7 +79,6 @@ impl World {
     pub(super) fn done(&mut self, v: usize, http: HttpId) {
         let Some(get) = self.with(v, |viewer| viewer.driver.gets.remove(&http)).flatten() else { return };
         let length = get.body.len() as u32;
-        let _ = get.load;
         self.feed(v, Input::Http(http, HttpInput::Done { length }));
     }
 }
