@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { bytesEqualOrigin, playsWell, quiet, requestsInLog, statsComplete } from '../lib/checks.mjs';
+import { countsHandles, nothingOpen, openHandles } from '../lib/handles.mjs';
 import { pause } from '../lib/viewers.mjs';
 
 export const cases = [
@@ -9,6 +10,7 @@ export const cases = [
   { name: 'plain-control', limitMs: 40_000, run: plainControl },
   { name: 'harness-sees-stalls', limitMs: 30_000, run: seesStalls },
   { name: 'harness-sees-flips', limitMs: 30_000, run: seesFlips },
+  { name: 'harness-sees-leaks', limitMs: 30_000, run: seesLeaks },
 ];
 
 /** Two pages in two contexts open a data channel without any STUN server. */
@@ -81,4 +83,42 @@ async function seesFlips(job) {
   assert.ok(job.proxy.hit('flip') >= 4, 'the proxy flipped nothing');
   await assert.rejects(bytesEqualOrigin(job.witness, [viewer]), /other bytes than at the origin/);
   return `${job.proxy.hit('flip')} flipped bodies, found`;
+}
+
+/** One of each kind of handle, opened and never closed. Each stands alone: it runs in the page. */
+const LEAKS = {
+  RTCPeerConnection: () => { window.__leak = new RTCPeerConnection(); },
+  RTCDataChannel: () => { window.__leak = new RTCPeerConnection().createDataChannel('x'); },
+  WebSocket: () => { window.__leak = new WebSocket(`${location.origin.replace('http', 'ws')}/mesh`); },
+  XMLHttpRequest: () => { const xhr = new XMLHttpRequest(); xhr.open('GET', '/hangs'); xhr.send(); },
+  fetch: () => { fetch('/hangs').catch(() => {}); },
+  requests: () => { fetch('/hangs').catch(() => {}); },
+  setTimeout: () => { setTimeout(() => {}, 60_000); },
+  setInterval: () => { setInterval(() => {}, 60_000); },
+  MessageChannel: () => { window.__leak = new MessageChannel(); },
+  BroadcastChannel: () => { window.__leak = new BroadcastChannel('x'); },
+  Worker: () => { window.__leak = new Worker(URL.createObjectURL(new Blob(['']))); },
+  MutationObserver: () => { new MutationObserver(() => {}).observe(document.body, { childList: true }); },
+  listeners: () => { addEventListener('online', () => {}); },
+  objectURL: () => { URL.createObjectURL(new Blob([''])); },
+  globals: () => { window[Symbol.for('meshedflow:left')] = 1; },
+};
+
+/** Two pages of plain HLS.js leave the same; one that leaked something is found, and what it leaked is named. */
+async function seesLeaks(job) {
+  job.proxy.answer('hangs', /^\/hangs$/, () => new Promise(() => {}));
+  const [tidy, leaky] = await Promise.all(['tidy', 'leaky'].map((name) => job.plain(name, {}, { faults: [countsHandles] })));
+  await Promise.all([tidy.playing(), leaky.playing()]);
+  await nothingOpen([tidy, leaky]);
+  for (const [kind, leak] of Object.entries(LEAKS)) {
+    const before = (await openHandles(leaky))[kind].open;
+    await leaky.page.evaluate(leak);
+    const { open } = (await openHandles(leaky))[kind];
+    assert.ok(open > before, `a leaked ${kind} was not counted: ${before}, then ${open}`);
+  }
+  await assert.rejects(nothingOpen([tidy, leaky]), (error) => {
+    for (const kind of Object.keys(LEAKS)) assert.match(error.message, new RegExp(`leaky: \\d+ ${kind}, plain HLS.js`));
+    return true;
+  });
+  return `${Object.keys(LEAKS).length} kinds of handles, each found when left open`;
 }

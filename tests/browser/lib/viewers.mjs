@@ -34,7 +34,7 @@ export class Viewers {
 }
 
 export class Viewer {
-  #open = new WeakMap();
+  #open = new Map();
   requests = [];
   console = [];
   /** WebSockets opened so far. */
@@ -49,11 +49,22 @@ export class Viewer {
       this.requests.push(seen);
       this.#open.set(request, seen);
     });
-    page.on('requestfailed', (request) => { this.#open.get(request).aborted = true; });
+    page.on('requestfailed', (request) => { this.#seen(request).aborted = true; });
+    page.on('requestfinished', (request) => { this.#seen(request); });
     page.on('websocket', () => { this.sockets += 1; });
     page.on('console', (message) => this.console.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => this.pageErrors.push(String(error.stack ?? error)));
   }
+
+  /** A request that is over. */
+  #seen(request) {
+    const seen = this.#open.get(request) ?? {};
+    this.#open.delete(request);
+    return seen;
+  }
+
+  /** URLs of HTTP requests that are not over, their bodies included. */
+  underWay() { return Array.from(this.#open.values(), (seen) => seen.url).filter((url) => /^https?:/.test(url)); }
 
   /** Numbers now; null before the page's script ran. */
   report() { return this.page.evaluate(() => window.viewer?.report() ?? null); }
