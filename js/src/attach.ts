@@ -11,6 +11,8 @@ import { bare } from './url.js';
 /** Where reports go. */
 export interface ReportSink {
   report(event: PlayerReport): void;
+  /** A first frame can be seen. */
+  shown(): void;
   playlist(lane: LaneInfo, targetMs: number, segments: Array<{ msn: number; url: string; durationMs: number }>): void;
 }
 
@@ -54,10 +56,13 @@ export function attachPlayer(player: Player, sink: ReportSink, gone: () => void)
     told = now;
     sink.report({ type: 'buffer', aheadMs: aheadMs(media), rate: media.paused ? 0 : media.playbackRate });
   };
+  const shown = () => sink.shown();
   const setMedia = (next: HTMLMediaElement | null) => {
     MEDIA_EVENTS.forEach((name) => media?.removeEventListener(name, buffer));
+    media?.removeEventListener('loadeddata', shown);
     media = next;
     MEDIA_EVENTS.forEach((name) => media?.addEventListener(name, buffer));
+    media?.addEventListener('loadeddata', shown);
   };
   on('hlsFragBuffered', () => buffer());
   on('hlsMediaAttached', (data) => setMedia((data.media as HTMLMediaElement) ?? null));

@@ -1,9 +1,9 @@
 /**
  * What one page keeps for one stream: the core (once there is one), the players that use it, the counters.
  *
- * Life of the core: nothing before the player asks for its first segment; then, when that segment is here or 1.5 s
- * later, wasm is loaded. Until it is ready, and for ever if that fails, loads are plain. It ends with the last attached
- * player, when the page is left, or after two idle minutes; a later load begins anew.
+ * Life of the core: nothing before the player asks for its first segment; then, when that segment's first frame is shown
+ * (or 5 s after it was asked for), wasm is loaded. Until it is ready, and for ever if that fails, loads are plain.
+ * It ends with the last attached player, when the page is left, or after two idle minutes; a later load begins anew.
  */
 import { attachPlayer } from './attach.js';
 import { Emitter } from './events.js';
@@ -56,7 +56,12 @@ export interface PageAbi {
   release(): void;
 }
 
-const START_AFTER_MS = 1500;
+/** A first segment this late is not coming soon: the mesh may have better luck with the next. */
+const START_AFTER_MS = 5000;
+/** From the first segment to the start of the core, which must not compete with the first frame: with an attached player
+ * that frame is awaited so long, without one it is taken to be there by then. */
+const FRAME_WITHIN_MS = 1000;
+const SETTLE_MS = 200;
 const IDLE_MS = 120_000;
 /** Bodies kept for a core that is still starting. */
 const EARLY_BYTES = 16 * 1024 * 1024;
@@ -76,6 +81,8 @@ export class Page implements PageAbi, SessionHome {
   /** Counts starts, so that a core that comes up after its page gave up on it is closed. */
   private era = 0;
   private startTimer = 0;
+  /** The player has its first media segment, its first frame perhaps not yet. */
+  private fed = false;
   private idleTimer = 0;
   private unlisten: () => void = () => {};
 
@@ -166,9 +173,7 @@ export class Page implements PageAbi, SessionHome {
 
   asked(): void {
     this.idle();
-    if (this.state === 'waiting' && !this.startTimer && this.mayStart()) {
-      this.startTimer = setTimeout(() => this.start(), START_AFTER_MS) as unknown as number;
-    }
+    if (this.state === 'waiting' && !this.startTimer && this.mayStart()) this.startIn(this.fed ? this.settleMs() : START_AFTER_MS);
   }
 
   offer(described: Described, body: ArrayBuffer): void {
@@ -192,7 +197,10 @@ export class Page implements PageAbi, SessionHome {
     loads[way]++;
     total.peers += fromPeers;
     total.http += fromHttp;
-    if (this.startTimer && frag.sn !== 'initSegment') this.start();
+    if (!this.fed && frag.sn !== 'initSegment') {
+      this.fed = true;
+      if (this.startTimer) this.startIn(this.settleMs());
+    }
     const event: SegmentEvent = { type: frag.type, sn: frag.sn, url: context.url, bytes, fromPeers, fromHttp, ms, way, reason };
     if (context.part) event.part = context.part.index;
     this.emitter.emit('segment', event);
@@ -207,6 +215,10 @@ export class Page implements PageAbi, SessionHome {
 
   report(event: PlayerReport): void {
     this.live?.port.player(event);
+  }
+
+  shown(): void {
+    if (this.startTimer) this.startIn(0);
   }
 
   playlist(lane: LaneInfo, targetMs: number, segments: Segments): void {
@@ -235,6 +247,15 @@ export class Page implements PageAbi, SessionHome {
       new Promise<boolean>((answer) => answer(consent())).catch(refused).then((given) => given === true && this.consent(true));
     }
     return this.consented ?? consent === 'given';
+  }
+
+  private settleMs(): number {
+    return this.attachments.size ? FRAME_WITHIN_MS : SETTLE_MS;
+  }
+
+  private startIn(ms: number): void {
+    clearTimeout(this.startTimer);
+    this.startTimer = setTimeout(() => this.start(), ms) as unknown as number;
   }
 
   private start(): void {
@@ -291,6 +312,7 @@ export class Page implements PageAbi, SessionHome {
     clearTimeout(this.startTimer);
     clearTimeout(this.idleTimer);
     this.startTimer = this.idleTimer = 0;
+    this.fed = false;
     this.unlisten();
     this.mesh?.port.close();
     this.mesh = null;

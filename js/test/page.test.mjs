@@ -59,11 +59,17 @@ function ask(mesh, ctx = context()) {
   return { session, http: ScriptedHttp.made.at(-1), ...heard };
 }
 
+/** Until the core of a page that has its first segment is up. */
+async function started(afterMs = 200) {
+  mock.timers.tick(afterMs);
+  await settle();
+}
+
 /** A page whose core is up. */
 async function up(options) {
   const mesh = make(options);
   ask(mesh).http.answer(1000);
-  await settle();
+  await started();
   assert.equal(mesh.stats().state, 'on');
   return mesh;
 }
@@ -78,9 +84,14 @@ test('no core before the first segment; it is loaded when that is here, and gets
   await settle();
   assert.equal(starts.length, 0, 'never while the first segment is on its way');
   first.http.answer(1000);
+  mock.timers.tick(199);
+  ask(mesh).http.answer(1000);
   await settle();
-  assert.deepEqual([starts.length, mesh.stats().state], [1, 'on']);
-  assert.deepEqual(port.offered.map((o) => [o.request.kind, o.bytes.length]), [['init', 700], ['media', 1000]]);
+  assert.equal(starts.length, 0, 'nor while its first frame may be');
+  mock.timers.tick(1);
+  await settle();
+  assert.deepEqual([starts.length, mesh.stats().state], [1, 'on'], 'later segments do not put it off');
+  assert.deepEqual(port.offered.map((o) => [o.request.kind, o.bytes.length]), [['init', 700], ['media', 1000], ['media', 1000]]);
   assert.deepEqual(port.reports, [{ type: 'hidden', hidden: false }]);
   const { http } = ask(mesh);
   assert.equal(http.context, null, 'from now on the core loads');
@@ -90,7 +101,7 @@ test('no core before the first segment; it is loaded when that is here, and gets
 test('a first segment that takes long does not hold the core up for ever', async () => {
   const mesh = make();
   ask(mesh);
-  mock.timers.tick(1499);
+  mock.timers.tick(4999);
   await settle();
   assert.equal(starts.length, 0);
   mock.timers.tick(1);
@@ -106,7 +117,7 @@ test('without a core: plain HTTP for ever, one console line', async () => {
   mesh.on('sharing', (e) => events.push(e));
   for (let i = 0; i < 3; i++) {
     ask(mesh).http.answer(1000);
-    await settle();
+    await started();
   }
   assert.equal(starts.length, 1);
   assert.deepEqual(warn.mock.calls.map((c) => c.arguments[0]), ['MeshedFlow: plain HTTP from here on: no wasm here [no-core]']);
@@ -178,13 +189,14 @@ test('consent: nothing before yes, a refusal keeps it so, a withdrawal reaches t
   assert.equal(starts.length, 0);
   required.consent(true);
   ask(required).http.answer(10);
-  await settle();
+  await started();
   assert.equal(starts.length, 1);
   required.consent(false);
   assert.deepEqual(port.consents, [false]);
 
   const withdrawn = make({ streamId: 'b' });
   ask(withdrawn).http.answer(10);
+  mock.timers.tick(200);
   withdrawn.consent(false);
   port = new ScriptedPort();
   await settle();
@@ -237,9 +249,29 @@ test('after destroy a player goes on over plain HTTP', async () => {
 test('a core that comes up after its page was destroyed is closed', async () => {
   const mesh = make();
   ask(mesh).http.answer(10);
+  mock.timers.tick(200);
   mesh.destroy();
   await settle();
   assert.equal(port.closed, 1);
+});
+
+test('with an attached player the core waits for the first frame, but not for ever', async () => {
+  for (const frame of [true, false]) {
+    starts = [];
+    const mesh = make({ streamId: `frame-${frame}` });
+    const player = hls();
+    const media = Object.assign(new EventTarget(), { buffered: { length: 0 } });
+    mesh.attach(player);
+    player.emit('hlsMediaAttached', { media });
+    const session = mesh.session(player.config);
+    session.load(context(), loaderConfig(), recorder(session).callbacks);
+    ScriptedHttp.made.at(-1).answer(100);
+    await started(999);
+    assert.equal(starts.length, 0);
+    if (frame) media.dispatchEvent(new Event('loadeddata'));
+    await started(frame ? 0 : 1);
+    assert.equal(starts.length, 1, `first frame: ${frame}`);
+  }
 });
 
 test('leaving the page closes the core; coming back starts another', async () => {
@@ -248,7 +280,7 @@ test('leaving the page closes the core; coming back starts another', async () =>
   assert.deepEqual([port.closed, mesh.stats().state], [1, 'waiting']);
   port = new ScriptedPort();
   ask(mesh).http.answer(10);
-  await settle();
+  await started();
   assert.deepEqual([starts.length, mesh.stats().state], [2, 'on']);
 });
 
@@ -291,7 +323,7 @@ test('an attached player tells playlists, its level and whether it is live; the 
   const session = mesh.session(one.config);
   session.load(context(), loaderConfig(), recorder(session).callbacks);
   ScriptedHttp.made.at(-1).answer(100);
-  await settle();
+  await started(1000);
   const playlists = port.reports.filter((r) => r.type === 'playlist');
   assert.deepEqual(playlists[0].segments, [
     { msn: 6, url: 'https://cdn.example/live/demo/v360/seg_6.m4s?token=1', durationMs: 4000 },

@@ -163,14 +163,14 @@ export const cases = {
   'a core is started after the first segment was asked for, and takes over the loading': {
     async test({ page, base, takeLog }) {
       await page.evaluate(() => script('peers'));
-      const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/m/master.m3u8` });
+      const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/paced/master.m3u8` });
       expectWellPlayed(seen, 'ours');
       const core = await page.evaluate(() => ({ ...core, asked: core.asked.map(({ kind, msn, name, live, bitrateBps }) => ({ kind, msn, name, live, bitrateBps })), stats: MeshedFlow.createMeshedFlow({ streamId: 'contract' }).stats() }));
       assert.ok(core.offered.length >= 1, 'bodies from before the core are offered to it');
       assert.ok(core.asked.length >= 4, `loads through the core: ${core.asked.length}`);
       assert.equal(core.offered.length + core.asked.length, 14, 'each of 12 segments and 2 init segments once');
       assert.deepEqual([...new Set(core.lanes.map((l) => l.rendition))].sort(), ['a64/index.m3u8', 'v216/index.m3u8']);
-      assert.deepEqual(core.lanes.map((l) => l.listUrl.slice(base.length)).sort(), ['/m/a64/index.mfi.json', '/m/v216/index.mfi.json']);
+      assert.deepEqual(core.lanes.map((l) => l.listUrl.slice(base.length)).sort(), ['/paced/a64/index.mfi.json', '/paced/v216/index.mfi.json']);
       const segment = core.asked.find((r) => r.kind === 'media' && r.name.startsWith('seg_'));
       assert.equal(segment.live, false);
       assert.ok(core.asked.some((r) => r.bitrateBps > 100000), 'the level is known');
@@ -183,7 +183,7 @@ export const cases = {
   'a core in every mood, in the snippet and in the package: played to the end, origin bytes': {
     async test({ page, base, version }) {
       await page.evaluate(() => script('mixed'));
-      const seen = await play(page, { way: version === '1.7' ? 'shared' : 'snippet', url: `${base}/m/master.m3u8` });
+      const seen = await play(page, { way: version === '1.7' ? 'shared' : 'snippet', url: `${base}/paced/master.m3u8` });
       expectWellPlayed(seen, 'ours');
       const stats = await page.evaluate(() => MeshedFlow.createMeshedFlow({ streamId: 'contract' }).stats());
       assert.ok(stats.loads.mesh >= 2 && stats.loads.takeover >= 2, JSON.stringify(stats.loads));
@@ -193,7 +193,7 @@ export const cases = {
     versions: ['1.7'],
     async test({ page, base }) {
       await page.evaluate(() => script('peers'));
-      const { bandwidth } = await play(page, { way: 'hlsConfig', url: `${base}/m/master.m3u8`, config: { abrEwmaDefaultEstimate: 8e6, abrEwmaFastVoD: 0.1, abrEwmaSlowVoD: 0.1 } });
+      const { bandwidth } = await play(page, { way: 'hlsConfig', url: `${base}/paced/master.m3u8`, config: { abrEwmaDefaultEstimate: 8e6, abrEwmaFastVoD: 0.1, abrEwmaSlowVoD: 0.1 } });
       assert.ok(bandwidth > 5e6 && bandwidth < 11e6, `estimate ${Math.round(bandwidth)} bit/s, told 8e6`);
     },
   },
@@ -206,7 +206,7 @@ export const cases = {
         mesh.on('warn', (e) => fallen.push(e.code));
         mesh.on('sharing', (e) => e.on || fallen.push(e.reason));
       });
-      const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/m/master.m3u8` });
+      const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/paced/master.m3u8` });
       expectWellPlayed(seen, 'ours');
       const { stats, fallen } = await page.evaluate(() => ({ stats: mesh.stats(), fallen }));
       assert.ok(stats.loads.mesh >= 3, `${JSON.stringify(stats)} ${fallen}`);

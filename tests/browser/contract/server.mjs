@@ -1,5 +1,6 @@
 // The origin of the contract suite: the demo media, and the ways in which an origin can misbehave.
 //
+//   /paced/<path>           the same as /m/, each answer 150 ms late
 //   /m/<path>?<faults>      examples/media, byte ranges included. Faults, any of:
 //     status=503 · stall=head|body (never goes on) · slow=MS before the head · drip=MS between quarters · empty=1 · reset=1 (connection dies half way)
 //   /enc/<rendition>.m3u8   the rendition AES-128 encrypted as a whole; /enc/key
@@ -53,8 +54,8 @@ async function answer(request, response, scripts, log) {
 function bodyOf(path) {
   if (path === '/enc/key') return KEY;
   if (path === '/m/steering.json') return Buffer.from('{"VERSION":1}');
-  const [, kind, name = ''] = /^\/(m|enc|range)\/(.*)$/.exec(path) ?? [];
-  if (kind === 'm') return read(name);
+  const [, kind, name = ''] = /^\/(m|paced|enc|range)\/(.*)$/.exec(path) ?? [];
+  if (kind === 'm' || kind === 'paced') return read(name);
   if (kind === 'range') return name.endsWith('.m3u8') ? rangePlaylist(name.slice(0, -5)) : wholeFile(name.split('.')[0]);
   if (kind === 'enc') return name.endsWith('.m3u8') ? encryptedPlaylist(name.slice(0, -5)) : encrypted(name);
   return null;
@@ -88,6 +89,8 @@ function playlist(head, uri, before = () => '') {
 async function deliver(request, response, faults, type, whole) {
   const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
   const body = faults.get('empty') ? Buffer.alloc(0) : range ? whole.subarray(Number(range[1]), Number(range[2]) + 1) : whole;
+  // Segments of a recording come at once, before a core can be there: some tests need them a little later.
+  if (request.url.startsWith('/paced/')) await pause(150);
   if (faults.get('slow')) await pause(Number(faults.get('slow')));
   if (faults.get('stall') === 'head') return;
   if (faults.get('status')) return send(response, Number(faults.get('status')), 'js', 'no');
