@@ -40,7 +40,8 @@ export interface HttpJob {
 
 /** What becomes of a GET. After `end` or `body` nothing more comes; after an abort nothing at all. */
 export interface HttpEvents {
-  head(http: number, status: number, length: number | null, finalUrl: string, details: unknown): void;
+  /** `length` is of the coded body where a coding may be hidden from the page; then it is not `exact`. */
+  head(http: number, status: number, length: number | null, exact: boolean, finalUrl: string, details: unknown): void;
   chunk(http: number, bytes: Uint8Array): boolean;
   /** An XMLHttpRequest has this many bytes; they come later. */
   loading(http: number, loaded: number): void;
@@ -62,6 +63,8 @@ const SILENCE_MS = 10_000;
 
 export class HttpClient {
   private readonly running = new Map<number, Running>();
+  /** The page's own `fetch` did not bring media that an XMLHttpRequest may. */
+  private fetchFails = false;
 
   constructor(private readonly events: HttpEvents) {}
 
@@ -69,8 +72,9 @@ export class HttpClient {
     const running: Running = { ...job, aborter: new AbortController(), timer: 0, received: 0, pieces: [], details: null };
     this.running.set(job.http, running);
     this.heard(running);
-    if (job.recipe?.xhrSetup) this.byXhr(running, job.recipe);
-    else this.byFetch(running).catch((error: unknown) => this.fail(running, Failure.Network, 0, String(error)));
+    const { recipe } = job;
+    if (recipe && (recipe.xhrSetup || (this.fetchFails && !recipe.fetchSetup))) this.byXhr(running, recipe);
+    else this.byFetch(running).catch((error: unknown) => this.fetchFailed(running, error));
   }
 
   abort(http: number): void {
@@ -82,11 +86,24 @@ export class HttpClient {
   }
 
   close(): void {
-    for (const http of Array.from(this.running.keys())) this.abort(http);
+    for (const http of [...this.running.keys()]) this.abort(http);
+  }
+
+  /**
+   * HLS.js asks with XMLHttpRequest, so a `fetch` that the page replaced by one that cannot do this must not matter.
+   * What the network refuses, it refuses both.
+   */
+  private fetchFailed(job: Running, error: unknown): void {
+    const { recipe } = job;
+    if (!this.lives(job) || job.received || !recipe || recipe.fetchSetup || isNative(fetch)) {
+      return this.fail(job, Failure.Network, 0, String(error));
+    }
+    this.fetchFails = true;
+    this.byXhr(job, recipe);
   }
 
   private async byFetch(job: Running): Promise<void> {
-    const response = await fetch(await requestOf(job));
+    const response = await fetch(...(await requestOf(job)));
     if (!this.lives(job)) return;
     this.heard(job);
     job.details = response;
@@ -94,7 +111,8 @@ export class HttpClient {
       job.aborter.abort();
       return this.fail(job, response.status, response.status, response.statusText);
     }
-    this.events.head(job.http, response.status, lengthOf(response.headers), response.url, response);
+    const { headers, url } = response;
+    this.events.head(job.http, response.status, lengthOf(headers), tellsCoding(url), url, response);
     const reader = response.body?.getReader();
     if (!reader) {
       const whole = new Uint8Array(await response.arrayBuffer());
@@ -141,7 +159,7 @@ export class HttpClient {
     xhr.onreadystatechange = () => {
       if (xhr.readyState !== 2 || !this.lives(job) || !good()) return;
       const length = lengthOf({ get: (name) => (xhr.getAllResponseHeaders().toLowerCase().includes(name) ? xhr.getResponseHeader(name) : null) });
-      this.events.head(job.http, xhr.status, length, xhr.responseURL, xhr);
+      this.events.head(job.http, xhr.status, length, tellsCoding(xhr.responseURL), xhr.responseURL, xhr);
     };
     xhr.onprogress = (event) => {
       this.heard(job);
@@ -205,14 +223,15 @@ export class HttpClient {
   }
 }
 
-async function requestOf(job: Running): Promise<Request> {
+/** A URL and how to ask for it: what wraps `fetch` may not know what a Request is. */
+async function requestOf(job: Running): Promise<[string | Request, RequestInit?]> {
   const { url, range, recipe } = job;
   const { signal } = job.aborter;
-  if (!recipe) return new Request(url, { mode: 'cors', credentials: 'omit', redirect: 'error', signal });
+  if (!recipe) return [url, { mode: 'cors', credentials: 'omit', redirect: 'error', signal }];
   const headers = new Headers(recipe.headers);
   if (range) headers.set('Range', rangeHeader(range));
   const init: RequestInit = { method: 'GET', mode: 'cors', credentials: 'same-origin', signal, headers };
-  return recipe.fetchSetup ? recipe.fetchSetup(contextOf(job, recipe), init) : new Request(url, init);
+  return recipe.fetchSetup ? [await recipe.fetchSetup(contextOf(job, recipe), init)] : [url, init];
 }
 
 /** HLS.js's context as its setups expect it, for the URL and range that are asked for now. */
@@ -229,4 +248,13 @@ function rangeHeader([first, end]: [number, number]): string {
 function lengthOf(headers: { get(name: string): string | null }): number | null {
   const length = headers.get('content-encoding') ? null : headers.get('content-length');
   return length && /^\d+$/.test(length) ? Number(length) : null;
+}
+
+/** Other origins seldom let a page see whether a body was coded: its length is then another than the header's. */
+function tellsCoding(url: string): boolean {
+  return url.startsWith(`${location.origin}/`);
+}
+
+function isNative(fn: unknown): boolean {
+  return /\[native code\]/.test(Function.prototype.toString.call(fn));
 }

@@ -48,11 +48,16 @@ export class Peers {
     const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? 'relay' : 'all' });
     const channel = (id: number, label: string, priority: string) =>
       pc.createDataChannel(label, { negotiated: true, id, ordered: true, priority } as RTCDataChannelInit);
-    const control = channel(0, 'control', 'high');
-    const data = channel(1, 'data', 'low');
-    const peer: Peer = { pc, control, data, tail: Promise.resolve(), early: [], opened: false, sent: false };
-    this.peers.set(conn, peer);
-    this.listen(conn, peer);
+    try {
+      const control = channel(0, 'control', 'high');
+      const data = channel(1, 'data', 'low');
+      const peer: Peer = { pc, control, data, tail: Promise.resolve(), early: [], opened: false, sent: false };
+      this.listen(conn, peer);
+      this.peers.set(conn, peer);
+    } catch (error) {
+      pc.close();
+      throw error;
+    }
   }
 
   offer(conn: number): void {
@@ -127,7 +132,7 @@ export class Peers {
   }
 
   closeAll(): void {
-    for (const conn of Array.from(this.peers.keys())) this.close(conn);
+    for (const conn of [...this.peers.keys()]) this.close(conn);
   }
 
   private listen(conn: number, peer: Peer): void {

@@ -273,14 +273,14 @@ export class Host implements HttpEvents {
 
   // ---- what happens to requests
 
-  head(http: number, status: number, length: number | null, finalUrl: string, details: unknown): void {
+  head(http: number, status: number, length: number | null, exact: boolean, finalUrl: string, details: unknown): void {
     const get = this.gets.get(http);
     if (!get) return;
     if (length !== null && get.blob >= 0) this.blobs.reserve(get.blob, length);
     if (get.whole) get.total = length;
     const { sink } = get;
     if (sink) this.later(() => sink.httpHead(status, finalUrl, details));
-    this.enter((core, now) => core.httpHead(http, status, length ?? -1, now));
+    this.enter((core, now) => core.httpHead(http, status, exact && length !== null ? length : -1, now));
   }
 
   chunk(http: number, bytes: Uint8Array): boolean {
@@ -366,6 +366,6 @@ export class Host implements HttpEvents {
 function die(error: unknown): void {
   if (!hosts.size) return;
   const why = panic || (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  [...hosts].forEach((host) => host.close());
   console.error(`MeshedFlow: the mesh core failed, playback goes on over plain HTTP: ${why} [core-dead]`);
-  Array.from(hosts).forEach((host) => host.close());
 }

@@ -28,6 +28,8 @@ export function newStats(): LoaderStats {
  */
 export function tellProgress(stats: LoaderStats, now: number, loaded: number, total: number | null): void {
   if (total && total > stats.total) stats.total = total;
+  // More bytes than there should be: the length was that of a coded body, and the true one is unknown.
+  if (loaded > stats.total) stats.total = 0;
   const cap = stats.total ? stats.total - 1 : loaded;
   stats.loaded = Math.max(stats.loaded, Math.min(loaded, cap));
   if (loaded > 0) tellFirst(stats, now);

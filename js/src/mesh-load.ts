@@ -135,7 +135,8 @@ export class MeshLoad implements LoadSink {
 
   private progressed(total: number | null): void {
     this.heardAt = performance.now();
-    tellProgress(this.stats, this.heardAt, this.fromHttp + this.verified, total);
+    // What came over HTTP is verified in its turn, so the two may count the same bytes.
+    tellProgress(this.stats, this.heardAt, Math.max(this.fromHttp, this.verified), total);
     if (this.stats.loading.first) this.first();
   }
 

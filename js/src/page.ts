@@ -339,7 +339,9 @@ export function pageOf(options: MeshedFlowOptions, loadLate: LoadLate): PageAbi 
   const key = Symbol.for(keyOf(options));
   const globals = globalThis as unknown as Record<symbol, PageAbi | undefined>;
   const known = globals[key];
-  const page = known && known.abi === 1 ? known : new Page(options, loadLate, () => delete globals[key]);
+  // A copy of another kind may have the place; it keeps it.
+  const forget = () => void (globals[key] === page && delete globals[key]);
+  const page: PageAbi = known && known.abi === 1 ? known : new Page(options, loadLate, forget);
   if (!known) Object.defineProperty(globals, key, { value: page, configurable: true });
   page.retain();
   return page;

@@ -1,6 +1,7 @@
 /** A live core as sessions see it: their requests in words for the core, its answers through the {@link Host}. */
 import type { MeshHandle } from 'meshedflow-wasm';
 import { Host } from './host.js';
+import { encode } from './json.js';
 import type { LaneInfo, LoadSink, MeshPort, MeshRequest, PlayerReport, RequestRecipe } from './mesh-port.js';
 
 /** Blobs that the page names begin here; the core counts its own up from 0. */
@@ -82,6 +83,6 @@ export class Port implements MeshPort {
   }
 
   private say(word: unknown): void {
-    this.host.enter((core, now) => core.tell(JSON.stringify(word), now), true);
+    this.host.enter((core, now) => core.tell(encode(word), now), true);
   }
 }

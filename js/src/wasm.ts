@@ -5,6 +5,7 @@
  * that answers with a page, a policy that forbids wasm) rejects with a line that says so; the page stays on plain HTTP.
  */
 import init, { MeshHandle } from 'meshedflow-wasm';
+import { encode } from './json.js';
 import type { CoreOptions, MeshPort, StartMesh } from './mesh-port.js';
 import { Port } from './port.js';
 
@@ -31,7 +32,7 @@ function start(options: Record<string, unknown>): MeshPort {
     // The core pairs the wall clock with the monotonic one: both are read here, together.
     const platform = { ...(options.platform as object), unixMs: Date.now() };
     const now = performance.now();
-    return new MeshHandle(host, JSON.stringify({ ...options, platform }), seeds[0] as number, seeds[1] as number, now);
+    return new MeshHandle(host, encode({ ...options, platform }), seeds[0] as number, seeds[1] as number, now);
   });
 }
 

@@ -253,6 +253,16 @@ test('a page that slept is not taken for a silent core', async () => {
   session.destroy();
 });
 
+test('bytes that came over HTTP and then verified are counted once', () => {
+  const { sink, stats } = begin();
+  sink.httpHead(200, 'https://a.example/live/v/seg_7.m4s', {});
+  sink.httpBytes(300, 1000);
+  sink.progress(280, 1000);
+  assert.equal(stats.loaded, 300);
+  sink.progress(600, 1000);
+  assert.equal(stats.loaded, 600, 'peers brought the rest of these');
+});
+
 test('a dead core: peer bytes are dropped, one clean GET, monotonic progress', async () => {
   const { session, sink, stats, calls } = begin();
   sink.progress(800, 1000);

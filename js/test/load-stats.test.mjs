@@ -74,6 +74,15 @@ test('progress is monotonic, marks the first byte once, and never looks finished
   assert.equal(stats.loading.first, 100);
 });
 
+test('the length of a coded body is no length: the count goes on without a total', () => {
+  const stats = newStats();
+  stats.loading.start = 100;
+  tellProgress(stats, 200, 900, 1000);
+  tellProgress(stats, 300, 1500, 1000);
+  tellProgress(stats, 400, 2500, 1000);
+  assert.deepEqual([stats.loaded, stats.total], [2500, 0]);
+});
+
 test('a transfer that a coarse clock rounds to nothing leaves a finite estimate', () => {
   const stats = newStats();
   stats.bwEstimate = Infinity;
