@@ -95,7 +95,7 @@ function listen() {
   heard = mesh;
   mesh.on('segment', segmentFrom);
   mesh.on('peer', ({ count }) => { peers = count; });
-  mesh.on('warn', ({ code, text }) => { log.warnings.push({ at: performance.now(), code, text }); });
+  mesh.on('error', ({ code, message }) => { log.warnings.push({ at: performance.now(), code, text: message }); });
 }
 
 function segmentFrom(event) {

@@ -7,9 +7,9 @@ import { SharedLoader } from './shared.js';
 
 export { MeshedFlowError, MeshedFlowLoader, SharedLoader };
 export type { ErrorCode } from './errors.js';
-export type { EventName, Listener, MeshedFlowEvents, SegmentEvent } from './events.js';
+export type { ErrorEvent, EventName, FallbackEvent, Listener, MeshedFlowEvents, PeerEvent, SegmentEvent, SegmentName, Transport } from './events.js';
 export type { CmafMode, Consent, MeshedFlowOptions, PeerOptions, UploadOptions } from './options.js';
-export type { MeshStats } from './page.js';
+export type { CoreStats, MeshStats } from './stats.js';
 export type { LoadRequest } from './shared.js';
 
 /** One stream on this page: `new Hls(mesh.hlsConfig())`, then `mesh.attach(hls)`. */

@@ -1,16 +1,25 @@
 /** What the SDK tells the page. */
+import type { ErrorCode } from './errors.js';
+import type { MeshStats } from './stats.js';
 
-/** One finished load, as the player received it. */
-export interface SegmentEvent {
+/** Which of the player's requests an event is about. */
+export interface SegmentName {
   /** `main`, `audio` or `subtitle`. */
   type: string;
+  /** Media sequence number, or `'initSegment'`. */
   sn: number | 'initSegment';
   /** Part index, for LL-HLS parts. */
   part?: number;
+  /** URL that the player asked for. */
   url: string;
+}
+
+/** One finished load, as the player received it. */
+export interface SegmentEvent extends SegmentName {
   bytes: number;
   /** Of these, sent by peers. */
   fromPeers: number;
+  /** Of these, from the origin. */
   fromHttp: number;
   /** Time from the request to the last byte, milliseconds. */
   ms: number;
@@ -20,18 +29,57 @@ export interface SegmentEvent {
   reason: string;
 }
 
+/** A load that the mesh had begun goes over HTTP, at least from here on. */
+export interface FallbackEvent extends SegmentName {
+  /** Kebab-case reason. */
+  reason: string;
+}
+
+/** How two viewers reach each other. `host`: same network, `srflx` and `prflx`: through NATs, `relay`: through TURN. */
+export interface Transport {
+  local: 'host' | 'srflx' | 'prflx' | 'relay';
+  remote: 'host' | 'srflx' | 'prflx' | 'relay';
+  protocol: string;
+  /** Round trip at the time the connection came up, milliseconds. */
+  rttMs?: number;
+}
+
+/** A neighbour came or went. */
+export interface PeerEvent {
+  /** Its id, given by the edge for this session. */
+  peer: string;
+  /** Came (true) or went. */
+  up: boolean;
+  /** Neighbours now. */
+  count: number;
+  /** How it is reached, where the browser tells. */
+  transport?: Transport;
+}
+
+/** Something that the page's developer may want to act on. Playback goes on over HTTP whatever it is. */
+export interface ErrorEvent {
+  /** See the table in the README, rendered from `errors.ts`. */
+  code: ErrorCode;
+  /** One line: what, where, and what was expected. */
+  message: string;
+  /** No mesh any more on this page, for this stream. */
+  fatal: boolean;
+}
+
 /** Events of a {@link MeshedFlowLoader}. */
 export interface MeshedFlowEvents {
+  /** A neighbour came or went. */
+  peer: PeerEvent;
   /** A segment, part or init segment was handed to the player. */
   segment: SegmentEvent;
-  /** A neighbour came (`up`) or went; `count` neighbours now. */
-  peer: { peer: string; up: boolean; count: number };
-  /** A load goes over HTTP, and why. */
-  fallback: { reason: string };
+  /** A load of the mesh goes over HTTP, and why. */
+  fallback: FallbackEvent;
+  /** A snapshot, every two seconds. */
+  stats: MeshStats;
+  /** One for each line that the SDK writes to the console. */
+  error: ErrorEvent;
   /** Peer-to-peer is on or off, and why. */
   sharing: { on: boolean; reason: string };
-  /** Something worth a console line. */
-  warn: { code: string; text: string };
 }
 
 export type EventName = keyof MeshedFlowEvents;
@@ -45,6 +93,11 @@ export class Emitter {
     const set = this.listeners.get(event) ?? new Set();
     this.listeners.set(event, set.add(listener));
     return () => void set.delete(listener);
+  }
+
+  /** Does anybody listen? */
+  hears(event: EventName): boolean {
+    return !!this.listeners.get(event)?.size;
   }
 
   emit(event: string, detail: unknown): void {

@@ -101,8 +101,14 @@ export class Host implements HttpEvents {
     this.jobs.push(job);
   }
 
+  /** As {@link close}, for a core that cannot be asked anything any more; listeners hear of it first. */
+  died(text: string): void {
+    this.later(() => this.tell('dead', { text }));
+    this.close('core-dead');
+  }
+
   /** Closes everything; open loads go on without the core. Returns the core, which may still be freed unless it trapped. */
-  close(): MeshHandle | null {
+  close(reason = 'core-closed'): MeshHandle | null {
     const { core } = this;
     this.core = null;
     hosts.delete(this);
@@ -117,7 +123,7 @@ export class Host implements HttpEvents {
     this.faults.clear();
     // What was queued is told still: a body that is complete is not fetched again.
     Promise.resolve().then(() => this.flush());
-    this.loads.forEach(({ sink }) => this.later(() => sink.dead()));
+    this.loads.forEach(({ sink }) => this.later(() => sink.dead(reason)));
     this.loads.clear();
     return core;
   }
@@ -135,7 +141,7 @@ export class Host implements HttpEvents {
     this.loads.delete(load);
     const body = this.blobs.join(parts);
     const report = { fromPeers, fromHttp, reportBps: bps < 0 ? null : bps, reportTtfbMs, reason };
-    this.later(() => (body ? open.sink.loaded(body, report) : open.sink.dead()));
+    this.later(() => (body ? open.sink.loaded(body, report) : open.sink.dead('lost-bytes')));
   }
 
   loadFailed(load: number, http: number): void {
@@ -255,7 +261,10 @@ export class Host implements HttpEvents {
   // ---- what the core asks: the rest
 
   event(name: string, detail: string): void {
-    this.later(() => this.tell(name, JSON.parse(detail)));
+    const facts = JSON.parse(detail) as { load: number; reason: string };
+    if (name !== 'fallback') return this.later(() => this.tell(name, facts));
+    const open = this.loads.get(facts.load);
+    if (open) this.later(() => open.sink.fellBack(facts.reason));
   }
 
   arm(at: number): void {
@@ -366,6 +375,7 @@ export class Host implements HttpEvents {
 function die(error: unknown): void {
   if (!hosts.size) return;
   const why = panic || (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-  [...hosts].forEach((host) => host.close());
-  console.error(`MeshedFlow: the mesh core failed, playback goes on over plain HTTP: ${why} [core-dead]`);
+  const text = `the mesh failed, plain HTTP from here on: ${why}`;
+  [...hosts].forEach((host) => host.died(text));
+  console.error(`MeshedFlow: ${text} [core-dead]`);
 }

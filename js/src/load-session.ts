@@ -52,8 +52,8 @@ export interface SessionHome {
   /** Bandwidth an attached player estimates, bit/s. */
   estimate(player: PlayerConfig | undefined): number | undefined;
   ended(context: LoaderContext, outcome: Outcome): void;
-  /** A load left the mesh. */
-  fellBack(reason: string): void;
+  /** A load of the mesh goes over HTTP. */
+  fellBack(context: LoaderContext, reason: string): void;
 }
 
 export class LoadSession {

@@ -105,6 +105,10 @@ export class MeshLoad implements LoadSink {
     else if (!this.httpSince) this.httpSince = this.heardAt;
   }
 
+  fellBack(reason: string): void {
+    if (this.open) this.session.home.fellBack(this.context, reason);
+  }
+
   loaded(body: ArrayBuffer, report: LoadReport): void {
     if (!this.open) return;
     if (!this.fits(body)) return this.takeOver('wrong-length');
@@ -129,8 +133,8 @@ export class MeshLoad implements LoadSink {
     else this.session.fail({ code: status, text }, details);
   }
 
-  dead(): void {
-    this.takeOver('core-dead');
+  dead(reason: string): void {
+    this.takeOver(reason);
   }
 
   private progressed(total: number | null): void {
@@ -178,7 +182,7 @@ export class MeshLoad implements LoadSink {
     this.leave();
     this.reason = reason;
     session.state = 'takeover';
-    session.home.fellBack(reason);
+    session.home.fellBack(this.context, reason);
     const http = (this.http = session.home.httpLoader(session.player));
     this.mirrorTimer = setInterval(() => this.mirror(http.stats), MIRROR_MS) as unknown as number;
     // Our own limits run from load(); the GET's would begin anew.

@@ -87,8 +87,10 @@ export interface LoadSink {
   failed(fault: HttpFault): void;
   /** The core answers for the load until then; null while HTTP has it. */
   due(at: number | null, reason: string): void;
-  /** The core is dead: the session takes over. */
-  dead(): void;
+  /** It goes over HTTP, at least from here on. */
+  fellBack(reason: string): void;
+  /** The core is dead or was closed: the session takes over. */
+  dead(reason: string): void;
 }
 
 /** A live mesh core. Every method returns at once and never throws. */
@@ -107,9 +109,9 @@ export interface MeshPort {
   player(event: PlayerReport): void;
   /** Consent given or revoked. */
   consent(given: boolean): void;
-  /** Snapshot of counters (shape: `MeshStats` in options.ts), or null when dead. */
+  /** Snapshot of counters (`CoreStats`), or null when dead. */
   stats(): unknown;
-  /** Events for the page: 'peer' | 'segment' | 'fallback' | 'sharing' | 'warn'. */
+  /** Events for the page: 'peer' | 'segment' | 'sharing' | 'warn' | 'dead'. */
   onEvent(listener: (name: string, detail: unknown) => void): void;
   /** Goodbye to peers, everything closed. Idempotent. */
   close(): void;

@@ -174,7 +174,23 @@ function missing(option: string, expected: string): MeshedFlowError {
 
 function unknownOption(option: string, value: unknown, known: string[]): MeshedFlowError {
   const expected = `one of ${known.join(', ')}`;
-  return new MeshedFlowError('option-unknown', `there is no option ${option}; expected ${expected}`, { option, value, expected });
+  const name = option.split('.').pop() as string;
+  const [near] = known.filter((each) => distance(each.toLowerCase(), name.toLowerCase()) <= each.length / 3);
+  const hint = near ? `did you mean ${option.slice(0, -name.length)}${near}? Expected ${expected}` : `expected ${expected}`;
+  return new MeshedFlowError('option-unknown', `there is no option ${option}; ${hint}`, { option, value, expected });
+}
+
+/** Letters to add, drop or change to make one word the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from(b + ' ', (_, j) => j);
+  for (let i = 0; i < a.length; i++) {
+    const above = row;
+    row = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      row.push(Math.min((row[j] as number) + 1, (above[j + 1] as number) + 1, (above[j] as number) + (a[i] === b[j] ? 0 : 1)));
+    }
+  }
+  return row[b.length] as number;
 }
 
 function invalid(option: string, value: unknown, expected: string): MeshedFlowError {
@@ -196,5 +212,7 @@ function show(value: unknown): string {
 /** What identifies a mesh on a page: two players with the same words share one core. */
 export function keyOf(o: MeshedFlowOptions): string {
   const pins = [o.rootKey, ...(o.trustedKeys ?? [])].filter(Boolean).sort().join(',');
-  return `meshedflow:1:${o.streamId}:${o.originBaseUrl ?? ''}:${o.signalingUrl ?? ''}:${pins}`;
+  // A page that protects its viewer more does not share the core of one that does less.
+  const privacy = [o.remoteConfigUrl, o.relayOnly, typeof o.consent === 'function' ? 'asks' : o.consent].join(' ');
+  return `meshedflow:1:${o.streamId}:${o.originBaseUrl ?? ''}:${o.signalingUrl ?? ''}:${pins}:${privacy}`;
 }

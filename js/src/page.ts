@@ -7,7 +7,8 @@
  */
 import { attachPlayer } from './attach.js';
 import { Emitter } from './events.js';
-import type { EventName, Listener, SegmentEvent } from './events.js';
+import type { ErrorCode } from './errors.js';
+import type { ErrorEvent, EventName, FallbackEvent, Listener, SegmentEvent, SegmentName } from './events.js';
 import type { Fragment, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, Player, PlayerConfig } from './hls-types.js';
 import { isFragment } from './hls-types.js';
 import type { Late, LoadLate } from './late.js';
@@ -19,20 +20,7 @@ import type { MeshedFlowOptions } from './options.js';
 import { PlainLoader } from './plain-loader.js';
 import { describe } from './request.js';
 import type { Described, PlayerFacts } from './request.js';
-
-/** Counters of a page since it loaded. */
-export interface MeshStats {
-  /** `waiting` for a first segment or consent, `starting`, `on`, or `off` for good (plain HTTP). */
-  state: 'waiting' | 'starting' | 'on' | 'off';
-  /** Why it is off. */
-  reason?: string;
-  /** Loads that ended well, by the way they went. */
-  loads: { plain: number; mesh: number; takeover: number };
-  /** Bytes handed to the player. */
-  bytes: { peers: number; http: number };
-  /** Counters of the core, while there is one. */
-  mesh: unknown;
-}
+import type { CoreStats, MeshStats } from './stats.js';
 
 /** A player and what is known of it. */
 export interface Attachment {
@@ -63,6 +51,7 @@ const START_AFTER_MS = 5000;
 const FRAME_WITHIN_MS = 1000;
 const SETTLE_MS = 200;
 const IDLE_MS = 120_000;
+const STATS_EVERY_MS = 2000;
 /** Bodies kept for a core that is still starting. */
 const EARLY_BYTES = 16 * 1024 * 1024;
 
@@ -71,11 +60,16 @@ export class Page implements PageAbi, SessionHome {
   private readonly emitter = new Emitter();
   private readonly attachments = new Map<unknown, Attachment>();
   private readonly playlists = new Map<string, { lane: LaneInfo; targetMs: number; segments: Segments }>();
+  private readonly callers = new WeakSet<object>();
   private readonly totals = { loads: { plain: 0, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 0 } };
   private state: MeshStats['state'] = 'waiting';
   private reason = '';
   private mesh: LiveMesh | null = null;
+  /** What the viewer said; undefined before. */
   private consented: boolean | undefined;
+  private asking = false;
+  /** The player asked for media. */
+  private wanted = false;
   private early: Array<{ described: Described; body: ArrayBuffer }> = [];
   private users = 0;
   /** Counts starts, so that a core that comes up after its page gave up on it is closed. */
@@ -84,6 +78,7 @@ export class Page implements PageAbi, SessionHome {
   /** The player has its first media segment, its first frame perhaps not yet. */
   private fed = false;
   private idleTimer = 0;
+  private statsTimer = 0;
   private unlisten: () => void = () => {};
 
   constructor(
@@ -95,6 +90,9 @@ export class Page implements PageAbi, SessionHome {
   // ---- for players
 
   load(context: LoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks, player?: PlayerConfig): LoadSession {
+    if (!player && this.attachments.size === 1) player = (this.attachments.values().next().value as Attachment).player.config;
+    // Its `loader` is who called, and would call again.
+    if (player && !player.fLoader) this.callers.add(player);
     const session = this.session(player);
     // A loader class without `stats` leaves these undefined, and HLS.js 1.5 and 1.6 read them all the time.
     const holder = context.part || context.frag;
@@ -119,20 +117,26 @@ export class Page implements PageAbi, SessionHome {
   }
 
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
-    return this.emitter.on(event, listener);
+    const stop = this.emitter.on(event, listener);
+    this.tick();
+    return () => {
+      stop();
+      this.tick();
+    };
   }
 
   stats(): MeshStats {
     const { loads, bytes } = this.totals;
-    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: this.live?.port.stats() ?? null };
-    if (this.reason) stats.reason = this.reason;
+    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: (this.live?.port.stats() as CoreStats) ?? null };
+    if (this.state !== 'on') stats.reason = this.why;
     return stats;
   }
 
   consent(given: boolean): void {
     this.consented = given;
-    this.mesh?.port.consent(given);
-    if (given) this.asked();
+    if (given) return this.begin();
+    if (this.mesh) this.emitter.emit('sharing', { on: false, reason: 'no-consent' });
+    this.close();
   }
 
   retain(): void {
@@ -146,24 +150,24 @@ export class Page implements PageAbi, SessionHome {
     this.state = 'off';
     this.reason = 'destroyed';
     this.emitter.clear();
+    this.tick();
     this.forget();
   }
 
   // ---- for sessions
 
   get live(): LiveMesh | null {
-    if (this.mesh && !this.mesh.port.alive) this.lost();
-    return this.mesh;
+    return this.mesh?.port.alive ? this.mesh : null;
   }
 
   get why(): string {
-    return this.reason || `core-${this.state}`;
+    return this.reason || (this.allowed ? `core-${this.state}` : 'no-consent');
   }
 
   httpLoader(player: PlayerConfig | undefined): Loader {
     const Theirs = player?.loader as (new (config: unknown) => Loader) | undefined;
     // `core` marks our own classes, which would only come back here.
-    const foreign = typeof Theirs === 'function' && !('core' in Theirs);
+    const foreign = typeof Theirs === 'function' && !('core' in Theirs) && !this.callers.has(player as object);
     return foreign ? new Theirs(player) : new PlainLoader(player);
   }
 
@@ -172,14 +176,17 @@ export class Page implements PageAbi, SessionHome {
   }
 
   asked(): void {
+    if (this.state === 'off') return;
+    this.wanted = true;
     this.idle();
-    if (this.state === 'waiting' && !this.startTimer && this.mayStart()) this.startIn(this.fed ? this.settleMs() : START_AFTER_MS);
+    this.askConsent();
+    this.begin();
   }
 
   offer(described: Described, body: ArrayBuffer): void {
     const port = this.live?.port;
     if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body, described.recipe);
-    if (this.state === 'off' || this.consented === false) return;
+    if (this.state === 'off' || !this.allowed) return;
     this.early.push({ described, body: body.slice(0) });
     const kept = () => this.early.reduce((sum, e) => sum + e.body.byteLength, 0);
     while (kept() > EARLY_BYTES) this.early.shift();
@@ -193,22 +200,21 @@ export class Page implements PageAbi, SessionHome {
   ended(context: LoaderContext, outcome: Outcome): void {
     const { way, bytes, fromPeers, fromHttp, ms, reason } = outcome;
     const { loads, bytes: total } = this.totals;
-    const frag = context.frag as Fragment;
     loads[way]++;
     total.peers += fromPeers;
     total.http += fromHttp;
-    if (!this.fed && frag.sn !== 'initSegment') {
+    const event: SegmentEvent = { ...named(context), bytes, fromPeers, fromHttp, ms, way, reason };
+    if (!this.fed && event.sn !== 'initSegment') {
       this.fed = true;
       if (this.startTimer) this.startIn(this.settleMs());
     }
-    const event: SegmentEvent = { type: frag.type, sn: frag.sn, url: context.url, bytes, fromPeers, fromHttp, ms, way, reason };
-    if (context.part) event.part = context.part.index;
     this.emitter.emit('segment', event);
     if (this.options.debug) console.log(lineOf(event));
   }
 
-  fellBack(reason: string): void {
-    this.emitter.emit('fallback', { reason });
+  fellBack(context: LoaderContext, reason: string): void {
+    const event: FallbackEvent = { ...named(context), reason };
+    this.emitter.emit('fallback', event);
   }
 
   // ---- for attached players
@@ -238,15 +244,23 @@ export class Page implements PageAbi, SessionHome {
 
   // ---- life of the core
 
-  /** Asks for consent if that is still open. */
-  private mayStart(): boolean {
-    const { consent = 'given' } = this.options;
-    if (this.consented === undefined && typeof consent === 'function') {
-      this.consented = false;
-      const refused = () => false;
-      new Promise<boolean>((answer) => answer(consent())).catch(refused).then((given) => given === true && this.consent(true));
-    }
-    return this.consented ?? consent === 'given';
+  private get allowed(): boolean {
+    return this.consented ?? (this.options.consent ?? 'given') === 'given';
+  }
+
+  /** Asks, once, and unless the page has said it already. No answer and a failure are no consent. */
+  private askConsent(): void {
+    const { consent } = this.options;
+    if (this.asking || this.consented !== undefined || typeof consent !== 'function') return;
+    this.asking = true;
+    const answered = (given: unknown) => this.consented === undefined && given === true && this.consent(true);
+    new Promise((answer) => answer(consent())).then(answered, () => {});
+  }
+
+  /** A core is wanted: with the first frame, or soon. */
+  private begin(): void {
+    if (this.state !== 'waiting' || this.startTimer || !this.wanted || !this.allowed) return;
+    this.startIn(this.fed ? this.settleMs() : START_AFTER_MS);
   }
 
   private settleMs(): number {
@@ -270,16 +284,13 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private started(late: Late, port: MeshPort): void {
-    if (this.consented === false) {
-      port.close();
-      this.state = 'waiting';
-      return;
-    }
     this.mesh = { port, MeshLoad: late.MeshLoad };
     this.state = 'on';
     port.onEvent((name, detail) => {
+      const { code, text } = detail as { code: ErrorCode; text: string };
+      if (name === 'dead') this.lost(text);
+      else if (name === 'warn') this.tell(code, text);
       // The page hears of segments as its players receive them, whatever the core fetched for others meanwhile.
-      if (name === 'warn') this.warn(detail as { code: string; text: string });
       else if (name !== 'segment') this.emitter.emit(name, detail);
     });
     this.unlisten = late.watchSurroundings((event) => this.report(event), () => this.close());
@@ -288,22 +299,21 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private failed(error: unknown): void {
-    this.off('no-core');
-    const text = `plain HTTP from here on: ${error instanceof Error ? error.message : String(error)}`;
-    this.warn({ code: 'no-core', text });
+    this.off('no-core', `plain HTTP from here on: ${error instanceof Error ? error.message : String(error)}`);
   }
 
-  private lost(): void {
-    this.unlisten();
-    this.mesh = null;
-    this.off('core-dead');
+  private lost(why: string): void {
+    if (!this.mesh) return;
+    this.close();
+    this.off('core-dead', why);
   }
 
-  private off(reason: string): void {
+  private off(reason: ErrorCode, text: string): void {
     this.state = 'off';
     this.reason = reason;
     this.early = [];
     this.emitter.emit('sharing', { on: false, reason });
+    this.tell(reason, text, true);
   }
 
   /** Closes the core; a later load starts another one. */
@@ -318,6 +328,7 @@ export class Page implements PageAbi, SessionHome {
     this.mesh = null;
     this.early = [];
     this.playlists.clear();
+    this.wanted = false;
     if (this.state !== 'off') this.state = 'waiting';
   }
 
@@ -326,9 +337,18 @@ export class Page implements PageAbi, SessionHome {
     this.idleTimer = setTimeout(() => !this.attachments.size && this.close(), IDLE_MS) as unknown as number;
   }
 
-  private warn(detail: { code: string; text: string }): void {
-    console.warn(`MeshedFlow: ${detail.text} [${detail.code}]`);
-    this.emitter.emit('warn', detail);
+  /** Statistics while somebody listens. */
+  private tick(): void {
+    clearInterval(this.statsTimer);
+    const told = () => this.emitter.emit('stats', this.stats());
+    if (this.users > 0 && this.emitter.hears('stats')) this.statsTimer = setInterval(told, STATS_EVERY_MS) as unknown as number;
+  }
+
+  private tell(code: ErrorCode, message: string, fatal = false): void {
+    const event: ErrorEvent = { code, message, fatal };
+    // The death of a module that several streams share is one line, and told already.
+    if (code !== 'core-dead') console.warn(`MeshedFlow: ${message} [${code}]`);
+    this.emitter.emit('error', event);
   }
 }
 
@@ -345,6 +365,11 @@ export function pageOf(options: MeshedFlowOptions, loadLate: LoadLate): PageAbi 
   if (!known) Object.defineProperty(globals, key, { value: page, configurable: true });
   page.retain();
   return page;
+}
+
+function named({ frag, part, url }: LoaderContext): SegmentName {
+  const { type, sn } = frag as Fragment;
+  return part ? { type, sn, part: part.index, url } : { type, sn, url };
 }
 
 /** `[meshedflow] main 4812: 641 kB in 312 ms, 81 % from peers (mesh: peer)` */

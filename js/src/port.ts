@@ -36,7 +36,7 @@ export class Port implements MeshPort {
   load(request: MeshRequest, recipe: RequestRecipe, sink: LoadSink): number {
     const id = ++this.lastLoad;
     if (!this.alive) {
-      Promise.resolve().then(() => sink.dead());
+      Promise.resolve().then(() => sink.dead('core-dead'));
       return id;
     }
     this.host.recipes.set(request.lane, recipe);

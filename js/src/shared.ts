@@ -23,7 +23,7 @@ export class SharedLoader {
   // HLS.js passes its whole configuration; `object` keeps this class assignable to the types of every version.
   constructor(player: object) {
     const { core } = this.constructor as typeof SharedLoader;
-    if (!core) throw new MeshedFlowError('no-core', 'SharedLoader.core is not set; expected new MeshedFlowLoader(options) before new Hls(...)');
+    if (!core) throw new MeshedFlowError('core-missing', 'SharedLoader.core is not set; expected new MeshedFlowLoader(options) before new Hls(...)');
     this.session = core.session(player as PlayerConfig);
   }
 

@@ -43,7 +43,7 @@ beforeEach(() => {
     offer(described, bytes) { this.offered.push({ name: described.request.name, bytes: bytes.byteLength, first: new Uint8Array(bytes)[0] }); },
     estimate() { return this.bps; },
     ended(c, outcome) { this.outcomes.push(outcome); },
-    fellBack(reason) { this.fallbacks.push(reason); },
+    fellBack(_context, reason) { this.fallbacks.push(reason); },
   };
 });
 
@@ -266,8 +266,8 @@ test('bytes that came over HTTP and then verified are counted once', () => {
 test('a dead core: peer bytes are dropped, one clean GET, monotonic progress', async () => {
   const { session, sink, stats, calls } = begin();
   sink.progress(800, 1000);
-  sink.dead();
-  sink.dead();
+  sink.dead('core-dead');
+  sink.dead('core-dead');
   assert.equal(session.state, 'takeover');
   const http = ScriptedHttp.made.at(-1);
   assert.equal(ScriptedHttp.made.length, 2);
@@ -285,7 +285,7 @@ test('a dead core: peer bytes are dropped, one clean GET, monotonic progress', a
 
 test('a takeover that fails says so with the real status', () => {
   const { sink, calls } = begin();
-  sink.dead();
+  sink.dead('core-dead');
   ScriptedHttp.made.at(-1).callbacks.onError({ code: 404, text: 'Not Found' }, null, 'xhr');
   assert.deepEqual(calls[0].args[0], { code: 404, text: 'Not Found' });
 });
@@ -325,7 +325,7 @@ test('both limits run from load(), and the one in force stands in config.timeout
 
   const taken = begin({ config: loaderConfig(5000, 350) });
   taken.sink.progress(10, 100);
-  taken.sink.dead();
+  taken.sink.dead('core-dead');
   const http = ScriptedHttp.made.at(-1);
   assert.ok(http.config.loadPolicy.maxLoadTimeMs > 1e9, "the GET's own timers would begin anew");
   assert.equal(taken.config.timeout, 350);
@@ -340,7 +340,7 @@ test('abort: at once, once, in every state; nothing after destroy', async () => 
     takeover: () => {
       home.live = { port, MeshLoad };
       const began = begin();
-      began.sink.dead();
+      began.sink.dead('core-dead');
       return began;
     },
   };

@@ -44,13 +44,16 @@ test('one bad value for every option, each named with what was expected', () => 
 
 test('nested options are named by their path', () => {
   refused({ streamId: 'demo', upload: { slots: 17 } }, 'option-invalid', 'upload.slots');
-  refused({ streamId: 'demo', upload: { speed: 1 } }, 'option-unknown', 'upload.speed');
+  const { message } = refused({ streamId: 'demo', upload: { slot: 1 } }, 'option-unknown', 'upload.slot');
+  assert.match(message, /did you mean upload\.slots\?/);
   refused({ streamId: 'demo', peers: { max: 1.5 } }, 'option-invalid', 'peers.max');
 });
 
 test('unknown and missing options', () => {
   const error = refused({ streamId: 'demo', streamID: 'demo' }, 'option-unknown', 'streamID');
-  assert.match(error.message, /there is no option streamID; expected one of streamId, signalingUrl/);
+  assert.match(error.message, /there is no option streamID; did you mean streamId\? Expected one of streamId, signalingUrl/);
+  const hint = (name) => / did you mean ([\w.]+)\?/.exec(refused({ streamId: 'demo', ...name }, 'option-unknown', Object.keys(name)[0]).message)?.[1];
+  assert.deepEqual(['signallingURL', 'trustedkey', 'relay_only', 'colour'].map((name) => hint({ [name]: 1 })), ['signalingUrl', 'trustedKeys', 'relayOnly', undefined]);
   refused({ streamId: 'demo', ['__proto__x']: 1 }, 'option-unknown', '__proto__x');
   refused({ streamId: 'demo', toString: 1 }, 'option-unknown', 'toString');
   refused({}, 'option-missing', 'streamId');
@@ -73,7 +76,7 @@ test('without TLS only on loopback, or when the page says so', () => {
 test('the page key holds stream, origin, signaling and pins, in any order of pins, and no secret', () => {
   const key = (more) => keyOf({ streamId: 's', ...more });
   assert.equal(key({ trustedKeys: ['b', 'a'] }), key({ trustedKeys: ['a', 'b'], token: 'secret', peerId: 'x' }));
-  const others = [{}, { originBaseUrl: 'https://a/' }, { signalingUrl: 'wss://a/' }, { rootKey: KEY }, { streamId: 't' }].map(key);
+  const others = [{}, { originBaseUrl: 'https://a/' }, { signalingUrl: 'wss://a/' }, { rootKey: KEY }, { streamId: 't' }, { relayOnly: true }, { consent: 'required' }, { consent: () => true }, { remoteConfigUrl: 'https://p' }].map(key);
   assert.equal(new Set(others).size, others.length);
 });
 

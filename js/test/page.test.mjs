@@ -115,19 +115,26 @@ test('without a core: plain HTTP for ever, one console line', async () => {
   const mesh = make();
   const events = [];
   mesh.on('sharing', (e) => events.push(e));
+  mesh.on('error', (e) => events.push(e));
   for (let i = 0; i < 3; i++) {
     ask(mesh).http.answer(1000);
     await started();
   }
   assert.equal(starts.length, 1);
   assert.deepEqual(warn.mock.calls.map((c) => c.arguments[0]), ['MeshedFlow: plain HTTP from here on: no wasm here [no-core]']);
-  assert.deepEqual(events, [{ on: false, reason: 'no-core' }]);
+  assert.deepEqual(events, [{ on: false, reason: 'no-core' }, { code: 'no-core', message: 'plain HTTP from here on: no wasm here', fatal: true }]);
   assert.deepEqual(mesh.stats(), { state: 'off', reason: 'no-core', loads: { plain: 3, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 3000 }, mesh: null });
 });
 
 test('a core that dies leaves the page on plain HTTP', async () => {
   const mesh = await up();
+  const errors = [];
+  mesh.on('error', (e) => errors.push(e));
+  const warn = mock.method(console, 'warn', () => {});
   port.alive = false;
+  port.listener('dead', { text: 'trapped' });
+  assert.deepEqual(errors, [{ code: 'core-dead', message: 'trapped', fatal: true }]);
+  assert.equal(warn.mock.callCount(), 0, 'the host has said it');
   const { http, names } = ask(mesh);
   http.answer(10);
   assert.deepEqual(names(), ['success']);
@@ -169,16 +176,72 @@ test('a listener that throws does not touch the load', async () => {
   assert.throws(() => mock.timers.tick(1), /the page's/, 'in a task of its own');
 });
 
+test('statistics come every two seconds while somebody listens; no timer if nobody does, none after destroy', async () => {
+  const mesh = await up();
+  mock.timers.tick(10_000);
+  const heard = [];
+  const listener = (e) => heard.push(e.state);
+  mesh.on('stats', listener);
+  mock.timers.tick(1999);
+  assert.deepEqual(heard, []);
+  mock.timers.tick(2001);
+  assert.deepEqual(heard, ['on', 'on']);
+  mesh.off('stats', listener);
+  mock.timers.tick(10_000);
+  assert.equal(heard.length, 2);
+  const stop = mesh.on('stats', listener);
+  stop();
+  mesh.on('stats', listener);
+  mesh.destroy();
+  mesh.on('stats', listener);
+  mock.timers.tick(10_000);
+  assert.equal(heard.length, 2, 'after destroy');
+});
+
+test('off stops one listener of one event, destroy those of that loader; a misspelt event is named', async () => {
+  const mesh = await up();
+  const again = make();
+  const heard = [];
+  const listener = (e) => heard.push(e.sn);
+  mesh.on('segment', listener);
+  again.on('segment', (e) => heard.push(`again ${e.sn}`));
+  mesh.off('fallback', listener);
+  const load = () => {
+    ask(mesh);
+    port.loads.at(-1).sink.loaded(new ArrayBuffer(10), { fromPeers: 10, fromHttp: 0, reportBps: 1e6, reportTtfbMs: 5, reason: 'peer' });
+  };
+  load();
+  assert.deepEqual(heard.splice(0), [7, 'again 7']);
+  again.destroy();
+  load();
+  assert.deepEqual(heard.splice(0), [7]);
+  mesh.off('segment', listener);
+  load();
+  assert.deepEqual(heard, []);
+  for (const call of ['on', 'off']) assert.throws(() => mesh[call]('warn', listener), (e) => e.code === 'event-unknown' && /no event warn; expected one of peer, segment/.test(e.message));
+});
+
+test('a fallback names its segment and the reason, whoever decided it', async () => {
+  const mesh = await up();
+  const heard = [];
+  mesh.on('fallback', (e) => heard.push(e));
+  ask(mesh, context({ part: { index: 2, relurl: 'p', baseurl: context().frag.baseurl } }));
+  const { url } = context();
+  port.loads[0].sink.fellBack('no-holder');
+  port.loads[0].sink.dead('core-dead');
+  assert.deepEqual(heard, [{ type: 'main', sn: 7, part: 2, url, reason: 'no-holder' }, { type: 'main', sn: 7, part: 2, url, reason: 'core-dead' }]);
+});
+
 test("the core's events reach the page, warnings the console; its view of segments does not", async () => {
   const warn = mock.method(console, 'warn', () => {});
   const mesh = await up();
   const heard = [];
-  for (const name of ['peer', 'fallback', 'sharing', 'warn', 'segment']) mesh.on(name, (e) => heard.push([name, e]));
+  for (const name of ['peer', 'fallback', 'sharing', 'error', 'segment']) mesh.on(name, (e) => heard.push([name, e]));
   port.listener('peer', { peer: 'p', up: true, count: 1 });
   port.listener('segment', { lane: 0, msn: 1 });
-  port.listener('warn', { code: 'no-key', text: 'no key for this stream' });
-  assert.deepEqual(heard, [['peer', { peer: 'p', up: true, count: 1 }], ['warn', { code: 'no-key', text: 'no key for this stream' }]]);
-  assert.equal(warn.mock.calls[0].arguments[0], 'MeshedFlow: no key for this stream [no-key]');
+  port.listener('warn', { code: 'no-keys', text: 'no key for this stream' });
+  assert.deepEqual(heard, [['peer', { peer: 'p', up: true, count: 1 }], ['error', { code: 'no-keys', message: 'no key for this stream', fatal: false }]]);
+  assert.equal(warn.mock.calls[0].arguments[0], 'MeshedFlow: no key for this stream [no-keys]');
 });
 
 test('consent: nothing before yes, a refusal keeps it so, a withdrawal reaches the core', async () => {
@@ -191,8 +254,20 @@ test('consent: nothing before yes, a refusal keeps it so, a withdrawal reaches t
   ask(required).http.answer(10);
   await started();
   assert.equal(starts.length, 1);
-  required.consent(false);
-  assert.deepEqual(port.consents, [false]);
+  const heard = [];
+  required.on('sharing', (e) => heard.push(e));
+  required.revoke();
+  assert.deepEqual([port.closed, required.stats().state, required.stats().reason], [1, 'waiting', 'no-consent'], 'closed at once');
+  assert.deepEqual(heard, [{ on: false, reason: 'no-consent' }]);
+  ask(required).http.answer(10);
+  mock.timers.tick(5000);
+  await settle();
+  assert.equal(starts.length, 1);
+  port = new ScriptedPort();
+  required.consent(true);
+  ask(required).http.answer(10);
+  await started();
+  assert.deepEqual([starts.length, required.stats().state], [2, 'on'], 'and begun anew');
 
   const withdrawn = make({ streamId: 'b' });
   ask(withdrawn).http.answer(10);
@@ -366,7 +441,7 @@ test('the short forms give classes that share the core, and attach finds it, CMC
   assert.throws(() => attach(hls({})), (e) => e.code === 'not-a-player');
   assert.throws(() => attach(null), (e) => e.code === 'not-a-player');
   assert.throws(() => Class.core.attach({}), (e) => e.code === 'not-a-player');
-  assert.throws(() => new SharedLoader({}), (e) => e.code === 'no-core');
+  assert.throws(() => new SharedLoader({}), (e) => e.code === 'core-missing');
   const loader = new Class(player);
   assert.deepEqual([loader.stats.loaded, loader.context], [0, null]);
   loader.abort();
@@ -376,14 +451,34 @@ test('the short forms give classes that share the core, and attach finds it, CMC
 test("the snippet's class: statistics are put where HLS.js 1.5 and 1.6 look for them", () => {
   const mesh = make();
   const whole = context();
-  const request = mesh.load(whole, loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, player);
+  const asFLoader = { ...player, fLoader: SharedLoader };
+  const request = mesh.load(whole, loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, asFLoader);
   assert.equal(whole.frag.stats, request.stats);
   const part = context({ part: { index: 0, relurl: 'p', baseurl: context().frag.baseurl } });
-  const second = mesh.load(part, loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, player);
+  const second = mesh.load(part, loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, asFLoader);
   assert.equal(part.part.stats, second.stats);
   assert.equal(part.frag.stats, undefined);
   request.abort();
   second.abort();
+});
+
+test("the snippet's class: with one player attached, its setup applies; the caller's own class is not called again", () => {
+  const mesh = make();
+  const asked = [];
+  class Snippet {
+    load(ctx, config, callbacks) { mesh.load(ctx, config, callbacks); }
+  }
+  const config = { loader: Snippet, xhrSetup: (_xhr, url) => asked.push(url) };
+  mesh.attach({ ...hls(), config });
+  globalThis.XMLHttpRequest ??= class { open() {} send() {} abort() {} setRequestHeader() {} };
+  const request = mesh.load(context(), loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} });
+  return settle().then(() => {
+    assert.deepEqual(asked, [context().url]);
+    request.abort();
+    mesh.attach({ ...hls(), config: { loader: Snippet } });
+    mesh.load(context(), loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }).abort();
+    assert.equal(asked.length, 1, 'of two players nobody knows which one asks');
+  });
 });
 
 test('our own class as loader is not asked to load for itself', () => {

@@ -77,7 +77,7 @@ async function open(policy) {
     const begin = (port, name, setup = {}) => {
       const heard = { told: [], body: null, fault: null };
       const note = (word) => () => heard.told.push(word);
-      const sink = { httpBytes: note('bytes'), httpHead: note('head'), progress: note('progress'), due: note('due'), dead: note('dead') };
+      const sink = { httpBytes: note('bytes'), httpHead: note('head'), progress: note('progress'), due: note('due'), dead: note('dead'), fellBack: note('fallback') };
       sink.failed = (fault) => { heard.told.push('failed'); heard.fault = { ...fault, details: String(fault.details) }; };
       sink.loaded = (body) => { heard.told.push('loaded'); heard.body = body; };
       const request = { lane: port.lane(lane), url: at(name), name, kind: 'media', msn: 1, discontinuity: 0, durationMs: 4000, bitrateBps: 0, httpOnly: true, live: true };

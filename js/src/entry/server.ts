@@ -19,6 +19,7 @@ export class MeshedFlowLoader {
   readonly fragmentLoader = SharedLoader;
   readonly attach = nothing;
   readonly on = nothing;
+  readonly off = nothing;
 
   constructor(options: MeshedFlowOptions) {
     checkOptions(options);
@@ -33,6 +34,7 @@ export class MeshedFlowLoader {
   }
 
   consent(): void {}
+  revoke(): void {}
   destroy(): void {}
 }
 

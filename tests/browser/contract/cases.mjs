@@ -203,7 +203,7 @@ export const cases = {
         window.MeshedFlow = await import('/sdk/index.js');
         window.fallen = [];
         const mesh = (window.mesh = MeshedFlow.createMeshedFlow({ streamId: 'contract' }));
-        mesh.on('warn', (e) => fallen.push(e.code));
+        mesh.on('error', (e) => fallen.push(e.code));
         mesh.on('sharing', (e) => e.on || fallen.push(e.reason));
       });
       const seen = await play(page, { way: 'hlsConfig', attach: true, url: `${base}/paced/master.m3u8` });
