@@ -50,6 +50,8 @@ const START_AFTER_MS = 5000;
  * that frame is awaited so long, without one it is taken to be there by then. */
 const FRAME_WITHIN_MS = 1000;
 const SETTLE_MS = 200;
+/** The frame is decoded, but not on the screen yet. */
+const AFTER_FRAME_MS = 100;
 const IDLE_MS = 120_000;
 const STATS_EVERY_MS = 2000;
 /** Bodies kept for a core that is still starting. */
@@ -224,7 +226,7 @@ export class Page implements PageAbi, SessionHome {
   }
 
   shown(): void {
-    if (this.startTimer) this.startIn(0);
+    if (this.startTimer) this.startIn(AFTER_FRAME_MS);
   }
 
   playlist(lane: LaneInfo, targetMs: number, segments: Segments): void {

@@ -341,10 +341,10 @@ test('with an attached player the core waits for the first frame, but not for ev
     const session = mesh.session(player.config);
     session.load(context(), loaderConfig(), recorder(session).callbacks);
     ScriptedHttp.made.at(-1).answer(100);
-    await started(999);
+    await started(899);
     assert.equal(starts.length, 0);
     if (frame) media.dispatchEvent(new Event('loadeddata'));
-    await started(frame ? 0 : 1);
+    await started(frame ? 100 : 101);
     assert.equal(starts.length, 1, `first frame: ${frame}`);
   }
 });
