@@ -37,6 +37,8 @@ pub enum OriginFault {
     NoRange,
     /// What no player waits for is refused at once.
     RefusesElected,
+    /// What no player waits for is never answered.
+    HangsElected,
 }
 
 /// The origin.

@@ -46,3 +46,10 @@ fn without_reassigning_a_neighbour_that_hangs_up_is_missed() {
     let reports = after(setup).reports();
     assert!(reports.iter().any(|r| r.from_http > 0 && r.reasons.contains_key("peer-slow")), "{reports:?}");
 }
+
+#[test]
+fn without_giving_up_hung_prefetches_a_viewer_waits_for_ever() {
+    let (fault, mutant) = (OriginFault::HangsElected, Some("trust-hung-gets"));
+    let reports = after(Setup { fault, mutant, ..Setup::default() }).reports();
+    assert!(reports.iter().any(|r| r.stalls > 0), "{reports:?}");
+}

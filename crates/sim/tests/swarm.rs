@@ -166,3 +166,11 @@ fn an_elected_fetch_that_is_refused_is_not_tried_again_and_again() {
     let most = world.newest() as u32 * LANES.len() as u32;
     assert!(elections.iter().all(|e| *e <= most), "{elections:?}");
 }
+
+#[test]
+fn a_player_does_not_wait_on_a_prefetch_that_hangs() {
+    let world = after(Setup { fault: OriginFault::HangsElected, ..Setup::default() }, 60_000);
+    oracle(&world);
+    let elections: u32 = world.reports().iter().filter_map(|r| r.stats.as_ref()).map(|s| s.elections).sum();
+    assert!(elections > 0, "the fault must happen");
+}

@@ -1,11 +1,14 @@
 //! Fetching from the origin: whole, or exactly the missing range, and what comes of it.
 
+use core::time::Duration;
+
 use crate::http::{JobKind, MediaGet};
 use crate::input::{HttpId, LoadId, Span};
 use crate::mesh::Mesh;
 use crate::output::{Output, Purpose, Reason, Source};
 use crate::scheduler::election;
 use crate::segment::{Mine, SegKey, Transfer};
+use crate::time::Time;
 
 impl Mesh {
     /// Gets what is missing for the waiting loads over HTTP, beside whatever peers still send.
@@ -72,6 +75,45 @@ impl Mesh {
                 .is_some_and(|(a, b)| running().any(|t| t.from <= a && t.to.is_some_and(|to| b <= to)))
         };
         seg.length().is_some() && !missing.is_empty() && missing.iter().all(covered)
+    }
+
+    /// When a GET on which a load waits, but which was not made for it, counts as hung: a prefetch, or one
+    /// that outlived the load it was made for. A load's own GET has the player's limits, except that nobody
+    /// waits for it while neighbours hold what it should bring.
+    pub(crate) fn hung_at(&self, key: SegKey) -> Option<Time> {
+        let seg = self.seg(key)?;
+        let covered = self.neighbours_cover(key);
+        let running = || seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(http, _)| *http);
+        let own = |http: HttpId| {
+            let load = self.https.get(&http).and_then(|job| job.load);
+            load.is_some_and(|id| self.loads.contains_key(&id))
+        };
+        if !self.has_load(key) || !covered && running().any(own) || self.options.mutant("trust-hung-gets") {
+            return None;
+        }
+        let heard = running().filter_map(|http| self.heard_of(http)).max()?;
+        let patience = self.http_time(key).max(self.http.ttfb() * 3).max(Duration::from_millis(1_500));
+        Some(heard + patience)
+    }
+
+    /// When a GET was begun, answered, or last brought a fragment.
+    fn heard_of(&self, http: HttpId) -> Option<Time> {
+        let job = self.https.get(&http)?;
+        let cuts = self.grants.values().filter(|g| g.from == Source::Http(http)).map(|g| g.since);
+        Some(cuts.chain(job.head).fold(job.started, Time::max))
+    }
+
+    /// Gives up GETs that hang while a load waits on them.
+    pub(crate) fn drop_hung(&mut self, key: SegKey) {
+        if self.hung_at(key).is_none_or(|at| self.now < at) {
+            return;
+        }
+        self.stop_transfers(key);
+        if let Some(seg) = self.seg_mut(key) {
+            seg.mine = None;
+        }
+        self.say_dropped(key);
+        self.block_prefetch(key);
     }
 
     /// The exact bytes to ask for, or `None` for the whole segment.
@@ -236,7 +278,7 @@ impl Mesh {
     fn block_prefetch(&mut self, key: SegKey) {
         let now = self.now;
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
-            lane.prefetch_blocked_until = now + core::time::Duration::from_secs(30);
+            lane.prefetch_blocked_until = now + Duration::from_secs(30);
         }
         self.tally.prefetch_failures += 1;
     }
@@ -307,7 +349,7 @@ impl Mesh {
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
             lane.note_request(now, request);
             lane.media_loads += 1;
-            lane.bound.delivered(now, key.msn, core::time::Duration::from_millis(request.duration_ms.into()));
+            lane.bound.delivered(now, key.msn, Duration::from_millis(request.duration_ms.into()));
             lane.newest = lane.newest.max(Some(key.msn));
             let seg = lane.segment(key.msn);
             seg.release.get_or_insert(now);

@@ -23,6 +23,7 @@ impl Mesh {
             }
             return;
         }
+        self.drop_hung(key);
         self.ask_neighbours(key);
         if wanted {
             self.decide_load(key);
@@ -119,7 +120,7 @@ impl Mesh {
     }
 
     /// What HTTP would need for the missing bytes.
-    fn http_time(&self, key: SegKey) -> Duration {
+    pub(crate) fn http_time(&self, key: SegKey) -> Duration {
         let Some(seg) = self.seg(key) else { return Duration::ZERO };
         let rate = f64::from(seg.bitrate_bps.max(400_000)) / 8.0 * 2.0;
         self.http.time_for(self.missing_bytes(seg), rate)
@@ -251,6 +252,9 @@ impl Mesh {
             {
                 offer(Some(due), "load due");
                 offer(self.rescue_at(key).map(|r| r.max(self.now)), "rescue");
+            }
+            if let crate::load::Route::Segment(key) = load.route {
+                offer(self.hung_at(key), "hung transfer");
             }
         }
         for lane in self.lanes.keys() {

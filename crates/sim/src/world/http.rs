@@ -37,6 +37,9 @@ impl World {
         if self.setup.fault == OriginFault::RefusesElected && get.purpose == Purpose::Elected {
             return self.plan(v, 0, Happening::Failed { http: get.http });
         }
+        if self.setup.fault == OriginFault::HangsElected && get.purpose == Purpose::Elected {
+            return;
+        }
         let Some((lane, msn)) = Origin::parse(&get.url).filter(|(_, msn)| *msn <= self.newest()) else {
             return self.plan(v, ttfb, Happening::Failed { http: get.http });
         };
