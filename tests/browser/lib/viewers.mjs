@@ -15,7 +15,9 @@ export class Viewers {
    * `query` goes to viewer.html; `faults` are functions of in-page.mjs, or `[function, argument]`.
    */
   async open(name, query = {}, { faults = [], base = this.#base } = {}) {
-    const context = await this.#browser.newContext({ viewport: { width: 480, height: 640 } });
+    // The proxy knows by this name whose request it sees, also where a page may send no header of its own.
+    const userAgent = `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${this.#browser.version()} Safari/537.36 viewer/${name}`;
+    const context = await this.#browser.newContext({ viewport: { width: 480, height: 640 }, userAgent });
     const page = await context.newPage();
     for (const fault of faults) await page.addInitScript(...[fault].flat());
     const viewer = new Viewer(name, page);
