@@ -126,14 +126,21 @@ export interface LevelDetails {
   fragments: Array<Fragment | null>;
 }
 
+/** A level, audio or subtitle track; `details` once its playlist was loaded. */
+export interface Track {
+  bitrate?: number;
+  details?: LevelDetails;
+}
+
 /** What the SDK uses of a player. */
 export interface Player {
   config: PlayerConfig;
   userConfig?: PlayerConfig | null;
   url?: string | null;
   media?: HTMLMediaElement | null;
-  levels?: Array<{ bitrate?: number; maxBitrate?: number }>;
-  audioTracks?: Array<{ bitrate?: number }>;
+  levels?: Track[];
+  audioTracks?: Track[];
+  subtitleTracks?: Track[];
   bandwidthEstimate?: number;
   on(event: string, listener: (event: string, data: never) => void): void;
   off(event: string, listener: (event: string, data: never) => void): void;

@@ -1,5 +1,6 @@
 /** All that is needed only with a core, in a chunk of its own. */
 import { coreOptions } from './core-options.js';
+import { follow } from './follow.js';
 import { MeshLoad } from './mesh-load.js';
 import type { MeshPort } from './mesh-port.js';
 import type { MeshedFlowOptions } from './options.js';
@@ -9,6 +10,7 @@ import { startMesh } from './wasm.js';
 /** What the page loads late. */
 export interface Late {
   MeshLoad: typeof MeshLoad;
+  follow: typeof follow;
   watchSurroundings: typeof watchSurroundings;
   /** Rejects when there can be no core here. */
   start(options: MeshedFlowOptions): Promise<MeshPort>;
@@ -16,7 +18,7 @@ export interface Late {
 
 export type LoadLate = () => Promise<Late>;
 
-export { MeshLoad, watchSurroundings };
+export { MeshLoad, follow, watchSurroundings };
 
 export function start(options: MeshedFlowOptions): Promise<MeshPort> {
   return startMesh(coreOptions(options, platform()));

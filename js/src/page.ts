@@ -6,6 +6,7 @@
  * It ends with the last attached player, when the page is left, or after two idle minutes; a later load begins anew.
  */
 import { attachPlayer } from './attach.js';
+import type { Attachment } from './attach.js';
 import { Emitter } from './events.js';
 import type { ErrorCode } from './errors.js';
 import type { ErrorEvent, EventName, FallbackEvent, Listener, SegmentEvent, SegmentName } from './events.js';
@@ -14,22 +15,13 @@ import { isFragment } from './hls-types.js';
 import type { Late, LoadLate } from './late.js';
 import { LoadSession } from './load-session.js';
 import type { LiveMesh, Outcome, SessionHome } from './load-session.js';
-import type { LaneInfo, MeshPort, PlayerReport } from './mesh-port.js';
+import type { MeshPort } from './mesh-port.js';
 import { keyOf } from './options.js';
 import type { MeshedFlowOptions } from './options.js';
 import { PlainLoader } from './plain-loader.js';
 import { describe } from './request.js';
 import type { Described, PlayerFacts } from './request.js';
 import type { CoreStats, MeshStats } from './stats.js';
-
-/** A player and what is known of it. */
-export interface Attachment {
-  multivariant?: string | undefined;
-  /** Live or not, by media playlist URL without query. */
-  live: Map<string, boolean>;
-  player: Player;
-  detach(): void;
-}
 
 /** How copies of the SDK on one page reach each other; members are never removed or changed. */
 export interface PageAbi {
@@ -61,12 +53,11 @@ export class Page implements PageAbi, SessionHome {
   readonly abi = 1;
   private readonly emitter = new Emitter();
   private readonly attachments = new Map<unknown, Attachment>();
-  private readonly playlists = new Map<string, { lane: LaneInfo; targetMs: number; segments: Segments }>();
   private readonly callers = new WeakSet<object>();
   private readonly totals = { loads: { plain: 0, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 0 } };
   private state: MeshStats['state'] = 'waiting';
   private reason = '';
-  private mesh: LiveMesh | null = null;
+  private mesh: (LiveMesh & Late) | null = null;
   /** What the viewer said; undefined before. */
   private consented: boolean | undefined;
   private asking = false;
@@ -110,11 +101,12 @@ export class Page implements PageAbi, SessionHome {
   attach(player: Player): () => void {
     const known = this.attachments.get(player.config);
     if (known) return known.detach;
-    const attachment = attachPlayer(player, this, () => {
+    const attachment = attachPlayer(player, () => {
       this.attachments.delete(player.config);
       if (!this.attachments.size) this.close();
     });
     this.attachments.set(player.config, attachment);
+    this.follow(attachment);
     return attachment.detach;
   }
 
@@ -208,7 +200,7 @@ export class Page implements PageAbi, SessionHome {
     const event: SegmentEvent = { ...named(context), bytes, fromPeers, fromHttp, ms, way, reason };
     if (!this.fed && event.sn !== 'initSegment') {
       this.fed = true;
-      if (this.startTimer) this.startIn(this.settleMs());
+      if (this.startTimer) this.awaitFrame();
     }
     this.emitter.emit('segment', event);
     if (this.options.debug) console.log(lineOf(event));
@@ -219,29 +211,12 @@ export class Page implements PageAbi, SessionHome {
     this.emitter.emit('fallback', event);
   }
 
-  // ---- for attached players
-
-  report(event: PlayerReport): void {
-    this.live?.port.player(event);
-  }
-
-  shown(): void {
-    if (this.startTimer) this.startIn(AFTER_FRAME_MS);
-  }
-
-  playlist(lane: LaneInfo, targetMs: number, segments: Segments): void {
-    this.playlists.set(`${lane.kind} ${lane.playlist}`, { lane, targetMs, segments });
-    const port = this.live?.port;
-    port?.player({ type: 'playlist', lane: port.lane(lane), targetMs, segments });
-  }
-
   private facts(frag: Fragment, player: PlayerConfig | undefined): PlayerFacts {
     const attachment = this.attachments.get(player);
     if (!attachment) return {};
-    const { levels, audioTracks } = attachment.player;
-    const level = frag.type === 'main' ? levels?.[frag.level ?? -1] : audioTracks?.[frag.level ?? -1];
-    const playlist = (frag.baseurl ?? frag.base?.url ?? '').replace(/[?#].*/, '');
-    return { multivariant: attachment.multivariant, live: attachment.live.get(playlist), bitrateBps: level?.bitrate };
+    const { levels, audioTracks, subtitleTracks } = attachment.player;
+    const track = (frag.type === 'main' ? levels : frag.type === 'audio' ? audioTracks : subtitleTracks)?.[frag.level ?? -1];
+    return { multivariant: attachment.multivariant, live: track?.details?.live, bitrateBps: track?.bitrate };
   }
 
   // ---- life of the core
@@ -269,6 +244,12 @@ export class Page implements PageAbi, SessionHome {
     return this.attachments.size ? FRAME_WITHIN_MS : SETTLE_MS;
   }
 
+  private awaitFrame(): void {
+    this.startIn(this.settleMs());
+    const shown = () => this.startTimer && this.startIn(AFTER_FRAME_MS);
+    this.attachments.forEach(({ player }) => player.media?.addEventListener('loadeddata', shown, { once: true }));
+  }
+
   private startIn(ms: number): void {
     clearTimeout(this.startTimer);
     this.startTimer = setTimeout(() => this.start(), ms) as unknown as number;
@@ -286,7 +267,7 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private started(late: Late, port: MeshPort): void {
-    this.mesh = { port, MeshLoad: late.MeshLoad };
+    this.mesh = { ...late, port };
     this.state = 'on';
     port.onEvent((name, detail) => {
       const { code, text } = detail as { code: ErrorCode; text: string };
@@ -295,9 +276,13 @@ export class Page implements PageAbi, SessionHome {
       // The page hears of segments as its players receive them, whatever the core fetched for others meanwhile.
       else if (name !== 'segment') this.emitter.emit(name, detail);
     });
-    this.unlisten = late.watchSurroundings((event) => this.report(event), () => this.close());
-    for (const { lane, targetMs, segments } of this.playlists.values()) this.playlist(lane, targetMs, segments);
+    this.unlisten = late.watchSurroundings((event) => port.player(event), () => this.close());
+    this.attachments.forEach((attachment) => this.follow(attachment));
     for (const { described, body } of this.early.splice(0)) this.offer(described, body);
+  }
+
+  private follow(attachment: Attachment): void {
+    if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port);
   }
 
   private failed(error: unknown): void {
@@ -329,7 +314,7 @@ export class Page implements PageAbi, SessionHome {
     this.mesh?.port.close();
     this.mesh = null;
     this.early = [];
-    this.playlists.clear();
+    this.attachments.forEach(({ unfollow }) => unfollow?.());
     this.wanted = false;
     if (this.state !== 'off') this.state = 'waiting';
   }
@@ -353,8 +338,6 @@ export class Page implements PageAbi, SessionHome {
     this.emitter.emit('error', event);
   }
 }
-
-type Segments = Extract<PlayerReport, { type: 'playlist' }>['segments'];
 
 /** The page's core for these options: one per page, also across copies of the SDK that speak the same ABI. */
 export function pageOf(options: MeshedFlowOptions, loadLate: LoadLate): PageAbi {

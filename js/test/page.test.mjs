@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ScriptedHttp, ScriptedPort, context, load, loaderConfig, recorder } from './load.mjs';
 
-const sdk = await load('api', 'mesh-load', 'load-stats');
-const { MeshedFlowLoader, MeshLoad, SharedLoader, attach, fragmentLoader, hlsConfig, newStats } = sdk;
+const sdk = await load('api', 'mesh-load', 'load-stats', 'follow');
+const { MeshedFlowLoader, MeshLoad, follow, SharedLoader, attach, fragmentLoader, hlsConfig, newStats } = sdk;
 
 class TheirLoader extends ScriptedHttp {
   constructor() { super(newStats()); }
@@ -19,6 +19,7 @@ let fail;
 let open;
 const late = async () => ({
   MeshLoad,
+  follow,
   watchSurroundings: (report, left) => {
     leave = left;
     report({ type: 'hidden', hidden: false });
@@ -337,7 +338,7 @@ test('with an attached player the core waits for the first frame, but not for ev
     const player = hls();
     const media = Object.assign(new EventTarget(), { buffered: { length: 0 } });
     mesh.attach(player);
-    player.emit('hlsMediaAttached', { media });
+    player.media = media;
     const session = mesh.session(player.config);
     session.load(context(), loaderConfig(), recorder(session).callbacks);
     ScriptedHttp.made.at(-1).answer(100);
@@ -392,9 +393,8 @@ test('an attached player tells playlists, its level and whether it is live; the 
   const one = hls();
   mesh.attach(one);
   one.emit('hlsManifestLoaded', { url: 'https://cdn.example/live/demo/master.m3u8?x=1' });
-  one.levels = [{}, { bitrate: 590_000 }];
-  one.emit('hlsLevelUpdated', { details: DETAILS });
-  one.emit('hlsAudioTrackLoaded', { details: { ...DETAILS, url: 'https://cdn.example/live/demo/a64/index.m3u8', live: false } });
+  one.levels = [{}, { bitrate: 590_000, details: DETAILS }];
+  one.audioTracks = [{ details: { ...DETAILS, url: 'https://cdn.example/live/demo/a64/index.m3u8', live: false } }];
   const session = mesh.session(one.config);
   session.load(context(), loaderConfig(), recorder(session).callbacks);
   ScriptedHttp.made.at(-1).answer(100);
@@ -407,6 +407,14 @@ test('an attached player tells playlists, its level and whether it is live; the 
   assert.deepEqual([playlists.length, playlists[0].targetMs, playlists[0].lane !== playlists[1].lane], [2, 4000, true]);
   const { request } = port.offered[0];
   assert.deepEqual([request.live, request.bitrateBps], [true, 590_000]);
+  const next = { ...DETAILS, fragments: [{ sn: 8, relurl: 'seg_8.m4s', duration: 4 }] };
+  one.emit('hlsLevelUpdated', { details: next });
+  assert.equal(port.reports.at(-1).segments[0].msn, 8);
+  leave();
+  port = new ScriptedPort();
+  ask(mesh).http.answer(10);
+  await started(1000);
+  assert.equal(port.reports.filter((r) => r.type === 'playlist').length, 2, 'a core that comes later is told, too');
 });
 
 test('buffer, seeks and stalls are reported; the end of the last player ends the core and all listening', async () => {
