@@ -15,6 +15,14 @@ export const enum PeerEvent {
   Closed = 5,
 }
 
+/** What the browser tells of the path to a peer. */
+export interface Path {
+  local: string;
+  remote: string;
+  protocol: string;
+  rttMs?: number;
+}
+
 export interface PeerEvents {
   event(conn: number, event: PeerEvent, text: string): void;
   frames(conn: number, frames: Uint8Array): void;
@@ -30,6 +38,8 @@ interface Peer {
   /** Local candidates found before the description was told; null afterwards. */
   early: string[] | null;
   opened: boolean;
+  /** Known a moment after it was opened. */
+  path?: Path | undefined;
   /** Something was sent on the data channel since the core last heard that it drained. */
   sent: boolean;
 }
@@ -117,6 +127,11 @@ export class Peers {
     });
   }
 
+  /** How a peer is reached, as far as that is known. */
+  path(conn: number): Path | undefined {
+    return this.peers.get(conn)?.path;
+  }
+
   /** Closes without a word to the core, which asked for it or is gone. */
   close(conn: number): void {
     const peer = this.peers.get(conn);
@@ -163,6 +178,7 @@ export class Peers {
     const both = peer.control.readyState === 'open' && peer.data.readyState === 'open';
     if (!both || peer.opened) return;
     peer.opened = true;
+    peer.pc.getStats().then((stats) => (peer.path = pathOf(stats)), () => {});
     this.events.event(conn, PeerEvent.Opened, '');
   }
 
@@ -212,4 +228,18 @@ export class Peers {
   private lives(conn: number, peer: Peer): boolean {
     return this.peers.get(conn) === peer;
   }
+}
+
+function pathOf(stats: RTCStatsReport): Path | undefined {
+  let pair: (RTCIceCandidatePairStats & { selected?: boolean }) | undefined;
+  stats.forEach((entry) => {
+    // Firefox marks the pair; others have one that is nominated.
+    if (entry.type === 'candidate-pair' && (entry.selected || entry.nominated) && entry.state === 'succeeded') pair = entry;
+  });
+  const local = pair && stats.get(pair.localCandidateId);
+  const remote = pair && stats.get(pair.remoteCandidateId);
+  if (!pair || !local || !remote) return undefined;
+  const path: Path = { local: local.candidateType, remote: remote.candidateType, protocol: local.protocol };
+  if (pair.currentRoundTripTime !== undefined) path.rttMs = Math.round(pair.currentRoundTripTime * 1000);
+  return path;
 }

@@ -13,6 +13,7 @@ import { Blobs } from './blobs.js';
 import { Failure, HttpClient, Purpose } from './host-http.js';
 import type { HttpEvents } from './host-http.js';
 import { PeerEvent, Peers } from './host-rtc.js';
+import type { Path } from './host-rtc.js';
 import { EdgeSocket } from './host-socket.js';
 import { Tasks, WakeTimer } from './host-timer.js';
 import type { HttpFault, LoadSink, RequestRecipe } from './mesh-port.js';
@@ -261,10 +262,15 @@ export class Host implements HttpEvents {
   // ---- what the core asks: the rest
 
   event(name: string, detail: string): void {
-    const facts = JSON.parse(detail) as { load: number; reason: string };
-    if (name !== 'fallback') return this.later(() => this.tell(name, facts));
-    const open = this.loads.get(facts.load);
-    if (open) this.later(() => open.sink.fellBack(facts.reason));
+    const { conn, load, ...facts } = JSON.parse(detail) as { conn?: number; load?: number; reason: string; transport?: Path };
+    if (name === 'fallback') {
+      const open = this.loads.get(load as number);
+      if (open) this.later(() => open.sink.fellBack(facts.reason));
+      return;
+    }
+    const transport = conn !== undefined && this.peers.path(conn);
+    if (transport) facts.transport = transport;
+    this.later(() => this.tell(name, facts));
   }
 
   arm(at: number): void {

@@ -88,7 +88,10 @@ export class LoadSession {
     const described = (this.described = this.home.describe(context, this.player));
     const { live } = this.home;
     const recipe = this.recipe && { ...this.recipe, headers: context.headers ?? {}, context };
-    if (described && recipe) described.recipe = recipe;
+    if (described && recipe) {
+      described.recipe = recipe;
+      if (recipe.xhrSetup) described.request.ownSetup = true;
+    }
     if (live && described && recipe) {
       this.state = 'mesh';
       // The unused loader is not destroyed: a FetchLoader's destroy() would mark our statistics aborted.

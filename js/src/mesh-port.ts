@@ -41,6 +41,8 @@ export interface MeshRequest {
   bitrateBps: number;
   httpOnly: boolean;
   live: boolean;
+  /** The page's `xhrSetup` makes the requests: bodies come whole, at their end. */
+  ownSetup?: boolean;
 }
 
 /** How media requests of one load are made: captured from the player when `load()` was called. */

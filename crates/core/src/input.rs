@@ -122,6 +122,9 @@ pub struct LoadRequest {
     pub http_only: bool,
     /// True while the playlist is live.
     pub live: bool,
+    /// The page makes its requests by an `xhrSetup` of its own: bodies come whole, at their end, so that
+    /// nobody can be served from them while they arrive. Such a viewer is never elected.
+    pub own_setup: bool,
 }
 
 /// What a load is for.

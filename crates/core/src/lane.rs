@@ -45,6 +45,8 @@ pub(crate) struct Lane {
     pub(crate) prefetch_blocked_until: Time,
     pub(crate) bitrate_bps: u32,
     pub(crate) map_due: Time,
+    /// Requests here are made by a setup of the page's; see [`LoadRequest::own_setup`].
+    pub(crate) own_setup: bool,
     /// Election class as last told to the neighbours.
     pub(crate) told_class: u8,
     /// A list of this lane verified, and none was missing or false since: only then is anything waited for.
@@ -91,6 +93,7 @@ impl Lane {
             prefetch_blocked_until: Time::default(),
             bitrate_bps: 0,
             map_due: Time::default(),
+            own_setup: false,
             told_class: 0,
             proven: false,
             unlisted: 0,
@@ -115,6 +118,7 @@ impl Lane {
         if r.bitrate_bps > 0 {
             self.bitrate_bps = r.bitrate_bps;
         }
+        self.own_setup = r.own_setup;
         self.bound.requested(r.msn);
         self.last_requested = Some(r.msn);
         let seg = self.segment(r.msn);

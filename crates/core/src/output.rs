@@ -240,6 +240,8 @@ pub enum Reason {
 pub enum Event {
     /// A neighbour came or went.
     Peer {
+        /// Its connection.
+        conn: ConnNo,
         /// Its id at the edge.
         peer: String,
         /// Came (true) or went.

@@ -177,7 +177,7 @@ impl Mesh {
         }
         if peer.hello.is_some() {
             let count = self.open_peers();
-            self.push(Output::Event(Event::Peer { peer: peer.id.to_string(), up: false, count }));
+            self.push(Output::Event(Event::Peer { conn, peer: peer.id.to_string(), up: false, count }));
         }
         if self.options.mutant("stick-to-peer") {
             return;

@@ -37,6 +37,8 @@ pub struct Setup {
     pub ttfb_ms: u64,
     /// What is wrong with the origin.
     pub fault: OriginFault,
+    /// Viewers on pages with an `xhrSetup`.
+    pub own_setups: Vec<usize>,
     /// Misbehaving viewers.
     pub evil: Vec<(usize, Evil)>,
     /// The edge answers.
@@ -59,6 +61,7 @@ impl Default for Setup {
             mode: "serve",
             ttfb_ms: 30,
             fault: OriginFault::None,
+            own_setups: Vec::new(),
             evil: Vec::new(),
             edge: true,
             policy: Vec::new(),
@@ -326,6 +329,7 @@ impl World {
             bitrate_bps: (u64::from(size) * 8_000_000 / target) as u32,
             http_only: false,
             live,
+            own_setup: self.setup.own_setups.contains(&v),
         };
         self.feed(v, Input::Load(request));
     }

@@ -156,6 +156,18 @@ fn slow_uplinks_share_what_they_can_and_stall_nobody() {
     assert!(from_peers(&world) > 0);
 }
 
+/// Their bodies come whole, at their end: whoever waited for them would wait longer than for the origin.
+#[test]
+fn pages_with_a_setup_of_their_own_are_never_elected() {
+    let world = after(Setup { own_setups: vec![0, 2], ..Setup::default() }, 60_000);
+    oracle(&world);
+    let fetched: Vec<u32> = world.reports().iter().filter_map(|r| Some(r.stats.as_ref()?.elections)).collect();
+    // Before the others had settled somebody had to.
+    assert!(fetched[0] <= 2 && fetched[2] == 0, "{fetched:?}");
+    assert!(fetched[1] > 10 && fetched[3] > 10, "{fetched:?}");
+    assert!(world.reports().iter().all(|r| r.from_peers > 0), "they take part in all else");
+}
+
 #[test]
 fn an_elected_fetch_that_is_refused_is_not_tried_again_and_again() {
     let world = after(Setup { fault: OriginFault::RefusesElected, ..Setup::default() }, 60_000);

@@ -71,6 +71,7 @@ fn load(fields: &Fields<'_, '_>) -> Result<LoadRequest, JsonError> {
         bitrate_bps: number("bitrateBps")? as u32,
         http_only: flag(fields, "httpOnly")?,
         live: flag(fields, "live")?,
+        own_setup: flag(fields, "ownSetup")?,
     })
 }
 
@@ -149,11 +150,11 @@ mod tests {
     fn a_load_is_read_with_the_page_s_fractions() {
         let json = r#"{"load":{"id":7,"lane":1,"url":"https://o/v/s7.m4s?t=1","name":"s7.m4s","kind":"part",
             "part":2,"msn":7,"discontinuity":0,"durationMs":4000.0000001,"range":[10,20],"bitrateBps":500000.4,
-            "httpOnly":false,"live":true}}"#;
+            "httpOnly":false,"live":true,"ownSetup":true}}"#;
         let Ok(Input::Load(load)) = read(json) else { panic!("not a load") };
         assert_eq!((load.load, load.lane, load.kind), (LoadId(7), LaneNo(1), LoadKind::Part(2)));
         assert_eq!((load.duration_ms, load.bitrate_bps, load.range), (4000, 500_000, Some((10, 20))));
-        assert_eq!((load.init, load.live, load.http_only), (None, true, false));
+        assert_eq!((load.init, load.live, load.http_only, load.own_setup), (None, true, false, true));
     }
 
     #[test]

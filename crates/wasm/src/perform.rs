@@ -122,8 +122,9 @@ fn ice_server(server: &IceServer) -> String {
 fn tell_event(host: &Host, event: Event) {
     let object = Object::new();
     let (name, detail) = match event {
-        Event::Peer { peer, up, count } => {
-            ("peer", object.text("peer", &peer).flag("up", up).whole("count", count.into()))
+        Event::Peer { conn, peer, up, count } => {
+            let object = object.whole("conn", conn.0.into()).text("peer", &peer);
+            ("peer", object.flag("up", up).whole("count", count.into()))
         }
         Event::Segment { lane, msn, from_peers, from_http, peers, reason } => {
             let object = object.whole("lane", lane.0.into()).whole("msn", msn).whole("peers", peers.into());

@@ -183,21 +183,22 @@ impl Mesh {
         Elect { class: self.my_class(no), first, last: first + WANT_AHEAD }
     }
 
-    /// 0 while new in the lane or not watching it; 1 when hidden or on cellular; 2 otherwise.
+    /// 0 while new in the lane or not watching it, else as everywhere.
     fn my_class(&self, no: LaneNo) -> u8 {
         let Some(lane) = self.lanes.get(&no) else { return 0 };
         let settled =
             lane.first_load.is_some_and(|at| self.now.since(at) >= lane.target.min(Duration::from_secs(4)));
-        if !settled || !lane.is_active(self.now) || !self.may_upload() {
+        if !settled || !lane.is_active(self.now) {
             return 0;
         }
         self.my_class_for_edge()
     }
 
+    /// 0 where nothing may be sent or the page's own setup makes the requests; 1 when hidden or on cellular; 2 otherwise.
     pub(crate) fn my_class_for_edge(&self) -> u8 {
         let p = &self.options.platform;
         match () {
-            () if !self.may_upload() => 0,
+            () if !self.may_upload() || self.lanes.values().any(|l| l.own_setup) => 0,
             () if self.player.hidden || p.cellular => 1,
             () => 2,
         }

@@ -132,7 +132,7 @@ impl Mesh {
         peer.hello = Some(hello);
         let count = self.open_peers();
         self.tally.connects += 1;
-        self.push(Output::Event(Event::Peer { peer: id.to_string(), up: true, count }));
+        self.push(Output::Event(Event::Peer { conn, peer: id.to_string(), up: true, count }));
         self.send_maps(conn);
     }
 
