@@ -39,6 +39,7 @@ const options = {
   remoteConfigUrl: new URL('/policy.json', location.href).href,
   enableRarestFirst: true,
   cmafMode: mode,
+  ...window.meshOptions, // of a page that wants more
   ...(query.has('upload') ? { upload: { rateBytesPerS: Number(query.get('upload')) } } : {}),
 };
 

@@ -35,12 +35,19 @@ interface Get {
 
 /** Failures kept until the core says which load they decided. */
 const FAULTS = 32;
+const STATS_EVERY_MS = 5000;
 const NO_FAULT: HttpFault = { status: 0, text: '', details: null, timeout: false };
 const EMPTY = new Uint8Array(0);
 
 /** Every host whose core is alive; a trap ends them all, since they share one module. */
 const hosts = new Set<Host>();
 let panic = '';
+let dead = '';
+
+/** Why no core can be started any more: the module trapped, and is as the trap left it. */
+export function deadModule(): string {
+  return dead;
+}
 
 export class Host implements HttpEvents {
   readonly loads = new Map<number, OpenLoad>();
@@ -49,6 +56,8 @@ export class Host implements HttpEvents {
   readonly recipes = new Map<number, RequestRecipe>();
   private core: MeshHandle | null = null;
   private depth = 0;
+  private lastStats = 'null';
+  private statsAt = 0;
   private readonly jobs: Array<() => void> = [];
   private flushing = false;
   private wanted = false;
@@ -57,7 +66,10 @@ export class Host implements HttpEvents {
   private readonly gets = new Map<number, Get>();
   private readonly faults = new Map<number, HttpFault>();
   private readonly client = new HttpClient(this);
-  private readonly timer = new WakeTimer(() => this.enter((core, now) => core.wake(now)));
+  private readonly timer = new WakeTimer(() => {
+    this.enter((core, now) => core.wake(now));
+    this.keepStats();
+  });
   private readonly tasks = new Tasks(() => this.task());
   private readonly socket = new EdgeSocket((event, text) => this.enter((core, now) => core.signal(event, text, now)));
   private readonly peers = new Peers({
@@ -97,6 +109,20 @@ export class Host implements HttpEvents {
     else if (this.jobs.length) this.tasks.soon();
   }
 
+  /** The core's counters now; the last ones known if it died. */
+  stats(): unknown {
+    this.enter((core) => (this.lastStats = core.stats()), true);
+    return JSON.parse(this.lastStats);
+  }
+
+  /** A core that traps cannot be asked any more, so it is asked now and then. */
+  private keepStats(): void {
+    const now = performance.now();
+    if (now - this.statsAt < STATS_EVERY_MS) return;
+    this.statsAt = now;
+    this.stats();
+  }
+
   /** Runs later, outside of any call into the core. */
   later(job: () => void): void {
     this.jobs.push(job);
@@ -129,7 +155,7 @@ export class Host implements HttpEvents {
     return core;
   }
 
-  // ---- what the core asks: loads
+  // ---- what the core asks: loads. A core that was closed from inside a call of its own may still ask; it gets nothing.
 
   progress(load: number, verified: number, total: number): void {
     const open = this.loads.get(load);
@@ -161,6 +187,7 @@ export class Host implements HttpEvents {
   // ---- what the core asks: requests and buffers
 
   get(http: number, url: string, first: number, end: number, purpose: number, lane: number, load: number, blob: number): void {
+    if (!this.core) return;
     const open = this.loads.get(load);
     const media = purpose <= Purpose.Rescue;
     const recipe = media ? (open?.recipe ?? this.recipes.get(lane)) : undefined;
@@ -177,7 +204,7 @@ export class Host implements HttpEvents {
   }
 
   newBlob(blob: number, size: number): void {
-    this.blobs.make(blob, size);
+    if (this.core) this.blobs.make(blob, size);
   }
 
   freeBlob(blob: number): void {
@@ -203,7 +230,7 @@ export class Host implements HttpEvents {
   // ---- what the core asks: edge and peers
 
   connect(url: string): void {
-    this.socket.connect(url);
+    if (this.core) this.socket.connect(url);
   }
 
   say(text: string): void {
@@ -215,6 +242,7 @@ export class Host implements HttpEvents {
   }
 
   peerOpen(conn: number, iceServers: string, relayOnly: boolean): void {
+    if (!this.core) return;
     try {
       this.peers.open(conn, JSON.parse(iceServers) as RTCIceServer[], relayOnly);
     } catch {
@@ -274,7 +302,7 @@ export class Host implements HttpEvents {
   }
 
   arm(at: number): void {
-    this.timer.arm(at);
+    if (this.core) this.timer.arm(at);
   }
 
   soon(): void {
@@ -381,6 +409,7 @@ export class Host implements HttpEvents {
 function die(error: unknown): void {
   if (!hosts.size) return;
   const why = panic || (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  dead = why;
   const text = `the mesh failed, plain HTTP from here on: ${why}`;
   [...hosts].forEach((host) => host.died(text));
   console.error(`MeshedFlow: ${text} [core-dead]`);

@@ -111,7 +111,7 @@ export interface MeshPort {
   player(event: PlayerReport): void;
   /** Consent given or revoked. */
   consent(given: boolean): void;
-  /** Snapshot of counters (`CoreStats`), or null when dead. */
+  /** Snapshot of counters (`CoreStats`), the last one known when dead; null if there is none. */
   stats(): unknown;
   /** Events for the page: 'peer' | 'segment' | 'sharing' | 'warn' | 'dead'. */
   onEvent(listener: (name: string, detail: unknown) => void): void;

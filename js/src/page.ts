@@ -46,6 +46,10 @@ const SETTLE_MS = 200;
 const AFTER_FRAME_MS = 100;
 const IDLE_MS = 120_000;
 const STATS_EVERY_MS = 2000;
+/** The module is not there by then: it is not waited for. */
+const GIVE_UP_MS = 60_000;
+/** So many loads in a row that the core left unanswered: each has cost half a second. */
+const UNANSWERED = 3;
 /** Bodies kept for a core that is still starting. */
 const EARLY_BYTES = 16 * 1024 * 1024;
 
@@ -72,6 +76,9 @@ export class Page implements PageAbi, SessionHome {
   private fed = false;
   private idleTimer = 0;
   private statsTimer = 0;
+  private giveUpTimer = 0;
+  private unanswered = 0;
+  private lastStats: CoreStats | null = null;
   private unlisten: () => void = () => {};
 
   constructor(
@@ -121,7 +128,7 @@ export class Page implements PageAbi, SessionHome {
 
   stats(): MeshStats {
     const { loads, bytes } = this.totals;
-    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: (this.live?.port.stats() as CoreStats) ?? null };
+    const stats: MeshStats = { state: this.state, loads: { ...loads }, bytes: { ...bytes }, mesh: (this.live?.port.stats() as CoreStats) ?? this.lastStats };
     if (this.state !== 'on') stats.reason = this.why;
     return stats;
   }
@@ -195,6 +202,7 @@ export class Page implements PageAbi, SessionHome {
     const { way, bytes, fromPeers, fromHttp, ms, reason } = outcome;
     const { loads, bytes: total } = this.totals;
     loads[way]++;
+    if (way === 'mesh') this.unanswered = 0;
     total.peers += fromPeers;
     total.http += fromHttp;
     const event: SegmentEvent = { ...named(context), bytes, fromPeers, fromHttp, ms, way, reason };
@@ -209,6 +217,7 @@ export class Page implements PageAbi, SessionHome {
   fellBack(context: LoaderContext, reason: string): void {
     const event: FallbackEvent = { ...named(context), reason };
     this.emitter.emit('fallback', event);
+    if (reason === 'overdue' && ++this.unanswered >= UNANSWERED) this.lost('core-silent', 'the mesh does not answer, plain HTTP from here on');
   }
 
   private facts(frag: Fragment, player: PlayerConfig | undefined): PlayerFacts {
@@ -261,17 +270,20 @@ export class Page implements PageAbi, SessionHome {
     if (this.state !== 'waiting') return;
     this.state = 'starting';
     const era = ++this.era;
+    this.giveUpTimer = setTimeout(() => this.failed('the mesh did not start within a minute'), GIVE_UP_MS) as unknown as number;
     this.loadLate()
       .then((late) => late.start(this.options).then((port) => (era === this.era ? this.started(late, port) : port.close())))
       .catch((error) => era === this.era && this.failed(error));
   }
 
   private started(late: Late, port: MeshPort): void {
+    clearTimeout(this.giveUpTimer);
+    this.unanswered = 0;
     this.mesh = { ...late, port };
     this.state = 'on';
     port.onEvent((name, detail) => {
       const { code, text } = detail as { code: ErrorCode; text: string };
-      if (name === 'dead') this.lost(text);
+      if (name === 'dead') this.lost('core-dead', text);
       else if (name === 'warn') this.tell(code, text);
       // The page hears of segments as its players receive them, whatever the core fetched for others meanwhile.
       else if (name !== 'segment') this.emitter.emit(name, detail);
@@ -286,19 +298,20 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private failed(error: unknown): void {
+    this.close();
     this.off('no-core', `plain HTTP from here on: ${error instanceof Error ? error.message : String(error)}`);
   }
 
-  private lost(why: string): void {
+  private lost(code: ErrorCode, text: string): void {
     if (!this.mesh) return;
+    this.lastStats = this.mesh.port.stats() as CoreStats;
     this.close();
-    this.off('core-dead', why);
+    this.off(code, text);
   }
 
   private off(reason: ErrorCode, text: string): void {
     this.state = 'off';
     this.reason = reason;
-    this.early = [];
     this.emitter.emit('sharing', { on: false, reason });
     this.tell(reason, text, true);
   }
@@ -308,6 +321,7 @@ export class Page implements PageAbi, SessionHome {
     this.era++;
     clearTimeout(this.startTimer);
     clearTimeout(this.idleTimer);
+    clearTimeout(this.giveUpTimer);
     this.startTimer = this.idleTimer = 0;
     this.fed = false;
     this.unlisten();

@@ -67,9 +67,7 @@ export class Port implements MeshPort {
   }
 
   stats(): unknown {
-    let text = 'null';
-    this.host.enter((core) => (text = core.stats()), true);
-    return JSON.parse(text);
+    return this.host.stats();
   }
 
   onEvent(listener: (name: string, detail: unknown) => void): void {
@@ -78,7 +76,9 @@ export class Port implements MeshPort {
 
   close(): void {
     this.say('shutdown');
-    this.host.close()?.free();
+    const core = this.host.close();
+    // Later: this may be a call from inside the core, which cannot be freed under its own feet.
+    Promise.resolve().then(() => core?.free());
     this.listeners.length = 0;
   }
 

@@ -7,6 +7,7 @@
 import init, { MeshHandle } from 'meshedflow-wasm';
 import { encode } from './json.js';
 import type { CoreOptions, MeshPort, StartMesh } from './mesh-port.js';
+import { deadModule } from './host.js';
 import { Port } from './port.js';
 
 /** Digest of the module this SDK was built with, as in an `integrity` attribute; the build puts it here. */
@@ -23,6 +24,7 @@ export const startMesh: StartMesh = async ({ core, wasmUrl }) => {
     ready.catch(() => (ready = undefined));
   }
   await ready;
+  if (deadModule()) throw new Error(`the module failed before: ${deadModule()}`);
   return start(core);
 };
 

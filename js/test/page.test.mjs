@@ -127,6 +127,25 @@ test('without a core: plain HTTP for ever, one console line', async () => {
   assert.deepEqual(mesh.stats(), { state: 'off', reason: 'no-core', loads: { plain: 3, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 3000 }, mesh: null });
 });
 
+test('a core that does not come up is given up after a minute, and closed if it comes then', async () => {
+  mock.method(console, 'warn', () => {});
+  const wait = [];
+  const mesh = new MeshedFlowLoader({ streamId: 'slow' }, async () => ({ ...(await late()), start: () => new Promise((done) => wait.push(done)) }));
+  open.push(mesh);
+  ask(mesh).http.answer(1000);
+  await started();
+  assert.equal(wait.length, 1);
+  mock.timers.tick(30_000);
+  ask(mesh).http.answer(1000);
+  assert.equal(mesh.stats().state, 'starting');
+  mock.timers.tick(30_000);
+  assert.deepEqual([mesh.stats().state, mesh.stats().reason], ['off', 'no-core']);
+  ask(mesh).http.answer(1000);
+  wait[0](port);
+  await settle();
+  assert.deepEqual([port.closed, mesh.stats().loads.plain], [1, 3]);
+});
+
 test('a core that dies leaves the page on plain HTTP', async () => {
   const mesh = await up();
   const errors = [];
@@ -136,6 +155,7 @@ test('a core that dies leaves the page on plain HTTP', async () => {
   port.listener('dead', { text: 'trapped' });
   assert.deepEqual(errors, [{ code: 'core-dead', message: 'trapped', fatal: true }]);
   assert.equal(warn.mock.callCount(), 0, 'the host has said it');
+  assert.deepEqual(mesh.stats().mesh, { peers: 3 }, 'the last counters known');
   const { http, names } = ask(mesh);
   http.answer(10);
   assert.deepEqual(names(), ['success']);

@@ -161,7 +161,8 @@ fn slow_uplinks_share_what_they_can_and_stall_nobody() {
 fn pages_with_a_setup_of_their_own_are_never_elected() {
     let world = after(Setup { own_setups: vec![0, 2], ..Setup::default() }, 60_000);
     oracle(&world);
-    let fetched: Vec<u32> = world.reports().iter().filter_map(|r| Some(r.stats.as_ref()?.elections)).collect();
+    let fetched: Vec<u32> =
+        world.reports().iter().filter_map(|r| Some(r.stats.as_ref()?.elections)).collect();
     // Before the others had settled somebody had to.
     assert!(fetched[0] <= 2 && fetched[2] == 0, "{fetched:?}");
     assert!(fetched[1] > 10 && fetched[3] > 10, "{fetched:?}");

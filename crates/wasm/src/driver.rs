@@ -7,12 +7,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
+#[cfg(feature = "test-hooks")]
+use meshedflow_core::Output;
 use meshedflow_core::config::Options;
 use meshedflow_core::measure::Measured;
 use meshedflow_core::{ConnNo, GrantId, HttpId, HttpInput, Input, Mesh, PeerInput, SignalInput, Time};
 
 use crate::door::{Arrived, Door};
 use crate::host::{Host, NONE};
+
+/// Most Outputs performed in one entry. A core that asks for more is caught in a loop: the page's thread is
+/// worth more than the core.
+const OUTPUT_LIMIT: u32 = 100_000;
 
 /// An Input with what it borrows.
 pub(crate) enum Pending {
@@ -39,8 +45,13 @@ pub(crate) struct Driver {
     driving: Cell<bool>,
     now: Cell<Time>,
     armed: Cell<Option<Time>>,
+    /// Outputs performed since the page entered.
+    performed: Cell<u32>,
     /// Outputs are thrown away: the "core that never answers" of the tests.
     pub(crate) mute: Cell<bool>,
+    /// Outputs never end: the "core caught in a loop" of the tests.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) spin: Cell<bool>,
 }
 
 impl Driver {
@@ -53,7 +64,10 @@ impl Driver {
             driving: Cell::new(false),
             now: Cell::new(now),
             armed: Cell::new(None),
+            performed: Cell::new(0),
             mute: Cell::new(false),
+            #[cfg(feature = "test-hooks")]
+            spin: Cell::new(false),
         }
     }
 
@@ -122,6 +136,7 @@ impl Driver {
         if self.driving.replace(true) {
             return;
         }
+        self.performed.set(0);
         self.drain();
         let due = self.mesh.borrow_mut().poll_timeout().is_some_and(|wakeup| wakeup.at <= self.now.get());
         if due {
@@ -146,7 +161,14 @@ impl Driver {
     fn perform_all(&self) {
         loop {
             let next = self.mesh.borrow_mut().poll_output();
+            #[cfg(feature = "test-hooks")]
+            let next = next.or_else(|| self.spin.get().then_some(Output::Disconnect));
             let Some(output) = next else { return };
+            self.performed.set(self.performed.get() + 1);
+            if self.performed.get() > OUTPUT_LIMIT {
+                // Caught by the page like a trap, and the end of this module like one.
+                wasm_bindgen::throw_str("the core does not come to an end");
+            }
             if !self.mute.get() {
                 self.perform(output);
             }

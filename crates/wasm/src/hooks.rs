@@ -35,7 +35,8 @@ pub(crate) fn spring(here: Trap) {
 #[wasm_bindgen]
 impl MeshHandle {
     /// Breaks the module: `panic-in-load`, `panic-in-message`, `panic-in-timer` on the next one; `mute` throws
-    /// every further Output away (a core that never answers); `grow` takes memory until there is none.
+    /// every further Output away (a core that never answers); `spin` asks without end from the next entry on;
+    /// `grow` takes memory until there is none.
     #[wasm_bindgen(js_name = testHook)]
     pub fn test_hook(&self, name: &str) {
         match name {
@@ -43,6 +44,7 @@ impl MeshHandle {
             "panic-in-message" => ARMED.set(Some(Trap::Message)),
             "panic-in-timer" => ARMED.set(Some(Trap::Wake)),
             "mute" => self.driver.mute.set(true),
+            "spin" => self.driver.spin.set(true),
             "grow" => take_all_memory(),
             other => panic!("there is no test hook `{other}`"),
         }

@@ -2,13 +2,14 @@
 
 import { cases as faults } from './faults.mjs';
 import { cases as harness } from './harness.mjs';
+import { cases as life } from './life.mjs';
 import { cases as page } from './page.mjs';
 import { cases as passing } from './passing.mjs';
 import { cases as playback } from './playback.mjs';
 import { cases as startup } from './startup.mjs';
 
 /** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `alone`: it measures, and has the machine to itself; `aside`: only a figure, runs with `--results` or by name. */
-export const all = [...playback, ...startup, ...faults, ...passing, ...page, ...harness];
+export const all = [...playback, ...startup, ...faults, ...passing, ...life, ...page, ...harness];
 
 export function find(name) {
   const found = all.find((each) => each.name === name);

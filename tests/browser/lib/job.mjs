@@ -76,7 +76,8 @@ export class Job {
 const MUTANT_SDK = process.env.MESHEDFLOW_MUTANT_SDK ?? path.join(ROOT, 'js/dist-mutants');
 const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
 
-function mutantSdk(url) {
+/** A file of the build that tests break on purpose. */
+export function mutantSdk(url) {
   const file = path.join(MUTANT_SDK, url.pathname.slice('/sdk/'.length));
   return { body: readFileSync(file), type: TYPES[path.extname(file)] ?? 'text/plain' };
 }
