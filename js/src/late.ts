@@ -20,6 +20,9 @@ export type LoadLate = () => Promise<Late>;
 
 export { MeshLoad, follow, watchSurroundings };
 
-export function start(options: MeshedFlowOptions): Promise<MeshPort> {
-  return startMesh(coreOptions(options, platform()));
+export async function start(options: MeshedFlowOptions): Promise<MeshPort> {
+  const facts = platform();
+  // Without peers the module has nothing to do: it is not even fetched.
+  if (!facts.webrtc) throw Object.assign(new Error('this browser has no WebRTC'), { name: 'no-webrtc' });
+  return startMesh(coreOptions(options, facts));
 }

@@ -297,9 +297,9 @@ export class Page implements PageAbi, SessionHome {
     if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port);
   }
 
-  private failed(error: unknown): void {
+  private failed(error: Partial<Error>): void {
     this.close();
-    this.off('no-core', `plain HTTP from here on: ${error instanceof Error ? error.message : String(error)}`);
+    this.off(error.name === 'no-webrtc' ? error.name : 'no-core', `plain HTTP from here on: ${error.message ?? error}`);
   }
 
   private lost(code: ErrorCode, text: string): void {

@@ -27,7 +27,7 @@ const late = async () => ({
   },
   start: async (options) => {
     starts.push(options);
-    if (fail) throw new Error('no wasm here');
+    if (fail) throw fail;
     return port;
   },
 });
@@ -37,7 +37,7 @@ beforeEach(() => {
   port = new ScriptedPort();
   starts = [];
   leave = null;
-  fail = false;
+  fail = null;
   open = [];
   ScriptedHttp.made = [];
 });
@@ -111,7 +111,7 @@ test('a first segment that takes long does not hold the core up for ever', async
 });
 
 test('without a core: plain HTTP for ever, one console line', async () => {
-  fail = true;
+  fail = new Error('no wasm here');
   const warn = mock.method(console, 'warn', () => {});
   const mesh = make();
   const events = [];
@@ -144,6 +144,16 @@ test('a core that does not come up is given up after a minute, and closed if it 
   wait[0](port);
   await settle();
   assert.deepEqual([port.closed, mesh.stats().loads.plain], [1, 3]);
+});
+
+test('without WebRTC: plain HTTP, and the reason says so', async () => {
+  fail = Object.assign(new Error('this browser has no WebRTC'), { name: 'no-webrtc' });
+  const warn = mock.method(console, 'warn', () => {});
+  const mesh = make();
+  ask(mesh).http.answer(1000);
+  await started();
+  assert.deepEqual(warn.mock.calls.map((c) => c.arguments[0]), ['MeshedFlow: plain HTTP from here on: this browser has no WebRTC [no-webrtc]']);
+  assert.deepEqual([mesh.stats().state, mesh.stats().reason], ['off', 'no-webrtc']);
 });
 
 test('a core that dies leaves the page on plain HTTP', async () => {

@@ -80,12 +80,14 @@ async function noWebRtc(job) {
   await pause(WATCH_MS);
   const kind = await without.page.evaluate(() => typeof RTCPeerConnection);
   happened(job, kind === 'undefined' && (await without.fault()) !== null, `RTCPeerConnection is a ${kind}`);
-  await coresRun(job);
   await noPeerBytes(job);
   await unharmed(job);
-  // Whoever cannot be reached must not be proposed to others.
+  // Whoever cannot be reached must not be proposed to others, and has no use for a core.
   assert.equal(without.sockets, 0, 'it went to the edge although no peer can reach it');
-  assert.deepEqual((await without.report()).warnings.filter((w) => w.code === 'core-dead'), [], 'the core died of it');
+  assert.deepEqual(without.requests.filter((r) => r.url.endsWith('.wasm')), [], 'it fetched the module');
+  const { sdk, warnings } = await without.report();
+  assert.deepEqual([sdk.state, sdk.reason, warnings.map((w) => w.code)], ['off', 'no-webrtc', ['no-webrtc']]);
+  assert.equal((await first.report()).sdk.state, 'on', 'the other viewer runs no core');
   return `${brief(await first.report()).split(',')[0]}`;
 }
 
