@@ -2,7 +2,7 @@
 //!
 //! Everything is looked for first: on a machine that is ready, nothing is downloaded and nothing is slow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::shell::{capture, cargo, program, root, run, succeeds};
 
@@ -12,11 +12,22 @@ const RUST: [u32; 2] = [1, 95];
 const NODE: [u32; 2] = [20, 0];
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// A browser, and what gives it a network of its own: the program to look for, and the Debian package that brings it.
+/// A browser, and what gives it a network of its own: the program (or the file, by its whole path) to look for, and the
+/// Debian package that brings it.
 pub(crate) const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("ip", "iproute2")];
 /// What the browser tests need, in the same form.
 pub(crate) const BROWSER_LAB: &[(&str, &str)] =
     &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("ip", "iproute2"), ("nft", "nftables")];
+/// Firefox, and WebKitGTK with a display, a message bus and H.264.
+pub(crate) const ENGINES: &[(&str, &str)] = &[
+    ("firefox-esr", "firefox-esr"),
+    ("WebKitWebDriver", "webkit2gtk-driver"),
+    ("Xvfb", "xvfb"),
+    ("xauth", "xauth"),
+    ("dbus-run-session", "dbus-x11"),
+    ("/usr/share/doc/gstreamer1.0-libav/copyright", "gstreamer1.0-libav"),
+    ("/usr/share/doc/gstreamer1.0-plugins-bad/copyright", "gstreamer1.0-plugins-bad"),
+];
 
 /// Rust, a C compiler, Node and the wasm target: what building anything here takes.
 pub(crate) fn check_build() -> Result<(), String> {
@@ -80,7 +91,7 @@ pub(crate) fn check_npm() -> Result<(), String> {
 
 /// The programs in `wanted`, installed by apt when this is root on a Debian-like system, else named.
 pub(crate) fn check_packages(wanted: &[(&str, &str)]) -> Result<(), String> {
-    let absent = || wanted.iter().filter(|(name, _)| !on_path(name)).map(|(_, package)| *package);
+    let absent = || wanted.iter().filter(|(name, _)| !is_there(name)).map(|(_, package)| *package);
     let missing: Vec<&str> = absent().collect();
     if missing.is_empty() {
         return Ok(());
@@ -100,6 +111,11 @@ pub(crate) fn check_packages(wanted: &[(&str, &str)]) -> Result<(), String> {
 
 fn is_root() -> bool {
     capture(&mut program("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
+}
+
+/// A program's name, or the path of a file.
+fn is_there(name: &str) -> bool {
+    if name.starts_with('/') { Path::new(name).is_file() } else { on_path(name) }
 }
 
 /// Is there a program of this name? Administration directories count, whether or not PATH has them.
@@ -133,5 +149,7 @@ mod tests {
     fn programs_are_found_on_the_path() {
         assert!(on_path("sh"));
         assert!(!on_path("no-such-program-at-all"));
+        assert!(is_there("sh") && is_there("/bin/sh"));
+        assert!(!is_there("/no/such/file"));
     }
 }

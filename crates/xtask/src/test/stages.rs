@@ -49,7 +49,7 @@ impl Step {
 
 /// All stages.
 pub(crate) const STAGES: &[Stage] = &[
-    Stage { name: "tools", budget_s: 90, needs: &[], steps: tools },
+    Stage { name: "tools", budget_s: 120, needs: &[], steps: tools },
     Stage { name: "native", budget_s: 300, needs: &["tools"], steps: native },
     Stage { name: "tests", budget_s: 120, needs: &["tools"], steps: tests },
     Stage { name: "wasm", budget_s: 120, needs: &["tools"], steps: wasm },
@@ -57,6 +57,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "typescript", budget_s: 60, needs: &["wasm"], steps: typescript },
     Stage { name: "sim", budget_s: 120, needs: &["tools"], steps: sim },
     Stage { name: "browsers", budget_s: 480, needs: &["wasm"], steps: browsers },
+    Stage { name: "engines", budget_s: 120, needs: &["wasm"], steps: engines },
     Stage { name: "tidy", budget_s: 10, needs: &[], steps: tidy },
 ];
 
@@ -67,6 +68,7 @@ fn tools() -> Result<Vec<Step>, String> {
         Step::new("npm packages", Work::Check(machine::check_npm)),
         Step::new("wasm-bindgen", Work::Check(|| crate::wasm::tools(&shell::root()))),
         Step::new("browser and network tools", Work::Check(|| machine::check_packages(machine::BROWSER_LAB))),
+        Step::new("other engines", Work::Check(|| machine::check_packages(machine::ENGINES))),
     ])
 }
 
@@ -130,15 +132,25 @@ fn typescript() -> Result<Vec<Step>, String> {
     ])
 }
 
-/// What the browsers load is made first; without it there is nothing to test.
-fn browsers() -> Result<Vec<Step>, String> {
+/// What browsers load; without it there is nothing to test in them.
+fn page_and_server() -> Result<(), String> {
     shell::told("the SDK", crate::build::page)?;
     shell::told("the site", crate::demo::site)?;
-    shell::told("the meshedflow command", build_all)?;
+    shell::told("the meshedflow command", build_all)
+}
+
+fn browsers() -> Result<Vec<Step>, String> {
+    page_and_server()?;
     Ok(vec![
         Step::new("HLS.js contract", Work::Tests(browser_script("tests/browser/contract/run.mjs"))),
         Step::new("end to end", Work::Tests(browser_script("tests/browser/e2e.mjs"))),
     ])
+}
+
+fn engines() -> Result<Vec<Step>, String> {
+    page_and_server()?;
+    let run = browser_script("tests/browser/engines/run.mjs");
+    Ok(vec![Step::new("Chromium 80 and 92, Firefox, WebKit", Work::Tests(run))])
 }
 
 fn tidy() -> Result<Vec<Step>, String> {
