@@ -9,6 +9,7 @@ const TOP_LEVEL: &[&str] = &[
     ".clippy.toml",
     ".git",
     ".gitignore",
+    ".npmrc",
     ".rustfmt.toml",
     "CHANGELOG.md",
     "Cargo.lock",
