@@ -297,9 +297,10 @@ export class Page implements PageAbi, SessionHome {
     if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port);
   }
 
-  private failed(error: Partial<Error>): void {
+  private failed(error: Partial<Error> | string): void {
     this.close();
-    this.off(error.name === 'no-webrtc' ? error.name : 'no-core', `plain HTTP from here on: ${error.message ?? error}`);
+    const { name, message } = error as Partial<Error>;
+    this.off(name === 'no-webrtc' ? name : 'no-core', `plain HTTP from here on: ${message ?? error}`);
   }
 
   private lost(code: ErrorCode, text: string): void {
