@@ -76,7 +76,7 @@ export class FragmentLog {
     const whole = new Uint8Array(size);
     let at = 0;
     for (const { copy } of chunks) { whole.set(copy, at); at += copy.length; }
-    const job = crypto.subtle.digest('SHA-256', whole).then((digest) => {
+    const job = sha256(whole).then((digest) => {
       record.sha256 = [...new Uint8Array(digest)].map((b) => b.toString(16).padStart(2, '0')).join('');
       this.#pending.delete(job);
     });
@@ -87,6 +87,11 @@ export class FragmentLog {
     const source = part ?? frag;
     this.records.push({ buffered: true, url: source.url, type: frag.type, sn: frag.sn, stats: copyOfStats(stats ?? source.stats) });
   }
+}
+
+// Beyond loopback, http has no crypto.subtle; a page may bring a `sha256` of its own.
+function sha256(bytes) {
+  return crypto.subtle ? crypto.subtle.digest('SHA-256', bytes) : window.sha256(bytes);
 }
 
 function copyOfStats(s) {

@@ -46,6 +46,7 @@ const options = {
 /** What tests read. Everything is a plain value. */
 window.viewer = {
   wish,
+  options,
   report,
   /** Per-fragment records (`hash=1`, `frags=1`), once all digests are done. */
   async fragments() { await fragments?.settled(); return fragments?.records ?? []; },

@@ -6,6 +6,7 @@
  */
 import { BLOB_LIMIT } from './blobs.js';
 import type { HttpFault, RequestRecipe } from './mesh-port.js';
+import { mutant } from './mutants.js';
 
 /** What a GET is for, numbered as in `crates/wasm/src/perform.rs`. */
 export const enum Purpose {
@@ -95,7 +96,7 @@ export class HttpClient {
    */
   private fetchFailed(job: Running, error: unknown): void {
     const { recipe } = job;
-    if (!this.lives(job) || job.received || !recipe || recipe.fetchSetup || isNative(fetch)) {
+    if (!this.lives(job) || job.received || !recipe || recipe.fetchSetup || isNative(fetch) || mutant('trust-fetch')) {
       return this.fail(job, Failure.Network, 0, String(error));
     }
     this.fetchFails = true;

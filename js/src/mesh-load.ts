@@ -130,7 +130,7 @@ export class MeshLoad implements LoadSink {
     this.open = false;
     const { status, text, details, timeout } = fault;
     if (timeout) this.session.timeOut(details);
-    else this.session.fail({ code: status, text }, details);
+    else this.session.fail({ code: mutant('swallow-status') ? 0 : status, text }, details);
   }
 
   dead(reason: string): void {

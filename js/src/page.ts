@@ -16,6 +16,7 @@ import type { Late, LoadLate } from './late.js';
 import { LoadSession } from './load-session.js';
 import type { LiveMesh, Outcome, SessionHome } from './load-session.js';
 import type { MeshPort } from './mesh-port.js';
+import { mutant } from './mutants.js';
 import { keyOf } from './options.js';
 import type { MeshedFlowOptions } from './options.js';
 import { PlainLoader } from './plain-loader.js';
@@ -361,7 +362,7 @@ export function pageOf(options: MeshedFlowOptions, loadLate: LoadLate): PageAbi 
   const known = globals[key];
   // A copy of another kind may have the place; it keeps it.
   const forget = () => void (globals[key] === page && delete globals[key]);
-  const page: PageAbi = known && known.abi === 1 ? known : new Page(options, loadLate, forget);
+  const page: PageAbi = known && known.abi === 1 && !mutant('own-core') ? known : new Page(options, loadLate, forget);
   if (!known) Object.defineProperty(globals, key, { value: page, configurable: true });
   page.retain();
   return page;

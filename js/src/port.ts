@@ -3,6 +3,7 @@ import type { MeshHandle } from 'meshedflow-wasm';
 import { Host } from './host.js';
 import { encode } from './json.js';
 import type { LaneInfo, LoadSink, MeshPort, MeshRequest, PlayerReport, RequestRecipe } from './mesh-port.js';
+import { mutant } from './mutants.js';
 
 /** Blobs that the page names begin here; the core counts its own up from 0. */
 const PAGE_BLOBS = 0x80000000;
@@ -75,6 +76,7 @@ export class Port implements MeshPort {
   }
 
   close(): void {
+    if (mutant('leave-open')) return;
     this.say('shutdown');
     const core = this.host.close();
     // Later: this may be a call from inside the core, which cannot be freed under its own feet.

@@ -11,7 +11,7 @@ interface NavigatorFacts {
 /** What the browser tells of its link; Safari and Firefox tell nothing. */
 function network(): { saveData: boolean; cellular: boolean } {
   const { connection } = navigator as NavigatorFacts;
-  return { saveData: !!connection?.saveData, cellular: connection?.type === 'cellular' };
+  return { saveData: !!connection?.saveData && !mutant('ignore-save-data'), cellular: connection?.type === 'cellular' };
 }
 
 /** The device, for the core's options. */

@@ -176,6 +176,7 @@ impl Mesh {
             self.report_bad(peer.id, cause);
         }
         if peer.hello.is_some() {
+            self.lost_neighbour();
             let count = self.open_peers();
             self.push(Output::Event(Event::Peer { conn, peer: peer.id.to_string(), up: false, count }));
         }

@@ -315,6 +315,15 @@ impl Mesh {
         self.say(&ClientMessage::Need(Need { count, exclude }));
     }
 
+    /// A neighbour was lost: not many are left, so the edge is asked sooner, but no more than every 5 s.
+    pub(crate) fn lost_neighbour(&mut self) {
+        if self.peers.len() < self.effective.peers_min && !self.options.mutant("patient-roster") {
+            let soon = self.now + Duration::from_secs(1);
+            let spaced = self.roster.next_need.back(NEED_EVERY - Duration::from_secs(5));
+            self.roster.next_need = self.roster.next_need.min(soon.max(spaced));
+        }
+    }
+
     pub(crate) fn roster_wakeup(&self) -> Option<Wakeup> {
         match self.roster.link {
             Link::Waiting(at) => Some(Wakeup { at, reason: "edge again" }),

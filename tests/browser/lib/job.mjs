@@ -50,6 +50,14 @@ export class Job {
     this.#closers.push(() => this.witness.stop().catch(() => {}));
   }
 
+  /** Another host with the same stream: it exposes no headers to pages, and refuses preflights. */
+  async anotherHost() {
+    const host = await FaultProxy.start(this.demo.url);
+    host.bare = true;
+    this.#closers.push(() => host.stop());
+    return host;
+  }
+
   /** Opens a viewer on the mesh, with this job's mutant if there is one. */
   mesh(name, query = {}, { faults = [], ...rest } = {}) {
     const all = this.mutant ? [[mutant, this.mutant], ...faults] : faults;

@@ -6,6 +6,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 
 const PREFIX = 'mfjob';
+/** The interface through which browsers of a namespace meet. */
+export const LINK = 'mf0';
+const ROUTE = 'route add default via 10.88.0.1';
 let sequence = 0;
 
 /** A namespace's name, or null where this user may not make one; jobs then share the machine's network. */
@@ -21,7 +24,7 @@ export function makeNamespace() {
       'addr add 10.88.0.2/24 dev mf0',
       'link set mf0 up',
       'link set mf1 up',
-      'route add default via 10.88.0.1',
+      ROUTE,
     ]) ip('-n', name, ...words.split(' '));
     return name;
   } catch (error) {
@@ -44,6 +47,14 @@ export function spawnIn(name, command, args, options) {
   return spawn('ip', ['netns', 'exec', name, command, ...args], options);
 }
 
+/** Does this process have a namespace of its own? Only then may a case touch the network. */
+export function inNamespace() {
+  try { return ip('netns', 'identify', String(process.pid)).startsWith(PREFIX); } catch { return false; }
+}
+
+/** The default route went with its link. */
+export function routeBack() { ip(...ROUTE.split(' ')); }
+
 // Namespaces of runners that were killed too hard to clean up.
 function sweep() {
   for (const line of ip('netns', 'list').split('\n')) {
@@ -65,7 +76,12 @@ function kill(pid) {
   try { process.kill(pid, 'SIGKILL'); } catch { /* gone meanwhile */ }
 }
 
-function ip(...args) {
+/** Changes packet filters of this namespace; returns what `nft` said. */
+export function nft(...args) {
+  return execFileSync('nft', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+export function ip(...args) {
   return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 

@@ -270,7 +270,7 @@ impl Mesh {
     fn note_no_range(&mut self, key: SegKey) {
         let Some(url) = self.seg(key).and_then(|s| s.url.as_deref()) else { return };
         let origin = origin_of(url).to_owned();
-        if self.no_range.len() < 64 {
+        if self.no_range.len() < 64 && !self.options.mutant("trust-ranges") {
             self.no_range.insert(origin);
         }
     }

@@ -1,0 +1,71 @@
+// What cases with a faulty origin need to know of it, and the comparison with plain HLS.js beside them.
+
+import assert from 'node:assert/strict';
+import { keepsUpWith, noWorseThan } from './checks.mjs';
+import { GAP_MS } from './faults.mjs';
+import { pause } from './viewers.mjs';
+
+/** Plain HLS.js and two viewers on the mesh, the second a little later; `rest` as for {@link Viewers.open}. */
+export async function pair(job, query = {}, rest = {}) {
+  await job.plain('plain', query.src ? { src: query.src } : {}, rest);
+  const first = await job.mesh('viewer-1', query, rest);
+  await pause(GAP_MS);
+  return [first, await job.mesh('viewer-2', query, rest)];
+}
+
+/** Lane and sequence number that a segment's URL names. */
+export function segmentOf(url) {
+  const [, lane, msn] = /\/(\w+)\/seg_(\d+)\.m4s$/.exec(url.pathname) ?? [];
+  return { lane, msn: Number(msn) };
+}
+
+/** The newest segment of the live stream. */
+export async function newestSegment(job) {
+  const playlist = await (await fetch(new URL('/live/demo/v360/index.m3u8', job.demo.url))).text();
+  return Number(playlist.match(/seg_(\d+)\.m4s/g).pop().match(/\d+/)[0]);
+}
+
+/** Every payload has the origin's bytes, or where a fault changes bodies, those that plain HLS.js received. */
+export async function sameBytes(job, viewers, changed = () => false) {
+  const plain = new Map();
+  for (const f of await job.viewers.named('plain').fragments()) if (f.sha256) plain.set(new URL(f.url).pathname, f);
+  let compared = 0;
+  for (const viewer of viewers) {
+    for (const f of (await viewer.fragments()).filter((record) => record.sha256)) {
+      const { pathname } = new URL(f.url);
+      const truth = await job.witness.of(f.url);
+      const theirs = changed(pathname) ? plain.get(pathname)?.sha256 : undefined;
+      assert.ok(f.sha256 === truth.sha256 || f.sha256 === theirs, `${viewer.name}: ${pathname} has other bytes (${f.bytes}) than at the origin (${truth.bytes})`);
+      compared += 1;
+    }
+  }
+  assert.ok(compared >= 4 * viewers.length, `only ${compared} payloads were compared`);
+  return compared;
+}
+
+/** Playback as with plain HLS.js, the origin's bytes. */
+export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => viewer.name !== 'plain') } = {}) {
+  const plain = job.viewers.named('plain');
+  await sameBytes(job, viewers, changed);
+  const reference = await plain.fragments();
+  for (const viewer of viewers) keepsUpWith(reference, viewer.name, await viewer.fragments());
+  noWorseThan(await plain.report(), await Promise.all(viewers.map((viewer) => viewer.report())));
+  for (const viewer of viewers) assert.deepEqual(viewer.pageErrors, [], `${viewer.name}: errors of the page`);
+  return plain;
+}
+
+const told = (report) => report.errors.filter((e) => /^frag/.test(e.what)).map((e) => `${e.what} ${e.code} ${e.fatal} ${(e.url ?? '').replace(/.*\/(\w+\/\w+\.m4s).*/, '$1')}`);
+
+/**
+ * Where the origin refuses for good, the page hears what plain HLS.js tells it; and nothing is told that plain HLS.js
+ * does not tell.
+ */
+export async function sameErrors(job, lasting = () => true) {
+  const [plain, ...ours] = await job.viewers.reports();
+  const theirs = new Set(told(plain));
+  for (const r of ours) {
+    const mine = new Set(told(r));
+    for (const line of mine) assert.ok(theirs.has(line), `${r.name} tells "${line}", plain HLS.js does not: ${[...theirs]}`);
+    for (const line of theirs) if (lasting(line)) assert.ok(mine.has(line), `plain HLS.js tells "${line}", ${r.name} does not: ${[...mine]}`);
+  }
+}
