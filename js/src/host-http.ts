@@ -54,6 +54,8 @@ interface Running extends HttpJob {
   aborter: AbortController;
   xhr?: XMLHttpRequest;
   timer: number;
+  /** Of the head. */
+  status: number;
   received: number;
   pieces: Uint8Array[];
   details: unknown;
@@ -70,7 +72,7 @@ export class HttpClient {
   constructor(private readonly events: HttpEvents) {}
 
   get(job: HttpJob): void {
-    const running: Running = { ...job, aborter: new AbortController(), timer: 0, received: 0, pieces: [], details: null };
+    const running: Running = { ...job, aborter: new AbortController(), timer: 0, status: 0, received: 0, pieces: [], details: null };
     this.running.set(job.http, running);
     this.heard(running);
     const { recipe } = job;
@@ -112,8 +114,14 @@ export class HttpClient {
       job.aborter.abort();
       return this.fail(job, response.status, response.status, response.statusText);
     }
-    const { headers, url } = response;
-    this.events.head(job.http, response.status, lengthOf(headers), tellsCoding(url), url, response);
+    const { headers, status, url } = response;
+    const length = lengthOf(headers);
+    if (length && length > BLOB_LIMIT) {
+      this.fail(job, Failure.TooLong, 0, 'body too long');
+      return job.aborter.abort();
+    }
+    job.status = status;
+    this.events.head(job.http, status, length, tellsCoding(url), url, response);
     const reader = response.body?.getReader();
     if (!reader) {
       const whole = new Uint8Array(await response.arrayBuffer());
@@ -159,6 +167,7 @@ export class HttpClient {
     const good = () => xhr.status >= 200 && xhr.status < 300;
     xhr.onreadystatechange = () => {
       if (xhr.readyState !== 2 || !this.lives(job) || !good()) return;
+      job.status = xhr.status;
       const length = lengthOf({ get: (name) => (xhr.getAllResponseHeaders().toLowerCase().includes(name) ? xhr.getResponseHeader(name) : null) });
       this.events.head(job.http, xhr.status, length, tellsCoding(xhr.responseURL), xhr.responseURL, xhr);
     };
@@ -187,6 +196,8 @@ export class HttpClient {
   }
 
   private done(job: Running): void {
+    // An empty body is an error; the core could only ask again.
+    if (job.chunks && !job.received) return this.fail(job, Failure.Network, job.status, 'empty response body');
     this.drop(job);
     if (job.chunks) return this.events.end(job.http, Failure.None, null);
     const body = new Uint8Array(job.received);
@@ -201,7 +212,8 @@ export class HttpClient {
   private fail(job: Running, failure: number, status: number, text: string): void {
     if (!this.lives(job)) return;
     this.drop(job);
-    this.events.end(job.http, failure, { status, text, details: job.details, timeout: failure === Failure.Timeout });
+    const fault = { status, text, details: job.details, timeout: failure === Failure.Timeout, limit: failure === Failure.TooLong };
+    this.events.end(job.http, failure, fault);
   }
 
   private heard(job: Running): void {

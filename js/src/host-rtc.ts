@@ -140,10 +140,10 @@ export class Peers {
     const { pc, control, data } = peer;
     for (const channel of [control, data]) {
       channel.onopen = channel.onclose = channel.onerror = channel.onmessage = channel.onbufferedamountlow = null;
-      channel.close();
+      quietly(() => channel.close());
     }
     pc.onicecandidate = pc.oniceconnectionstatechange = pc.onconnectionstatechange = null;
-    pc.close();
+    quietly(() => pc.close());
   }
 
   closeAll(): void {
@@ -242,4 +242,13 @@ function pathOf(stats: RTCStatsReport): Path | undefined {
   const path: Path = { local: local.candidateType, remote: remote.candidateType, protocol: local.protocol };
   if (pair.currentRoundTripTime !== undefined) path.rttMs = Math.round(pair.currentRoundTripTime * 1000);
   return path;
+}
+
+/** Does what may throw where a page or a content blocker put something else in a browser object's place. */
+export function quietly(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // Theirs; there is nothing to close then.
+  }
 }

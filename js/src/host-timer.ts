@@ -51,15 +51,15 @@ export class WakeTimer {
 
   private clock(): Worker | null {
     if (this.worker || this.workerFails) return this.worker;
-    const url = URL.createObjectURL(new Blob([CLOCK], { type: 'text/javascript' }));
     try {
+      const url = URL.createObjectURL(new Blob([CLOCK], { type: 'text/javascript' }));
       this.worker = new Worker(url);
       this.worker.onmessage = this.ring;
       this.worker.onerror = () => this.withoutWorker();
+      URL.revokeObjectURL(url);
     } catch {
       this.workerFails = true;
     }
-    URL.revokeObjectURL(url);
     return this.worker;
   }
 

@@ -12,7 +12,7 @@ import type { MeshHandle } from 'meshedflow-wasm';
 import { Blobs } from './blobs.js';
 import { Failure, HttpClient, Purpose } from './host-http.js';
 import type { HttpEvents } from './host-http.js';
-import { PeerEvent, Peers } from './host-rtc.js';
+import { PeerEvent, Peers, quietly } from './host-rtc.js';
 import type { Path } from './host-rtc.js';
 import { EdgeSocket } from './host-socket.js';
 import { Tasks, WakeTimer } from './host-timer.js';
@@ -36,7 +36,6 @@ interface Get {
 /** Failures kept until the core says which load they decided. */
 const FAULTS = 32;
 const STATS_EVERY_MS = 5000;
-const NO_FAULT: HttpFault = { status: 0, text: '', details: null, timeout: false };
 const EMPTY = new Uint8Array(0);
 
 /** Every host whose core is alive; a trap ends them all, since they share one module. */
@@ -139,11 +138,9 @@ export class Host implements HttpEvents {
     const { core } = this;
     this.core = null;
     hosts.delete(this);
-    this.client.close();
+    // What a page or blocker put in a browser object's place may throw; the rest closes all the same.
+    for (const part of [this.client, this.socket, this.timer, this.tasks]) quietly(() => part.close());
     this.peers.closeAll();
-    this.socket.close();
-    this.timer.close();
-    this.tasks.close();
     this.blobs.clear();
     this.recipes.clear();
     this.gets.clear();
@@ -175,8 +172,8 @@ export class Host implements HttpEvents {
     const open = this.loads.get(load);
     if (!open) return;
     this.loads.delete(load);
-    const fault = this.faults.get(http) ?? NO_FAULT;
-    this.later(() => open.sink.failed(fault));
+    const fault = this.faults.get(http);
+    this.later(() => (fault ? open.sink.failed(fault) : open.sink.dead('unknown-fault')));
   }
 
   due(load: number, at: number, reason: string): void {

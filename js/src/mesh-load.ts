@@ -127,8 +127,9 @@ export class MeshLoad implements LoadSink {
 
   failed(fault: HttpFault): void {
     if (!this.open) return;
+    const { status, text, details, timeout, limit } = fault;
+    if (limit) return this.takeOver('too-long');
     this.open = false;
-    const { status, text, details, timeout } = fault;
     if (timeout) this.session.timeOut(details);
     else this.session.fail({ code: mutant('swallow-status') ? 0 : status, text }, details);
   }

@@ -62,6 +62,8 @@ export interface HttpFault {
   /** The `Response` or `XMLHttpRequest`, or null. */
   details: unknown;
   timeout: boolean;
+  /** Not the origin's fault, but a limit of the mesh: a plain GET may do. */
+  limit?: boolean;
 }
 
 /** How a finished load is to be reported to ABR. */

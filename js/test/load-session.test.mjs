@@ -400,3 +400,11 @@ test('a loader is used once', () => {
   assert.throws(() => session.load(context(), loaderConfig(), callbacks), /only be used once/);
   session.destroy();
 });
+
+test('a limit of the mesh is no fault of the origin: a plain GET brings what is too long to keep', () => {
+  const { session, calls, sink } = begin();
+  sink.failed({ status: 0, text: 'body too long', details: null, timeout: false, limit: true });
+  assert.deepEqual([session.state, calls.length, home.fallbacks], ['takeover', 0, ['too-long']]);
+  ScriptedHttp.made.at(-1).answer(1000);
+  assert.deepEqual(calls.map((c) => c.name), ['success']);
+});

@@ -78,7 +78,7 @@ impl Mesh {
         match (job.kind.clone(), event) {
             (JobKind::Segment(key), HttpInput::Done { length }) => {
                 self.sample_http(&job, length);
-                self.on_segment_body(key, http, length);
+                self.on_segment_body(key, http, length, job.load);
             }
             (JobKind::Segment(key), HttpInput::Failed(_)) => self.on_segment_failed(key, http, job.load),
             (JobKind::Direct(load), HttpInput::Done { length }) => {

@@ -214,12 +214,12 @@ impl Mesh {
     }
 
     /// A body ended well.
-    pub(crate) fn on_segment_body(&mut self, key: SegKey, http: HttpId, length: u32) {
+    pub(crate) fn on_segment_body(&mut self, key: SegKey, http: HttpId, length: u32, load: Option<LoadId>) {
         let Some(seg) = self.seg_mut(key) else { return };
         let Some(t) = seg.transfers.get_mut(&http) else { return };
         let asked = t.to.map(|to| to - t.from);
         if length == 0 || asked.is_some_and(|a| a != length) {
-            return self.on_segment_failed(key, http, None);
+            return self.on_segment_failed(key, http, load);
         }
         t.done = Some(length);
         let (blob, whole) = (t.blob, t.to.is_none());
