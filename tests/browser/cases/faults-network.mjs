@@ -10,8 +10,6 @@ import { brief, pause } from '../lib/viewers.mjs';
 
 export const cases = [
   fault('offline-and-back', 'give-up-edge', offline),
-  fault('wifi-change', 'patient-roster', wifiChange),
-  fault('laptop-sleep', 'leave-open', sleep),
   fault('udp-blocked', 'wait-for-peers,no-takeover', udpBlocked),
 ];
 

@@ -9,9 +9,6 @@ import { pause } from '../lib/viewers.mjs';
 
 export const cases = [
   fault('origin-refuses', 'swallow-status', refuses),
-  fault('origin-hangs', 'trust-hung-gets', hangs),
-  fault('origin-lengths', 'leave-open', lengths),
-  fault('origin-elsewhere', 'trust-ranges', elsewhere),
 ];
 
 const COUNTED = { faults: [countsHandles] };
