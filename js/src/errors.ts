@@ -12,7 +12,7 @@ export const ERRORS = {
   'core-missing': ['thrown', '`SharedLoader` was used before `SharedLoader.core` was set.', 'Set it before `new Hls(...)`.'],
   'event-unknown': ['thrown', '`on` or `off` was given a name that no event has.', 'Correct the name; the message lists them.'],
   'no-core': ['told', 'The mesh could not be started: the late script or the WebAssembly module is absent, altered, forbidden, or not there within a minute.', 'Serve both files as they were built, let the content security policy allow them; the message names which.'],
-  'no-webrtc': ['told', 'This browser has no WebRTC, or something in the page stands in for it: no peer can be reached, and the module is not fetched.', 'Nothing.'],
+  'no-webrtc': ['told', 'This browser has no WebRTC: no peer can be reached, and the module is not fetched.', 'Nothing.'],
   'core-dead': ['told', 'The mesh failed and was closed; it stays off until the page is reloaded.', 'Report the message to us.'],
   'core-silent': ['told', 'The mesh left three loads in a row unanswered, and was closed; it stays off until the page is reloaded.', 'Report it to us, with what else the page was doing.'],
   'no-list': ['told', 'There is no signed list beside a playlist.', 'Sign the stream at the origin, and let CORS allow the list.'],

@@ -5,6 +5,8 @@
  * them. The text of a description goes to the core as it is: nothing here reads SDP.
  */
 
+import { mutant } from './mutants.js';
+
 /** What happens to a connection, numbered as in `crates/wasm/src/lib.rs`. */
 export const enum PeerEvent {
   Described = 0,
@@ -46,6 +48,21 @@ interface Peer {
 
 /** Room for the longest head beside 64 KiB of media; grows if a core sends more. */
 const FRAME_BYTES = 80 * 1024;
+
+/**
+ * Content blockers leave stand-ins that throw or do nothing; only a data channel shows the real thing. Looked at on the
+ * way to the edge, not before: then consent is given and the policy read. Nothing is gathered.
+ */
+export function hasWebRtc(): boolean {
+  try {
+    const pc = new RTCPeerConnection({ iceTransportPolicy: 'relay' });
+    const channel = pc.createDataChannel('');
+    pc.close();
+    return typeof channel.send === 'function';
+  } catch {
+    return mutant('assume-webrtc');
+  }
+}
 
 export class Peers {
   private readonly peers = new Map<number, Peer>();

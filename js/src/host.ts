@@ -12,7 +12,7 @@ import type { MeshHandle } from 'meshedflow-wasm';
 import { Blobs } from './blobs.js';
 import { Failure, HttpClient, Purpose } from './host-http.js';
 import type { HttpEvents } from './host-http.js';
-import { PeerEvent, Peers, quietly } from './host-rtc.js';
+import { PeerEvent, Peers, hasWebRtc, quietly } from './host-rtc.js';
 import type { Path } from './host-rtc.js';
 import { EdgeSocket } from './host-socket.js';
 import { Tasks, WakeTimer } from './host-timer.js';
@@ -227,7 +227,8 @@ export class Host implements HttpEvents {
   // ---- what the core asks: edge and peers
 
   connect(url: string): void {
-    if (this.core) this.socket.connect(url);
+    // To the socket, no URL is an edge that is not there.
+    if (this.core) this.socket.connect(hasWebRtc() ? url : '');
   }
 
   say(text: string): void {

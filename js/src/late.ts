@@ -12,17 +12,17 @@ export interface Late {
   MeshLoad: typeof MeshLoad;
   follow: typeof follow;
   watchSurroundings: typeof watchSurroundings;
-  /** Rejects when there can be no core here. */
-  start(options: MeshedFlowOptions): Promise<MeshPort>;
+  /** Rejects when there can be no core here, or the page `given` up on it. */
+  start(options: MeshedFlowOptions, given: AbortSignal): Promise<MeshPort>;
 }
 
 export type LoadLate = () => Promise<Late>;
 
 export { MeshLoad, follow, watchSurroundings };
 
-export async function start(options: MeshedFlowOptions): Promise<MeshPort> {
+export async function start(options: MeshedFlowOptions, given: AbortSignal): Promise<MeshPort> {
   const facts = platform();
   // Without peers the module has nothing to do: it is not even fetched.
   if (!facts.webrtc) throw Object.assign(new Error('this browser has no WebRTC'), { name: 'no-webrtc' });
-  return startMesh(coreOptions(options, facts));
+  return startMesh(coreOptions(options, facts), given);
 }

@@ -130,7 +130,7 @@ export type PlayerReport =
   | { type: 'network'; saveData: boolean; cellular: boolean };
 
 /** Loads the wasm module and starts a core. Rejects when that cannot be: the page then stays on plain HTTP. */
-export type StartMesh = (options: CoreOptions) => Promise<MeshPort>;
+export type StartMesh = (options: CoreOptions, given?: AbortSignal) => Promise<MeshPort>;
 
 /** Options of the core, already validated (see `config::Options` of meshedflow-core); `wasm` says where the module is. */
 export interface CoreOptions {

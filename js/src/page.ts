@@ -78,6 +78,7 @@ export class Page implements PageAbi, SessionHome {
   private idleTimer = 0;
   private statsTimer = 0;
   private giveUpTimer = 0;
+  private starting: AbortController | undefined;
   private unanswered = 0;
   private lastStats: CoreStats | null = null;
   private unlisten: () => void = () => {};
@@ -271,9 +272,10 @@ export class Page implements PageAbi, SessionHome {
     if (this.state !== 'waiting') return;
     this.state = 'starting';
     const era = ++this.era;
+    const { signal } = (this.starting = new AbortController());
     this.giveUpTimer = setTimeout(() => this.failed('the mesh did not start within a minute'), GIVE_UP_MS) as unknown as number;
     this.loadLate()
-      .then((late) => late.start(this.options).then((port) => (era === this.era ? this.started(late, port) : port.close())))
+      .then((late) => late.start(this.options, signal).then((port) => (era === this.era ? this.started(late, port) : port.close())))
       .catch((error) => era === this.era && this.failed(error));
   }
 
@@ -324,6 +326,7 @@ export class Page implements PageAbi, SessionHome {
     clearTimeout(this.startTimer);
     clearTimeout(this.idleTimer);
     clearTimeout(this.giveUpTimer);
+    this.starting?.abort();
     this.startTimer = this.idleTimer = 0;
     this.fed = false;
     this.unlisten();

@@ -7,5 +7,5 @@ const besideScript = () => new URL('meshedflow_bg.wasm', script?.src || document
 /** The core's code is in this file, its module beside it. */
 export const loadLate: LoadLate = async () => {
   const late = await import('./late.js');
-  return { ...late, start: (options) => late.start({ ...options, wasmUrl: options.wasmUrl ?? besideScript() }) };
+  return { ...late, start: (options, given) => late.start({ ...options, wasmUrl: options.wasmUrl ?? besideScript() }, given) };
 };

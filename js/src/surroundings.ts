@@ -18,19 +18,7 @@ function network(): { saveData: boolean; cellular: boolean } {
 export function platform(): Record<string, unknown> {
   const { userAgentData, userAgent } = navigator as NavigatorFacts;
   const mobile = userAgentData?.mobile ?? /Mobi|Android/i.test(userAgent ?? '');
-  return { mobile, ...network(), webrtc: hasWebRtc() || mutant('assume-webrtc'), unixMs: Date.now() };
-}
-
-/** Content blockers leave stand-ins that throw or do nothing; only a data channel shows the real thing. Nothing is gathered. */
-function hasWebRtc(): boolean {
-  try {
-    const pc = new RTCPeerConnection();
-    const channel = pc.createDataChannel('');
-    pc.close();
-    return typeof channel.send === 'function';
-  } catch {
-    return false;
-  }
+  return { mobile, ...network(), webrtc: typeof RTCPeerConnection === 'function' || mutant('assume-webrtc'), unixMs: Date.now() };
 }
 
 /** Reports what changes, until the returned function is called; `leave` when the page is left. */

@@ -16,17 +16,37 @@ declare const MESHEDFLOW_WASM_INTEGRITY: string | undefined;
 type Source = CoreOptions['wasmUrl'];
 
 let ready: Promise<unknown> | undefined;
+/** Who waits for the module; with the last of them its download ends, too. */
+let waiting = 0;
+let aborter: AbortController;
 
-export const startMesh: StartMesh = async ({ core, wasmUrl }) => {
+export const startMesh: StartMesh = async ({ core, wasmUrl }, given) => {
   if (!ready) {
-    ready = load(wasmUrl).then((module) => init({ module_or_path: module }));
+    aborter = new AbortController();
+    ready = load(wasmUrl, aborter.signal).then((module) => init({ module_or_path: module }));
     // A module that could not be had now may be had later: the failure is not kept.
     ready.catch(() => (ready = undefined));
   }
-  await ready;
+  await untilReady(ready, given);
   if (deadModule()) throw new Error(`the module failed before: ${deadModule()}`);
   return start(core);
 };
+
+async function untilReady(module: Promise<unknown>, given?: AbortSignal): Promise<void> {
+  waiting++;
+  let left = false;
+  const leave = () => {
+    left = true;
+    if (!--waiting) aborter.abort();
+  };
+  given?.addEventListener('abort', leave);
+  try {
+    await module;
+  } finally {
+    given?.removeEventListener('abort', leave);
+    if (!left) waiting--;
+  }
+}
 
 function start(options: Record<string, unknown>): MeshPort {
   const seeds = crypto.getRandomValues(new Uint32Array(2));
@@ -38,20 +58,20 @@ function start(options: Record<string, unknown>): MeshPort {
   });
 }
 
-async function load(source: Source): Promise<WebAssembly.Module> {
+async function load(source: Source, signal: AbortSignal): Promise<WebAssembly.Module> {
   if (typeof WebAssembly !== 'object') throw new Error('this browser has no WebAssembly');
   if (source instanceof WebAssembly.Module) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return compile(source as BufferSource, 'the bytes given');
   if (source instanceof Response) return fromResponse(source);
-  return fromResponse(await download(source ? String(source) : new URL('./meshedflow_bg.wasm', import.meta.url).href));
+  return fromResponse(await download(source ? String(source) : new URL('./meshedflow_bg.wasm', import.meta.url).href, signal));
 }
 
-async function download(url: string): Promise<Response> {
+async function download(url: string, signal: AbortSignal): Promise<Response> {
   const integrity = typeof MESHEDFLOW_WASM_INTEGRITY === 'string' ? MESHEDFLOW_WASM_INTEGRITY : '';
   try {
-    return await fetch(url, { credentials: 'same-origin', integrity });
+    return await fetch(url, { credentials: 'same-origin', integrity, signal });
   } catch (error) {
-    throw new Error(`${url} could not be fetched, or is not the module this SDK was built with: ${String(error)}`);
+    throw new Error(`${url} could not be fetched, or is not the module that this SDK was built with: ${String(error)}`);
   }
 }
 

@@ -1,8 +1,10 @@
 // The built SDK (`node js/build.mjs` first): every entry loads where it is meant to, and fits HLS.js's types.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
@@ -59,3 +61,30 @@ test("the types fit HLS.js 1.5, 1.6 and 1.7", { timeout: 60_000 }, () => {
   const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2020', '--lib', 'es2020,dom,dom.iterable', '--module', 'esnext', '--moduleResolution', 'bundler', '--types', ''];
   execFileSync(tsc, [...flags, use], { stdio: 'pipe', encoding: 'utf8' });
 });
+
+for (const hls of ['hls.js-1.5', 'hls.js-1.6', 'hls.js']) {
+  test(`a project of somebody else's compiles against the package and ${hls}`, { timeout: 60_000 }, () => {
+    const project = mkdtempSync(path.join(tmpdir(), 'meshedflow-consumer-'));
+    const from = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+    try {
+      mkdirSync(path.join(project, 'node_modules/@meshedflow/sdk'), { recursive: true });
+      copyFileSync(from('pkg-template/package.json'), path.join(project, 'node_modules/@meshedflow/sdk/package.json'));
+      symlinkSync(from('js/dist'), path.join(project, 'node_modules/@meshedflow/sdk/dist'));
+      symlinkSync(from(`node_modules/${hls}`), path.join(project, 'node_modules/hls.js'));
+      copyFileSync(from('js/test/types/consumer.ts'), path.join(project, 'consumer.ts'));
+      writeFileSync(path.join(project, 'package.json'), '{"type":"module"}');
+      // HLS.js 1.5 has no declarations for ES modules of Node.
+      for (const [module, moduleResolution] of [['esnext', 'bundler'], ['node16', 'node16']].slice(0, hls === 'hls.js-1.5' ? 1 : 2)) {
+        const compilerOptions = { strict: true, noEmit: true, exactOptionalPropertyTypes: true, preserveSymlinks: true, types: [], target: 'es2020', lib: ['es2020', 'dom', 'dom.iterable'], module, moduleResolution };
+        writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+        const said = spawnSync(from('node_modules/.bin/tsc'), ['-p', project], { encoding: 'utf8' });
+        // The declarations of HLS.js are its own business.
+        const ours = said.stdout.split('\n').filter((line) => /^\S*(consumer\.ts|meshedflow)/.test(line));
+        assert.deepEqual(ours, [], moduleResolution);
+        assert.ok(said.status === 0 || said.stdout.includes('hls.js'), said.stdout + said.stderr);
+      }
+    } finally {
+      rmSync(project, { recursive: true });
+    }
+  });
+}

@@ -212,7 +212,7 @@ test('a module that cannot be had is told with its reason', async () => {
   assert.match(await why(`${base}/page.wasm`), /page\.wasm \(text\/html\) is not a wasm module/);
   assert.match(await why('http://127.0.0.1:1/x.wasm'), /could not be fetched/);
   await page.evaluate(() => (self.integrity = `sha384-${'A'.repeat(64)}`));
-  assert.match(await why(`${base}/octets.wasm`), /not the module this SDK was built with/);
+  assert.match(await why(`${base}/octets.wasm`), /not the module that this SDK was built with/);
   await page.evaluate(() => (self.integrity = ''));
   assert.equal(await why(`${base}/octets.wasm`), 'started', 'another content type does no harm');
   await page.context().close();

@@ -37,10 +37,10 @@ async function cannotStart(job) {
     body[body.length - 9] ^= 1;
     await route.fulfill({ response, body });
   });
-  await toldOnce(absent, 'no-core', /answered 404/);
-  await toldOnce(page, 'no-core', /not a wasm module/);
-  await toldOnce(altered, 'no-core', /not the module this SDK was built with/);
-  for (const viewer of [slow, never]) await viewer.until('a core on its way', (r) => r.sdk.state === 'starting', 10_000);
+  await toldOnce(absent, 'no-core', /could not be fetched, or is not the module/);
+  await toldOnce(page, 'no-core', /could not be fetched, or is not the module/);
+  await toldOnce(altered, 'no-core', /is not the module that this SDK was built with/);
+  for (const viewer of [slow, never]) await viewer.until('a core on its way', (r) => r.sdk?.state === 'starting', 10_000);
   await pause(5000);
   for (const viewer of [slow, never]) assert.equal((await viewer.report()).sdk.state, 'starting');
   await watchedOn(job);
@@ -57,7 +57,7 @@ async function forbidden(job) {
   const old = await job.mesh('no-finalizers', {}, { faults: [withoutFinalizers] });
   await toldOnce(wasm, 'no-core', /wasm-unsafe-eval/);
   await toldOnce(late, 'no-core', /late\.js/);
-  await old.until('loads by the mesh', (r) => r.sdk.loads.mesh > 0, 12_000);
+  await old.until('loads by the mesh', (r) => r.sdk?.loads.mesh > 0, 12_000);
   await pause(3000);
   await watchedOn(job);
   await old.page.evaluate(() => { window.kept = viewer.mesh.page.mesh.port; viewer.leave(); });
@@ -81,7 +81,7 @@ async function broken(job, hooks) {
   await job.plain('plain', {}, { faults: [countsHandles] });
   const viewers = [];
   for (const name of Object.keys(hooks)) viewers.push(await job.mesh(name, {}, { faults: [countsHandles] }));
-  for (const viewer of viewers) await viewer.until('neighbours', (r) => r.sdk.mesh?.peers > 0, 15_000);
+  for (const viewer of viewers) await viewer.until('neighbours', (r) => r.sdk?.mesh?.peers > 0, 15_000);
   for (const viewer of viewers) await hook(viewer, viewer.name, hooks[viewer.name].enter);
   for (const viewer of viewers) {
     const { code, text } = hooks[viewer.name];
@@ -141,7 +141,7 @@ async function consentAsked(job) {
   }
   const [required] = viewers;
   await required.page.evaluate(() => viewer.mesh.consent(true));
-  await required.until('a neighbour', (r) => r.sdk.mesh?.peers > 0, 12_000);
+  await required.until('a neighbour', (r) => r.sdk?.mesh?.peers > 0, 12_000);
   for (const viewer of viewers.slice(1)) await unasked(viewer);
   await watchedOn(job);
   return 'required, never answered, rejected, thrown, no: no socket, no connection, no module; then yes';
@@ -152,7 +152,7 @@ async function consentWithdrawn(job) {
   await job.mesh('neighbour');
   await pause(2000);
   const leaver = await job.mesh('leaver', {}, { faults: [countsHandles] });
-  await leaver.until('a neighbour', (r) => r.sdk.mesh?.peers > 0, 15_000);
+  await leaver.until('a neighbour', (r) => r.sdk?.mesh?.peers > 0, 15_000);
   await leaver.page.evaluate(() => {
     window.shared = [];
     viewer.mesh.on('sharing', (e) => shared.push(`${e.on} ${e.reason}`));
@@ -164,10 +164,10 @@ async function consentWithdrawn(job) {
   await pause(6000);
   const after = await leaver.report();
   assert.equal(after.fromPeers, before.fromPeers, 'bytes of peers after consent was withdrawn');
-  assert.ok(after.sdk.loads.plain > before.sdk.loads.plain, 'it watches on over HTTP');
+  assert.ok(after.sdk?.loads.plain > before.sdk.loads.plain, 'it watches on over HTTP');
   await everythingClosed(leaver, 0);
   await leaver.page.evaluate(() => viewer.mesh.consent(true));
-  await leaver.until('a neighbour again', (r) => r.sdk.mesh?.peers > 0, 15_000);
+  await leaver.until('a neighbour again', (r) => r.sdk?.mesh?.peers > 0, 15_000);
   await watchedOn(job);
   return 'withdrawn: all closed within a second; given again: begun anew';
 }
@@ -270,7 +270,7 @@ async function pageComesBack(viewer) {
   assert.deepEqual(first, { alive: false, state: 'waiting' });
   await everythingClosed(viewer, 0);
   await viewer.page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
-  await viewer.until('another core', (r) => r.sdk.state === 'on', 15_000);
+  await viewer.until('another core', (r) => r.sdk?.state === 'on', 15_000);
   assert.equal(await viewer.page.evaluate(() => viewer.mesh.page.mesh.port !== firstCore), true);
 }
 
