@@ -11,6 +11,8 @@ export class WakeTimer {
   private at = -1;
   private timer = 0;
   private worker: Worker | null = null;
+  /** Of the worker's script. Safari before 17 fetches it some time after the worker was made: the URL has to live on. */
+  private script = '';
   private workerFails = false;
 
   /** `fire` is called once for each time that is armed and comes. */
@@ -27,10 +29,8 @@ export class WakeTimer {
   close(): void {
     document.removeEventListener('visibilitychange', this.rearm);
     clearTimeout(this.timer);
-    this.worker?.terminate();
-    this.worker = null;
     this.at = -1;
-    this.workerFails = true;
+    this.endWorker();
   }
 
   private readonly rearm = (): void => {
@@ -52,22 +52,25 @@ export class WakeTimer {
   private clock(): Worker | null {
     if (this.worker || this.workerFails) return this.worker;
     try {
-      const url = URL.createObjectURL(new Blob([CLOCK], { type: 'text/javascript' }));
-      this.worker = new Worker(url);
+      this.script = URL.createObjectURL(new Blob([CLOCK], { type: 'text/javascript' }));
+      this.worker = new Worker(this.script);
       this.worker.onmessage = this.ring;
-      this.worker.onerror = () => this.withoutWorker();
-      URL.revokeObjectURL(url);
+      this.worker.onerror = () => {
+        this.endWorker();
+        this.rearm();
+      };
     } catch {
-      this.workerFails = true;
+      this.endWorker();
     }
     return this.worker;
   }
 
-  private withoutWorker(): void {
+  /** No worker any more, and no other one after it. */
+  private endWorker(): void {
     this.workerFails = true;
     this.worker?.terminate();
     this.worker = null;
-    this.rearm();
+    URL.revokeObjectURL(this.script);
   }
 }
 

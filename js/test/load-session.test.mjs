@@ -408,3 +408,27 @@ test('a limit of the mesh is no fault of the origin: a plain GET brings what is 
   ScriptedHttp.made.at(-1).answer(1000);
   assert.deepEqual(calls.map((c) => c.name), ['success']);
 });
+
+test('a clock of 100 ms, as against fingerprinting: times stay in order, no estimate is NaN, nothing is taken over too soon', async () => {
+  mock.method(performance, 'now', () => Math.floor(clock / 100) * 100);
+  home.bps = 5e6;
+  const ways = {
+    'peers, within one tick': async ({ sink }) => { await pause(5); sink.progress(50_000, 100_000); sink.loaded(body(100_000), report({ fromPeers: 100_000, reportBps: 8e6 })); },
+    'peers, of unknown rate': async ({ sink }) => { await pause(40); sink.loaded(body(100_000), report({ fromPeers: 100_000 })); },
+    'HTTP, within one tick': async ({ sink }) => { sink.due(null, 'no-peers'); sink.httpHead(200, 'u', null); sink.httpBytes(100_000, 100_000); sink.loaded(body(100_000), report({ fromHttp: 100_000 })); },
+    'HTTP, over several': async ({ sink }) => { sink.due(null, 'no-peers'); await pause(130); sink.httpHead(200, 'u', null); await pause(250); sink.httpBytes(100_000, 100_000); sink.loaded(body(100_000), report({ fromHttp: 100_000 })); },
+    'a core that renews its due time at the last moment': async ({ sink }) => {
+      for (let i = 0; i < 4; i++) { sink.due(performance.now() + 100, 'peer'); await pause(330); }
+      sink.loaded(body(100_000), report({ fromPeers: 100_000, reportBps: 8e6 }));
+    },
+  };
+  for (const [way, go] of Object.entries(ways)) {
+    const { stats, sink, names, session } = begin();
+    await go({ sink });
+    assert.deepEqual(names(), ['success'], way);
+    assert.ok(complete(stats), `${way}: ${JSON.stringify(stats)}`);
+    for (const n of [stats.bwEstimate, ...Object.values(stats.loading)]) assert.ok(Number.isFinite(n), `${way}: ${JSON.stringify(stats)}`);
+    assert.equal(session.state, 'ended');
+  }
+  assert.deepEqual(home.fallbacks, []);
+});

@@ -8,7 +8,7 @@ import { brief } from '../lib/viewers.mjs';
 export async function judge(job, { hold }) {
   for (const viewer of job.ours) {
     const plain = job.plainOf(viewer);
-    noWorseThan(await plain.report(), [await viewer.report()]);
+    noWorseThan(ofTheLoader(await plain.report()), [ofTheLoader(await viewer.report())]);
     const fragments = await viewer.fragments();
     keepsUpWith(await plain.fragments(), viewer.name, fragments);
     statsComplete(viewer.name, fragments);
@@ -19,6 +19,17 @@ export async function judge(job, { hold }) {
   const figures = [];
   for (const browser of job.browsers) figures.push(await figuresOf(browser, job));
   return `${figures.join('; ')}; ${compared} payloads equal the origin's`;
+}
+
+/** A stall is the loader's if the player had nearly nothing to play at some time of it; see page/hunger.js. */
+const NEAR_MS = 150;
+
+/** The report without what the engine was too busy for. */
+function ofTheLoader(report) {
+  const { hungry, heldUpSeconds, playedSeconds, stalls } = report;
+  const each = stalls.each.filter(({ from, ms }) => hungry.some((at) => at > from - NEAR_MS && at < from + ms + NEAR_MS));
+  const sum = each.reduce((total, { ms }) => total + ms, 0);
+  return { ...report, playedSeconds: playedSeconds + heldUpSeconds, stalls: { count: each.length, ms: sum, each } };
 }
 
 /** A core runs, and gave and took verified bytes. */

@@ -4,6 +4,7 @@
 // Query: `name` · `hls` full version · `build` plain|script|module.
 
 import { seen } from './hooks.js';
+import { Hunger } from './hunger.js';
 import { FragmentLog } from '../../../../examples/live-grid/fragments.js';
 import { PlayMeter } from '../../../../examples/live-grid/meter.js';
 
@@ -11,6 +12,7 @@ const query = new URLSearchParams(location.search);
 const wish = { name: query.get('name'), hls: query.get('hls'), build: query.get('build') };
 const video = document.querySelector('video');
 const meter = new PlayMeter(video);
+const hunger = new Hunger(video);
 const source = new URL('/live/demo/master.m3u8', location.href).href;
 const errors = [];
 const warnings = [];
@@ -23,7 +25,7 @@ let peers = 0;
 window.floor = {
   report,
   async fragments() { await fragments.settled(); return fragments.records; },
-  leave() { playing.hls.destroy(); if (playing.mesh) playing.mesh.destroy(); meter.stop(); },
+  leave() { playing.hls.destroy(); if (playing.mesh) playing.mesh.destroy(); meter.stop(); hunger.stop(); },
 };
 
 start().catch((error) => { failed = `${error}\n${error.stack}`; });
@@ -80,6 +82,8 @@ function report() {
   return {
     ...wish, failed, errors, warnings, segments, sdk, peers,
     ...meter.report(),
+    hungry: hunger.hungry,
+    heldUpSeconds: hunger.heldUpSeconds,
     state: failed ? 'failed' : meter.started ? 'playing' : 'joining',
     fromPeers: sdk ? sdk.bytes.peers : 0,
     fromHttp: sdk ? sdk.bytes.http : fragments ? fragments.deliveredBytes : 0,
