@@ -74,7 +74,7 @@ async function figuresOf(browser, job) {
 function traffic({ fromPeers, fromHttp, sdk, seen }) {
   if (!sdk?.mesh) return '';
   const connected = seen.connections.map(({ ms }) => ms).filter((ms) => ms !== null).map(Math.round);
-  return ` (peers ${kilo(fromPeers)}, HTTP ${kilo(fromHttp)}, sent ${kilo(sdk.mesh.uploadedBytes)} kB, connected in ${connected.join('/')} ms)`;
+  return ` (peers ${kilo(fromPeers)}, HTTP ${kilo(fromHttp)}, sent ${kilo(sdk.mesh.uploadedBytes)} kB, elected ${sdk.mesh.elections}, connected in ${connected.join('/')} ms)`;
 }
 
 function kilo(bytes) { return Math.round(bytes / 1000); }
