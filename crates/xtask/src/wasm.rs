@@ -87,8 +87,8 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     tests.env("CHROMEDRIVER", "chromedriver").env("WASM_BINDGEN_TEST_ONLY_WEB", "1");
     tests.env("WASM_BINDGEN_TEST_TIMEOUT", "60").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "30");
     run(&mut tests)?;
+    build_breakable(root)?;
     let breakable = target_dir().join("wasm-breakable");
-    build_wasm(root, TEST_FEATURES, &breakable)?;
     let mut page = program("node", &["--test", "crates/wasm/tests/page.test.mjs"]);
     run(page.env("MESHEDFLOW_BREAKABLE", breakable))
 }

@@ -141,6 +141,7 @@ fn page_and_server() -> Result<(), String> {
 
 fn browsers() -> Result<Vec<Step>, String> {
     page_and_server()?;
+    shell::told("the SDK that tests break", || crate::wasm::build_breakable(&shell::root()))?;
     Ok(vec![
         Step::new("HLS.js contract", Work::Tests(browser_script("tests/browser/contract/run.mjs"))),
         Step::new("end to end", Work::Tests(browser_script("tests/browser/e2e.mjs"))),
