@@ -79,6 +79,7 @@ function hook(viewer, name, enter) {
 async function broken(job, hooks) {
   job.proxy.answer('sdk', /^\/sdk\//, mutantSdk);
   await job.plain('plain', {}, { faults: [countsHandles] });
+  await job.mesh('neighbour', {}, { faults: [countsHandles] });
   const viewers = [];
   for (const name of Object.keys(hooks)) viewers.push(await job.mesh(name, {}, { faults: [countsHandles] }));
   for (const viewer of viewers) await viewer.until('neighbours', (r) => r.sdk?.mesh?.peers > 0, 15_000);
