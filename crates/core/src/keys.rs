@@ -11,6 +11,7 @@ use crate::http::{JobKind, failure_text};
 use crate::input::HttpFailure;
 use crate::mesh::Mesh;
 use crate::output::Purpose;
+use crate::roster::host_of;
 use crate::time::{Time, Wakeup};
 
 /// Pins and key sets.
@@ -110,12 +111,9 @@ impl Mesh {
 
     /// https, or loopback, or a page that allows what it should not.
     pub(crate) fn is_secure(&self, url: &str) -> bool {
-        let host = url.strip_prefix("http://").map(|h| h.split(['/', ':']).next().unwrap_or(""));
         url.starts_with("https://")
             || self.options.allow_insecure
-            || host.is_some_and(|h| {
-                h == "localhost" || h.ends_with(".localhost") || h.starts_with("127.") || h == "["
-            })
+            || url.strip_prefix("http://").is_some_and(|_| is_loopback(host_of(url)))
     }
 
     fn get_keys(&mut self, origin: &str) {
@@ -206,6 +204,36 @@ impl Mesh {
         let pins = self.options.trusted_keys.iter().chain(self.options.root_key.iter());
         if let Some(x) = pins.clone().find(bad).cloned() {
             self.warn("bad-pin", format!("pinned key {x:?}: expected base64url of 32 bytes"));
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<core::net::Ipv4Addr>();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "[::1]"
+        || address.is_ok_and(|a| a.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_goes_without_tls() {
+        let mesh = Mesh::new(Options::parse(r#"{"streamId":"s"}"#).unwrap(), 1, Time::default());
+        for (url, secure) in [
+            ("https://cdn.example", true),
+            ("http://localhost:8080", true),
+            ("http://127.0.0.1:1/a", true),
+            ("http://[::1]:8080/a", true),
+            ("http://[2001:db8::1]/a", false),
+            ("http://127.elsewhere.example/a", false),
+            ("http://localhost.example", false),
+            ("http://cdn.example", false),
+        ] {
+            assert_eq!(mesh.is_secure(url), secure, "{url}");
         }
     }
 }

@@ -339,7 +339,32 @@ impl Mesh {
 const NEED_EVERY: Duration = Duration::from_secs(15);
 
 /// The host of `scheme://host:port/...` or `stun:host:port`.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or_else(|| url.split_once(':').map_or(url, |(_, r)| r), |(_, r)| r);
-    rest.split(['/', '?']).next().unwrap_or(rest).rsplit_once(':').map_or(rest, |(h, _)| h)
+pub(crate) fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").or_else(|| url.split_once(':')).map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    // An IPv6 address has colons of its own.
+    let end = place.find(']').map_or_else(|| place.find(':'), |end| Some(end + 1));
+    end.and_then(|end| place.get(..end)).unwrap_or(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_url_is_found_with_and_without_a_port() {
+        for (url, host) in [
+            ("wss://edge.example/mesh", "edge.example"),
+            ("wss://edge.example:8443/mesh?x=1:2", "edge.example"),
+            ("ws://[::1]:80/mesh", "[::1]"),
+            ("ws://[::1]/mesh", "[::1]"),
+            ("stun:edge.example", "edge.example"),
+            ("turn:edge.example:3478?transport=udp", "edge.example"),
+            ("stun:edge.example@elsewhere.example:1", "elsewhere.example"),
+            ("wss://user:secret@edge.example", "edge.example"),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+    }
 }
