@@ -10,6 +10,8 @@ import { brief, pause } from '../lib/viewers.mjs';
 
 export const cases = [
   fault('offline-and-back', 'give-up-edge', offline),
+  fault('wifi-change', 'patient-roster', wifiChange),
+  fault('laptop-sleep', 'leave-open', sleep),
   fault('udp-blocked', 'wait-for-peers,no-takeover', udpBlocked),
 ];
 
@@ -48,8 +50,8 @@ async function wifiChange(job) {
   ip('link', 'set', LINK, 'up');
   routeBack();
   const before = await morePeerBytes(viewers, 0, 100);
-  await pause(6000);
-  const then = await morePeerBytes(viewers, before, 12_000);
+  // Two pings go unanswered, the edge is asked, it proposes, they dial.
+  const then = await morePeerBytes(viewers, before + 1, 24_000);
   await coresRun(job);
   await asPlain(job);
   await nothingOpen(job.viewers.all);
@@ -86,7 +88,7 @@ async function udpBlocked(job) {
   nft('add', 'chain', 'inet', 'fault', 'in', '{ type filter hook input priority 0 ; }');
   nft('add', 'rule', 'inet', 'fault', 'in', 'meta', 'l4proto', 'udp', 'counter', 'drop');
   await pair(job, {}, COUNTED);
-  await pause(20_000);
+  await pause(14_000);
   const [, packets] = /packets (\d+)/.exec(nft('list', 'table', 'inet', 'fault')) ?? [];
   happened(job, Number(packets) > 0, 'no datagram was dropped');
   await coresRun(job);

@@ -1,7 +1,7 @@
 // Faults of the origin: what it refuses, delays, cuts or mislabels reaches the player as with plain HLS.js, or not at all.
 
 import assert from 'node:assert/strict';
-import { fault, coresRun, happened, morePeerBytes } from '../lib/faults.mjs';
+import { fault, GAP_MS, coresRun, happened, morePeerBytes } from '../lib/faults.mjs';
 import { countsHandles, nothingOpen } from '../lib/handles.mjs';
 import { asPlain, newestSegment, pair, sameErrors, segmentOf } from '../lib/origin.mjs';
 import { sendsByHalves } from '../lib/pages.mjs';
@@ -9,6 +9,9 @@ import { pause } from '../lib/viewers.mjs';
 
 export const cases = [
   fault('origin-refuses', 'swallow-status', refuses),
+  fault('origin-hangs', 'trust-hung-gets', hangs),
+  fault('origin-lengths', 'leave-open', lengths),
+  fault('origin-elsewhere', 'trust-ranges', elsewhere),
 ];
 
 const COUNTED = { faults: [countsHandles] };
@@ -19,16 +22,17 @@ async function refuses(job) {
   const plan = [
     { status: 404, lanes: /v360/ }, { status: 503, times: 2 }, { status: 425 }, { status: 403, lanes: /a64/ }, { status: 410 },
   ];
-  await watch(job, 'refused', plan, 22_000);
+  await watch(job, 'refused', plan, 20_000);
   await sameErrors(job, (line) => / 404 /.test(line));
   await asPlain(job);
   await nothingOpen(job.viewers.all);
   return `${job.proxy.hit('refused')} requests refused, ${job.proxy.hit('refused', 'plain')} of plain HLS.js`;
 }
 
+/** Each answer once for each viewer: reset half-way, at a trickle, silent half-way, silent from the start. */
 async function hangs(job) {
-  const plan = [{ stallAt: 30_000 }, { resetAt: 40_000 }, { bytesPerS: 60_000 }, { stallAt: -1 }];
-  await watch(job, 'hung', plan, 24_000);
+  const plan = [{ resetAt: 40_000 }, { bytesPerS: 60_000 }, { stallAt: 30_000 }, { stallAt: -1 }];
+  await watch(job, 'hung', plan, 20_000);
   await asPlain(job);
   await nothingOpen(job.viewers.all);
   return `${job.proxy.hit('hung')} answers hung, ${job.proxy.hit('hung', 'plain')} of plain HLS.js`;
@@ -37,7 +41,7 @@ async function hangs(job) {
 /** Bodies that end early, are empty, coded, or longer or shorter than the origin signed. */
 async function lengths(job) {
   const plan = [{ overstate: 4000 }, { extra: 64, lanes: /v/ }, { gzip: true, lanes: /v|a/ }, { cut: 3000, lanes: /v/ }, { empty: true }];
-  const from = await watch(job, 'length', plan, 22_000);
+  const from = await watch(job, 'length', plan, 20_000);
   await sameErrors(job, () => false);
   const changed = [from + 1, from + 3];
   await asPlain(job, { changed: (path) => changed.some((msn) => path.endsWith(`/seg_${msn}.m4s`)) });
@@ -56,12 +60,17 @@ async function elsewhere(job) {
   host.shape('range', MEDIA, ({ range, viewer }) => {
     if (!range) return null;
     refused.set(viewer, (refused.get(viewer) ?? 0) + 1);
-    return viewer === 'viewer-1' ? { ignoreRange: true } : { status: 416 };
+    return viewer === 'victim-1' ? { ignoreRange: true } : { status: 416 };
   });
   host.shape('coded', /a64\/seg_\d+\.m4s$/, ({ url }) => (segmentOf(url).msn % 2 ? { gzip: true } : { redirect: job.proxy.url }));
-  const viewers = await pair(job, query, { faults: [countsHandles, sendsByHalves] });
-  await morePeerBytes(viewers, 0, 15_000);
-  await pause(16_000);
+  await job.plain('plain', query, COUNTED);
+  await job.mesh('halves', query, { faults: [countsHandles, sendsByHalves] });
+  await pause(GAP_MS);
+  // Who sends nothing is never elected to fetch, and so waits for what it got in part.
+  const victims = [];
+  for (const name of ['victim-1', 'victim-2']) victims.push(await job.mesh(name, { ...query, upload: 0 }, COUNTED));
+  await morePeerBytes(victims, 0, 15_000);
+  await pause(14_000);
   happened(job, refused.size > 0 && host.hit('coded', 'plain') >= 4, `${[...refused]} ranges refused, ${host.hit('coded', 'plain')} bodies coded or moved`);
   for (const [viewer, times] of refused) assert.ok(times <= 2, `${viewer} asked ${times} times for ranges where none are given`);
   await coresRun(job);

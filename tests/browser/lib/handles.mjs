@@ -87,7 +87,7 @@ export function countsHandles() {
       pending.set(id, { set, run: String(run).slice(0, 120) });
       return id;
     };
-    const which = () => Array.from(pending.values()).filter((one) => one.set === set).map(({ run }) => run);
+    const which = () => [...pending.values()].filter((one) => one.set === set).map(({ run }) => run);
     counts[set] = Object.assign(() => which().length, { which });
   };
   const cancels = (pending, clear) => {
@@ -131,7 +131,7 @@ export function countsHandles() {
     if (listener && watched(target)) slot(target, type, options).delete(listener);
     return native.remove.call(target, type, listener, options);
   };
-  const eachListener = () => Array.from(listeners.values()).flatMap((all) => Array.from(all).flatMap(([key, set]) => Array.from(set, () => key.split(' ')[0])));
+  const eachListener = () => [...listeners.values()].flatMap((all) => [...all].flatMap(([key, set]) => [...set].map(() => key.split(' ')[0])));
   counts.listeners = () => eachListener().length;
   counts.listeners.which = eachListener;
 
