@@ -40,9 +40,11 @@ async function hangs(job) {
 
 /** Bodies that end early, are empty, coded, or longer or shorter than the origin signed. */
 async function lengths(job) {
-  const plan = [{ overstate: 4000 }, { extra: 64, lanes: /v/ }, { gzip: true, lanes: /v|a/ }, { cut: 3000, lanes: /v/ }, { empty: true }];
+  const plan = [{ empty: true, lanes: /v360/ }, { extra: 64, lanes: /v/ }, { gzip: true, lanes: /v|a/ }, { cut: 3000, lanes: /v/ }, { overstate: 4000 }];
   const from = await watch(job, 'length', plan, 20_000);
   await sameErrors(job, () => false);
+  const most = 3 * job.proxy.hit('length', 'plain') + 6;
+  for (const { name } of job.viewers.all) assert.ok(job.proxy.hit('length', name) <= most, `${name} asked ${job.proxy.hit('length', name)} times for what has another length, plain HLS.js ${job.proxy.hit('length', 'plain')} times`);
   const changed = [from + 1, from + 3];
   await asPlain(job, { changed: (path) => changed.some((msn) => path.endsWith(`/seg_${msn}.m4s`)) });
   await nothingOpen(job.viewers.all);
