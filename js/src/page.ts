@@ -51,6 +51,7 @@ const STATS_EVERY_MS = 2000;
 const GIVE_UP_MS = 60_000;
 /** So many loads in a row that the core left unanswered: each has cost half a second. */
 const UNANSWERED = 3;
+const APART_MS = 1000;
 /** Bodies kept for a core that is still starting. */
 const EARLY_BYTES = 16 * 1024 * 1024;
 
@@ -80,8 +81,11 @@ export class Page implements PageAbi, SessionHome {
   private giveUpTimer = 0;
   private starting: AbortController | undefined;
   private unanswered = 0;
+  private unansweredAt = 0;
   private lastStats: CoreStats | null = null;
   private unlisten: () => void = () => {};
+  /** Stops waiting for first frames. */
+  private readonly unseen: Array<() => void> = [];
 
   constructor(
     private readonly options: MeshedFlowOptions,
@@ -219,7 +223,11 @@ export class Page implements PageAbi, SessionHome {
   fellBack(context: LoaderContext, reason: string): void {
     const event: FallbackEvent = { ...named(context), reason };
     this.emitter.emit('fallback', event);
-    if (reason === 'overdue' && ++this.unanswered >= UNANSWERED) this.lost('core-silent', 'the mesh does not answer, plain HTTP from here on');
+    // Loads that were open together are one: a page that was frozen for a moment does not lose its mesh.
+    const now = performance.now();
+    if (reason !== 'overdue' || now - this.unansweredAt < APART_MS) return;
+    this.unansweredAt = now;
+    if (++this.unanswered >= UNANSWERED) this.lost('core-silent', 'the mesh does not answer, plain HTTP from here on');
   }
 
   private facts(frag: Fragment, player: PlayerConfig | undefined): PlayerFacts {
@@ -258,7 +266,10 @@ export class Page implements PageAbi, SessionHome {
   private awaitFrame(): void {
     this.startIn(this.settleMs());
     const shown = () => this.startTimer && this.startIn(AFTER_FRAME_MS);
-    this.attachments.forEach(({ player }) => player.media?.addEventListener('loadeddata', shown, { once: true }));
+    this.attachments.forEach(({ player: { media } }) => {
+      media?.addEventListener('loadeddata', shown);
+      this.unseen.push(() => media?.removeEventListener('loadeddata', shown));
+    });
   }
 
   private startIn(ms: number): void {
@@ -269,6 +280,7 @@ export class Page implements PageAbi, SessionHome {
   private start(): void {
     clearTimeout(this.startTimer);
     this.startTimer = 0;
+    this.unseen.splice(0).forEach((stop) => stop());
     if (this.state !== 'waiting') return;
     this.state = 'starting';
     const era = ++this.era;
@@ -329,6 +341,7 @@ export class Page implements PageAbi, SessionHome {
     this.starting?.abort();
     this.startTimer = this.idleTimer = 0;
     this.fed = false;
+    this.unseen.splice(0).forEach((stop) => stop());
     this.unlisten();
     this.mesh?.port.close();
     this.mesh = null;

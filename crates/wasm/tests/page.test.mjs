@@ -187,6 +187,48 @@ test('media is asked for as the player asks: headers, fetchSetup, xhrSetup', asy
   await page.context().close();
 });
 
+test('a page may close the mesh from inside a call of the core, which then gets nothing more', async () => {
+  const { page, said } = await open();
+  const seen = await page.evaluate(async (core) => {
+    const errors = [];
+    addEventListener('error', (event) => errors.push(String(event.message)));
+    addEventListener('unhandledrejection', (event) => errors.push(String(event.reason)));
+    const port = await startMesh({ core });
+    const fetchSetup = (context, init) => {
+      port.close();
+      return new Request(context.url, init);
+    };
+    const heard = begin(port, 'octets.wasm', { fetchSetup });
+    await wait(200);
+    port.host.newBlob(1, 10);
+    port.host.connect('ws://127.0.0.1:1');
+    port.host.arm(performance.now());
+    return { errors, alive: port.alive, dead: heard.told.filter((word) => word === 'dead').length, body: heard.body, blobs: port.host.blobs.view(1, 0, 1) ?? null, socket: port.host.socket.socket };
+  }, CORE);
+  assert.deepEqual(seen, { errors: [], alive: false, dead: 1, body: null, blobs: null, socket: null });
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('a core caught in a loop is cut off, and its module not used again', async () => {
+  const { page, said } = await open();
+  const seen = await page.evaluate(async (core) => {
+    const port = await startMesh({ core });
+    const heard = begin(port, 'never/1');
+    port.host.enter((handle) => handle.testHook('spin'));
+    const began = performance.now();
+    begin(port, 'never/2');
+    await wait(50);
+    const again = await startMesh({ core }).then(() => 'started', (error) => error.message);
+    return { alive: port.alive, dead: heard.told.filter((word) => word === 'dead').length, tookMs: performance.now() - began, again };
+  }, CORE);
+  assert.deepEqual([seen.alive, seen.dead], [false, 1]);
+  assert.ok(seen.tookMs < 5000, `${seen.tookMs} ms`);
+  assert.match(seen.again, /the module failed before: .*does not come to an end/);
+  assert.equal(said.filter((line) => line.includes('[core-dead]')).length, 1, said.join('\n'));
+  await page.context().close();
+});
+
 test('a failed load is told as HTTP told it', async () => {
   const { page } = await open();
   const faults = await page.evaluate(async (core) => {
@@ -196,8 +238,8 @@ test('a failed load is told as HTTP told it', async () => {
     return loads.map(({ fault }) => fault);
   }, CORE);
   assert.deepEqual(faults, [
-    { status: 404, text: 'Not Found', details: '[object Response]', timeout: false },
-    { status: 404, text: 'Not Found', details: '[object XMLHttpRequest]', timeout: false },
+    { status: 404, text: 'Not Found', details: '[object Response]', timeout: false, limit: false },
+    { status: 404, text: 'Not Found', details: '[object XMLHttpRequest]', timeout: false, limit: false },
   ]);
   await page.context().close();
 });
