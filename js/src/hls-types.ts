@@ -142,6 +142,8 @@ export interface Player {
   audioTracks?: Track[];
   subtitleTracks?: Track[];
   bandwidthEstimate?: number;
+  autoLevelEnabled?: boolean;
+  maxAutoLevel?: number;
   on(event: string, listener: (event: string, data: never) => void): void;
   off(event: string, listener: (event: string, data: never) => void): void;
 }

@@ -136,10 +136,10 @@ export class LoadSession {
 
   /** Hands a whole body to HLS.js: through `onProgress` too, if it listens there, then `onSuccess`. */
   deliver(body: ArrayBuffer, head: { code: number; url: string }, details: unknown, outcome: Outcome): void {
-    const { callbacks, described, home, stats } = this;
+    const { callbacks, home, stats } = this;
     const context = this.context as LoaderContext;
     // In streaming mode onProgress detaches the body, so what the mesh wants of it is taken first.
-    if (outcome.way === 'takeover' && described) home.offer(described, body);
+    if (outcome.way === 'takeover') this.offer(body);
     callbacks?.onProgress?.(stats, context, body, details);
     if (!this.running) return;
     this.stop();
@@ -157,6 +157,15 @@ export class LoadSession {
     const { callbacks, context, running, stats } = this;
     this.stop();
     if (running) callbacks?.onTimeout(stats, context as LoaderContext, details);
+  }
+
+  /** The mesh learns of a body that came over plain HTTP, and how fast HTTP was. */
+  private offer(body: ArrayBuffer): void {
+    const { described } = this;
+    const { start, first, end } = this.stats.loading;
+    if (!described) return;
+    described.took = [first - start, end - first];
+    this.home.offer(described, body);
   }
 
   private get running(): boolean {
@@ -186,7 +195,7 @@ export class LoadSession {
         if (!bytes) return this.fail(emptyBody(response.code), details);
         this.stop();
         keepEstimateFinite(stats, bytes);
-        if (this.described) this.home.offer(this.described, body);
+        this.offer(body);
         const ms = stats.loading.end - stats.loading.start;
         this.home.ended(context, { way: 'plain', bytes, fromPeers: 0, fromHttp: bytes, ms, reason });
         theirs.onSuccess({ ...response, data: body }, stats, context, details);

@@ -47,12 +47,17 @@ export function tellMeasured(stats: LoaderStats, now: number, bytes: number, sin
   write(stats, bytes, since, begin, end);
 }
 
-/** Ends the report as if the bytes had flowed at `bitsPerSecond` after `ttfbMs`: all or some came from peers or the store. */
+/**
+ * Ends the report as if the bytes had flowed at `bitsPerSecond`: all or some came from peers or the store. The time to the
+ * first byte was what it was, but at most `ttfbMs`, what HTTP needs: a longer wait was ours and not the network's.
+ */
 export function tellAtRate(stats: LoaderStats, now: number, bytes: number, bitsPerSecond: number, ttfbMs: number): void {
   const end = Math.max(now, MIN_TIME);
-  const transfer = bitsPerSecond > 0 ? (bytes * 8000) / bitsPerSecond : end - stats.loading.first;
+  const { loading } = stats;
+  const wait = Math.min(Math.max((loading.first || end) - loading.start, 0), ttfbMs > 0 ? ttfbMs : 0);
+  const transfer = bitsPerSecond > 0 ? (bytes * 8000) / bitsPerSecond : end - loading.first;
   const first = Math.max(end - (transfer || 0), MIN_TIME);
-  const start = Math.max(first - Math.max(ttfbMs || 0, 0), MIN_TIME);
+  const start = Math.max(first - wait, MIN_TIME);
   write(stats, bytes, start, first, end);
 }
 

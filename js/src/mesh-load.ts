@@ -5,11 +5,11 @@
  * byte. 250 ms past it without either, or when the core dies, the load is taken over: one clean GET by HLS.js's own
  * means, peer bytes dropped. Both of HLS.js's time limits run from `load()` through all of this.
  */
-import type { Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from './hls-types.js';
+import type { Fragment, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats, Player } from './hls-types.js';
 import { copy, emptyBody, wholeBody } from './load-session.js';
 import type { LoadSession } from './load-session.js';
 import { tellAtRate, tellFirst, tellMeasured, tellProgress } from './load-stats.js';
-import type { HttpFault, LoadReport, LoadSink, MeshPort, RequestRecipe } from './mesh-port.js';
+import type { HttpFault, LoadReport, LoadSink, MeshPort, MeshRequest, RequestRecipe } from './mesh-port.js';
 import { mutant } from './mutants.js';
 import { firstTimeout } from './plain-loader.js';
 import type { Described } from './request.js';
@@ -60,7 +60,8 @@ export class MeshLoad implements LoadSink {
     config.timeout = firstTimeout(config);
     this.limit(config.timeout);
     this.setDue(now + FIRST_WORD_MS);
-    this.id = port.load({ ...described.request, lane: port.lane(described.lane) }, recipe, this);
+    const request = { ...described.request, ...ratesOf(described.player, this.context.frag), lane: port.lane(described.lane) };
+    this.id = port.load(request, recipe, this);
   }
 
   /** Nothing is asked or told any more. */
@@ -118,7 +119,7 @@ export class MeshLoad implements LoadSink {
     const now = performance.now();
     const bytes = body.byteLength;
     const outcome = { way: 'mesh' as const, bytes, fromPeers, fromHttp, ms: now - stats.loading.start, reason };
-    const rate = report.reportBps ?? (fromPeers > 0 || !fromHttp ? session.home.estimate(session.player) : undefined);
+    const rate = report.reportBps ?? (fromPeers > 0 || reason === 'store' ? this.neutralBps(bytes) : undefined);
     if (rate) tellAtRate(stats, now, bytes, rate, report.reportTtfbMs);
     else tellMeasured(stats, now, bytes, httpSince || stats.loading.start, stats.loading.first);
     const answered = { code: head.status || 200, url: head.url || this.context.url };
@@ -138,10 +139,19 @@ export class MeshLoad implements LoadSink {
     this.takeOver(reason);
   }
 
+  /** For a hit in the store while HTTP was never measured: what the player believes anyway, else enough for this level. */
+  private neutralBps(bytes: number): number {
+    const { durationMs } = this.described.request;
+    return this.session.home.estimate(this.session.player) ?? (12_000 * bytes) / (durationMs || 4000);
+  }
+
   private progressed(total: number | null): void {
     this.heardAt = performance.now();
-    // What came over HTTP is verified in its turn, so the two may count the same bytes.
-    tellProgress(this.stats, this.heardAt, Math.max(this.fromHttp, this.verified), total);
+    const { fromHttp, stats, verified } = this;
+    const sum = fromHttp + verified;
+    const known = Math.max(total ?? 0, stats.total);
+    // A whole body over HTTP may repeat what peers sent before it.
+    tellProgress(stats, this.heardAt, known && sum > known ? Math.max(fromHttp, verified) : sum, total);
     if (this.stats.loading.first) this.first();
   }
 
@@ -246,6 +256,16 @@ export class MeshLoad implements LoadSink {
     this.stats.aborted = true;
     this.session.timeOut(details);
   }
+}
+
+/** Bit rates of the level that a segment is of, and of the one above if the player may climb to it. */
+function ratesOf(player: Player | undefined, frag: Fragment | undefined): Pick<MeshRequest, 'bitrateBps' | 'nextBps'> {
+  const at = frag?.level ?? -1;
+  if (!player || !frag) return {};
+  if (frag.type !== 'main') return { bitrateBps: player.audioTracks?.[at]?.bitrate };
+  const { autoLevelEnabled, levels, maxAutoLevel = 0 } = player;
+  const climbs = autoLevelEnabled && at < maxAutoLevel;
+  return { bitrateBps: levels?.[at]?.bitrate, nextBps: climbs ? levels?.[at + 1]?.bitrate : undefined };
 }
 
 function after(ms: number, then: () => void): number {

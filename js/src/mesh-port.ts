@@ -38,7 +38,9 @@ export interface MeshRequest {
   range?: [number, number];
   /** Name of the init segment that applies. */
   init?: string;
-  bitrateBps: number;
+  /** Of the level, and of the one above if the player may climb to it: where an attached player tells them. */
+  bitrateBps?: number | undefined;
+  nextBps?: number | undefined;
   httpOnly: boolean;
   live: boolean;
   /** The page's `xhrSetup` makes the requests: bodies come whole, at their end. */
@@ -107,8 +109,11 @@ export interface MeshPort {
   load(request: MeshRequest, recipe: RequestRecipe, sink: LoadSink): number;
   /** The session needs it no more (abort, takeover). */
   abort(id: number): void;
-  /** Offers a body that a plain session loaded; the mesh copies it, and asks in that lane as the session did. */
-  offer(request: MeshRequest, body: ArrayBuffer, recipe?: RequestRecipe): void;
+  /**
+   * Offers a body that a plain session loaded; the mesh copies it, and asks in that lane as the session did. `took`:
+   * milliseconds to the first byte, and from there to the last.
+   */
+  offer(request: MeshRequest, body: ArrayBuffer, recipe?: RequestRecipe, took?: [number, number]): void;
   /** Reports from an attached player. */
   player(event: PlayerReport): void;
   /** Consent given or revoked. */

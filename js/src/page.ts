@@ -192,7 +192,7 @@ export class Page implements PageAbi, SessionHome {
 
   offer(described: Described, body: ArrayBuffer): void {
     const port = this.live?.port;
-    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body, described.recipe);
+    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body, described.recipe, described.took);
     if (this.state === 'off' || !this.allowed) return;
     this.early.push({ described, body: body.slice(0) });
     const kept = () => this.early.reduce((sum, e) => sum + e.body.byteLength, 0);
@@ -235,7 +235,7 @@ export class Page implements PageAbi, SessionHome {
     if (!attachment) return {};
     const { levels, audioTracks, subtitleTracks } = attachment.player;
     const track = (frag.type === 'main' ? levels : frag.type === 'audio' ? audioTracks : subtitleTracks)?.[frag.level ?? -1];
-    return { multivariant: attachment.multivariant, live: track?.details?.live, bitrateBps: track?.bitrate };
+    return { multivariant: attachment.multivariant, live: track?.details?.live, player: attachment.player };
   }
 
   // ---- life of the core

@@ -50,12 +50,13 @@ export class Port implements MeshPort {
     if (this.host.loads.delete(id)) this.say({ abort: id });
   }
 
-  offer(request: MeshRequest, body: ArrayBuffer, recipe?: RequestRecipe): void {
+  offer(request: MeshRequest, body: ArrayBuffer, recipe?: RequestRecipe, took?: [number, number]): void {
     if (!this.alive) return;
     if (recipe) this.host.recipes.set(request.lane, recipe);
     const blob = this.lastBlob++;
     this.host.blobs.adopt(blob, new Uint8Array(body.slice(0)));
-    this.say({ offer: { blob, length: body.byteLength, request } });
+    const [ttfbMs, bodyMs] = took ?? [];
+    this.say({ offer: { blob, length: body.byteLength, ttfbMs, bodyMs, request } });
   }
 
   player(report: PlayerReport): void {

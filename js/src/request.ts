@@ -1,6 +1,6 @@
 /** HLS.js's loader contexts, in the words of the core. */
 import { laneOf, nameOf } from './identity.js';
-import type { Fragment, LoaderContext, Segment } from './hls-types.js';
+import type { Fragment, LoaderContext, Player, Segment } from './hls-types.js';
 import type { LaneInfo, LaneKind, MeshRequest, RequestRecipe } from './mesh-port.js';
 import { bare } from './url.js';
 
@@ -9,15 +9,19 @@ export interface PlayerFacts {
   /** URL of the multivariant playlist. */
   multivariant?: string | undefined;
   live?: boolean | undefined;
-  bitrateBps?: number | undefined;
+  player?: Player | undefined;
 }
 
 /** A request whose lane has no number yet. */
 export interface Described {
   lane: LaneInfo;
   request: Omit<MeshRequest, 'lane'>;
+  /** The attached player that asks. */
+  player?: Player | undefined;
   /** How it was asked for: the core's own requests in the lane are made the same way. */
   recipe?: RequestRecipe;
+  /** Of a body that HTTP brought: milliseconds to its first byte, and from there to the last. */
+  took?: [ttfbMs: number, bodyMs: number];
 }
 
 /** The URL of the media playlist that named a segment. */
@@ -49,7 +53,6 @@ export function describe(
     msn: isInit ? 0 : Number(frag.sn),
     discontinuity: frag.cc || 0,
     durationMs: isInit ? 0 : Math.round((frag.duration || 0) * 1000),
-    bitrateBps: Math.round(facts.bitrateBps || 0),
     httpOnly: isInit || !!frag.bitrateTest,
     // Without an attached player nothing here tells live from VOD; the signed list does.
     live: facts.live ?? true,
@@ -57,7 +60,7 @@ export function describe(
   if (part) request.part = part.index;
   if (rangeEnd) request.range = [rangeStart || 0, rangeEnd];
   if (init) request.init = init;
-  return { lane, request };
+  return { lane, request, player: facts.player };
 }
 
 function kindOf(frag: Fragment): LaneKind {

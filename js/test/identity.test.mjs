@@ -49,11 +49,11 @@ test('a lane drops query and fragment, and knows its rendition only from a direc
 
 test('a segment request in the words of the core', () => {
   const init = { relurl: 'init.mp4', byteRange: [0, 755] };
-  const { lane, request } = describeRequest(context({}, { initSegment: init }), undefined, { live: false, bitrateBps: 590000.4 });
+  const { lane, request } = describeRequest(context({}, { initSegment: init }), undefined, { live: false });
   assert.equal(lane.playlist, PLAYLIST);
   assert.deepEqual(request, {
     url: 'https://cdn.example/live/demo/v360/seg_7.m4s', name: 'seg_7.m4s', kind: 'media', msn: 7, discontinuity: 2, durationMs: 4004,
-    bitrateBps: 590000, httpOnly: false, live: false, init: 'init.mp4@0-755',
+    httpOnly: false, live: false, init: 'init.mp4@0-755',
   });
 });
 

@@ -39,7 +39,7 @@ export class ScriptedPort {
     return this.loads.length - 1;
   }
   abort(id) { this.aborted.push(id); }
-  offer(request, body) { this.offered.push({ request, bytes: new Uint8Array(body.slice(0)) }); }
+  offer(request, body, recipe, took) { this.offered.push({ request, bytes: new Uint8Array(body.slice(0)), took }); }
   player(event) { this.reports.push(event); }
   consent(given) { this.consents.push(given); }
   stats() { return { peers: 3 }; }

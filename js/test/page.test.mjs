@@ -423,7 +423,7 @@ test('an attached player tells playlists, its level and whether it is live; the 
   const one = hls();
   mesh.attach(one);
   one.emit('hlsManifestLoaded', { url: 'https://cdn.example/live/demo/master.m3u8?x=1' });
-  one.levels = [{}, { bitrate: 590_000, details: DETAILS }];
+  Object.assign(one, { levels: [{}, { bitrate: 590_000, details: DETAILS }, { bitrate: 1_600_000 }], autoLevelEnabled: true, maxAutoLevel: 2 });
   one.audioTracks = [{ details: { ...DETAILS, url: 'https://cdn.example/live/demo/a64/index.m3u8', live: false } }];
   const session = mesh.session(one.config);
   session.load(context(), loaderConfig(), recorder(session).callbacks);
@@ -435,8 +435,19 @@ test('an attached player tells playlists, its level and whether it is live; the 
     { msn: 7, url: 'https://cdn.example/live/demo/x/seg_7.m4s', durationMs: 3500 },
   ]);
   assert.deepEqual([playlists.length, playlists[0].targetMs, playlists[0].lane !== playlists[1].lane], [2, 4000, true]);
-  const { request } = port.offered[0];
-  assert.deepEqual([request.live, request.bitrateBps], [true, 590_000]);
+  assert.equal(port.offered[0].request.live, true);
+  assert.ok(port.offered[0].took.every((ms) => ms >= 0), 'how fast HTTP was');
+  const rates = () => {
+    const next = mesh.session(one.config);
+    next.load(context(), loaderConfig(), recorder(next).callbacks);
+    const { bitrateBps, nextBps } = port.loads.at(-1).request;
+    return [bitrateBps, nextBps];
+  };
+  assert.deepEqual(rates(), [590_000, 1_600_000]);
+  one.maxAutoLevel = 1;
+  assert.deepEqual(rates(), [590_000, undefined], 'capped');
+  Object.assign(one, { maxAutoLevel: 2, autoLevelEnabled: false });
+  assert.deepEqual(rates(), [590_000, undefined], 'chosen by hand');
   const next = { ...DETAILS, fragments: [{ sn: 8, relurl: 'seg_8.m4s', duration: 4 }] };
   one.emit('hlsLevelUpdated', { details: next });
   assert.equal(port.reports.at(-1).segments[0].msn, 8);

@@ -13,7 +13,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => e
 const late = setTimeout(() => end({ ok: false, error: `not done within ${found.limitMs} ms` }), found.limitMs);
 
 try {
-  job = await Job.open({ mutant: mutant || null });
+  job = await Job.open({ mutant: mutant || null, media: await found.media?.() });
   const said = await found.run(job);
   await end({ ok: true, ...(typeof said === 'string' ? { text: said } : said) });
 } catch (error) {

@@ -1,7 +1,5 @@
 //! GETs on their way: what each is for, and what its end means.
 
-use core::time::Duration;
-
 use crate::input::{BlobId, HttpFailure, HttpId, HttpInput, LaneNo, LoadId};
 use crate::mesh::Mesh;
 use crate::output::{HttpGet, Output, Purpose};
@@ -99,7 +97,7 @@ impl Mesh {
     fn sample_http(&mut self, job: &HttpJob, length: u32) {
         let Some(head) = job.head else { return };
         let body = self.now.since(head);
-        self.http.sample(length, head.since(job.started), body.max(Duration::from_millis(1)));
+        self.http.sample(self.now, length, head.since(job.started), body);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Everything that can happen to a mesh.
 
+use core::time::Duration;
+
 use meshedflow_manifest::Measured;
 
 use crate::time::Time;
@@ -45,6 +47,10 @@ pub enum Input<'a> {
         blob: BlobId,
         /// Its length in bytes.
         length: u32,
+        /// From the request to its first byte.
+        ttfb: Duration,
+        /// From the first byte to the last; zero if nobody measured.
+        body: Duration,
     },
     /// The attached player reports.
     Player(PlayerInput),
@@ -118,6 +124,8 @@ pub struct LoadRequest {
     pub init: Option<String>,
     /// Bit rate of the level in bits per second; 0 when unknown.
     pub bitrate_bps: u32,
+    /// Bit rate of the level above, if an attached player may climb to it; 0 otherwise.
+    pub next_bps: u32,
     /// The page wants this one over HTTP whatever the mesh could do (bitrate tests).
     pub http_only: bool,
     /// True while the playlist is live.

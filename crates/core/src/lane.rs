@@ -39,11 +39,14 @@ pub(crate) struct Lane {
     pub(crate) latest_url: Option<(String, String)>,
     pub(crate) first_load: Option<Time>,
     pub(crate) last_load: Time,
+    /// The player went on in another lane of this kind: nothing is fetched ahead here any more.
+    pub(crate) left: bool,
     pub(crate) bound: BufferBound,
     pub(crate) media_loads: u32,
     pub(crate) joined: bool,
     pub(crate) prefetch_blocked_until: Time,
     pub(crate) bitrate_bps: u32,
+    pub(crate) next_bps: u32,
     pub(crate) map_due: Time,
     /// Requests here are made by a setup of the page's; see [`LoadRequest::own_setup`].
     pub(crate) own_setup: bool,
@@ -87,11 +90,13 @@ impl Lane {
             latest_url: None,
             first_load: None,
             last_load: Time::default(),
+            left: false,
             bound: BufferBound::default(),
             media_loads: 0,
             joined: false,
             prefetch_blocked_until: Time::default(),
             bitrate_bps: 0,
+            next_bps: 0,
             map_due: Time::default(),
             own_setup: false,
             told_class: 0,
@@ -119,6 +124,7 @@ impl Lane {
             self.bitrate_bps = r.bitrate_bps;
         }
         self.own_setup = r.own_setup;
+        self.next_bps = r.next_bps;
         self.bound.requested(r.msn);
         self.last_requested = Some(r.msn);
         let seg = self.segment(r.msn);
@@ -146,9 +152,11 @@ impl Lane {
         self.segments.range(from..).take(count).map(|(msn, _)| *msn).collect()
     }
 
-    /// Still being watched: a load not longer ago than three target durations.
+    /// Still being watched: not left, and a load not longer ago than three target durations.
     pub(crate) fn is_active(&self, now: Time) -> bool {
-        self.first_load.is_some() && now.since(self.last_load) < (self.target * 3).max(Duration::from_secs(6))
+        !self.left
+            && self.first_load.is_some()
+            && now.since(self.last_load) < (self.target * 3).max(Duration::from_secs(6))
     }
 
     /// Main lanes decide startup and buffer; audio follows the same rules for itself.

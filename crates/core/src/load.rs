@@ -1,13 +1,15 @@
 //! One HLS.js request: it waits on its segment, or goes to the origin on its own.
 
 pub(crate) mod assembly;
+pub(crate) mod probe;
+pub(crate) mod rate;
 pub(crate) mod rescue;
 pub(crate) mod source;
 
 use core::time::Duration;
 
 use crate::http::{JobKind, MediaGet};
-use crate::input::{BlobId, Due, HttpId, LoadId, LoadKind, LoadRequest, Span};
+use crate::input::{BlobId, Due, HttpId, LaneNo, LoadId, LoadKind, LoadRequest, Span};
 use crate::mesh::Mesh;
 use crate::output::{Event, Loaded, Output, Purpose, Reason};
 use crate::segment::SegKey;
@@ -46,6 +48,8 @@ impl Mesh {
             lane.note_request(self.now, &request);
             lane.media_loads += 1;
         }
+        self.enter_lane(key.lane);
+        self.note_level(&request);
         self.check_fit(key);
         let load = Load {
             asked: self.now,
@@ -60,6 +64,8 @@ impl Mesh {
         self.take_from_index(key.lane);
         self.learned(key, Duration::ZERO, true, 0);
         self.decide(key);
+        // What is here already counts: the player's rule for slow loads is blind before the first byte.
+        self.tell_progress(key);
     }
 
     fn load_directly(&mut self, request: LoadRequest, reason: Reason) {
@@ -118,14 +124,57 @@ impl Mesh {
 
     /// The player left: what others depend on goes on, the rest stops at once.
     fn detach(&mut self, key: SegKey) {
-        if self.has_load(key)
-            || (self.seg(key).is_some_and(|s| s.mine.is_some()) && self.lane_has_company(key.lane))
-        {
-            return;
+        if !self.has_load(key) && !self.serves_others(key) {
+            self.give_up(key);
         }
+    }
+
+    /// Stops all that would bring a segment, and says so.
+    fn give_up(&mut self, key: SegKey) {
         self.stop_transfers(key);
         self.cancel_asks_of(key);
         self.say_dropped(key);
+        // Else the list that names its URL would begin the fetch again.
+        if let Some(seg) = self.seg_mut(key) {
+            seg.mine = None;
+        }
+    }
+
+    /// Others wait for this viewer's fetch. One that already took half of what it plays helps nobody, and the
+    /// player may have left it for a lower level, which needs the line.
+    fn serves_others(&self, key: SegKey) -> bool {
+        let young = |s: &crate::segment::Segment| {
+            s.mine.is_some_and(|m| s.duration.is_zero() || self.now.since(m.since) < s.duration / 2)
+        };
+        self.seg(key).is_some_and(young) && self.lane_has_company(key.lane) && !self.line_is_thin()
+    }
+
+    /// The player is in this lane now, and in no other of its kind: what was begun ahead in those only takes from
+    /// what it needs.
+    pub(crate) fn enter_lane(&mut self, no: LaneNo) {
+        let Some(kind) = self.lanes.get_mut(&no).map(|l| (l.left = false, l.info.kind).1) else { return };
+        let mut ahead = Vec::new();
+        for (other, lane) in self.lanes.iter_mut().filter(|(other, l)| **other != no && l.info.kind == kind) {
+            if !core::mem::replace(&mut lane.left, true) {
+                let open = lane.segments.iter().filter(|(_, s)| s.transferring());
+                ahead.extend(open.map(|(msn, _)| SegKey { lane: *other, msn: *msn }));
+            }
+        }
+        for key in ahead {
+            self.detach(key);
+        }
+    }
+
+    /// The origin's line brings less than twice what is played: other viewers fetch for all sooner than this one.
+    pub(crate) fn line_is_thin(&self) -> bool {
+        let played = |l: &crate::lane::Lane| l.is_active(self.now);
+        let bps: u32 = self.lanes.values().filter(|l| played(l)).map(|l| l.bitrate_bps).max().unwrap_or(0);
+        self.http_bps().is_some_and(|http| http < f64::from(bps) * 2.0)
+    }
+
+    /// A thin line is not spent on what nobody waits for yet where no other viewer would fetch in turn.
+    pub(crate) fn needs_its_line(&self, key: SegKey) -> bool {
+        self.line_is_thin() && self.electable(key.lane, None).next().is_none()
     }
 
     pub(crate) fn has_load(&self, key: SegKey) -> bool {

@@ -16,6 +16,7 @@ use crate::input::{
 use crate::keys::KeyRing;
 use crate::lane::Lane;
 use crate::load::Load;
+use crate::load::probe::Climb;
 use crate::output::{Event, Output, Reason};
 use crate::peer::Peer;
 use crate::peer::upload::Uploads;
@@ -59,6 +60,7 @@ pub struct Mesh {
     pub(crate) keys: KeyRing,
     pub(crate) roster: Roster,
     pub(crate) http: HttpEstimate,
+    pub(crate) climb: Climb,
     pub(crate) player: Player,
     pub(crate) tally: Tally,
     pub(crate) quarantines: u32,
@@ -102,6 +104,7 @@ impl Mesh {
             peers: SortedMap::new(),
             roster: Roster::default(),
             http: HttpEstimate::default(),
+            climb: Climb::default(),
             player: Player::default(),
             tally: Tally::default(),
             quarantines: 0,
@@ -128,7 +131,9 @@ impl Mesh {
             Input::Lane(no, info) => self.on_lane(no, info),
             Input::Load(request) => self.on_load(request),
             Input::LoadAborted(load) => self.on_load_aborted(load),
-            Input::Offered { request, blob, length } => self.on_offered(request, blob, length),
+            Input::Offered { request, blob, length, ttfb, body } => {
+                self.on_offered(request, blob, length, (ttfb, body));
+            }
             Input::Player(event) => self.on_player(event),
             Input::Http(http, event) => self.on_http(http, event),
             Input::Measured { grant, measured } => self.on_measured(grant, measured),
@@ -149,6 +154,7 @@ impl Mesh {
         self.tick_keys();
         self.tick_roster();
         self.tick_peers();
+        self.tick_probe();
         self.tick_segments();
         self.pump_uploads();
     }
@@ -169,6 +175,7 @@ impl Mesh {
             self.roster_wakeup(),
             self.peers_wakeup(),
             self.segments_wakeup(),
+            self.probe_wakeup(),
             self.uploads_wakeup(),
         ];
         // What stays due after it was looked at must not spin.

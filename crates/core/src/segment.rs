@@ -7,8 +7,9 @@ use meshedflow_manifest::VerifiedList;
 use meshedflow_protocol::ids::PeerId;
 
 use crate::buffer_map::Held;
-use crate::input::{BlobId, ConnNo, HttpId, LaneNo, Span};
-use crate::output::Reason;
+use crate::input::{BlobId, ConnNo, HttpId, LaneNo, LoadId, Span};
+use crate::load::rate::Flow;
+use crate::output::{Reason, Source};
 use crate::scheduler::election::Hearsay;
 use crate::time::Time;
 use crate::verify::Verified;
@@ -57,8 +58,8 @@ pub(crate) struct Segment {
     pub(crate) peer_bytes: u32,
     pub(crate) http_bytes: u32,
     pub(crate) senders: SortedSet<PeerId>,
-    /// Time of the first request to a neighbour and of the last verified byte of one.
-    pub(crate) flow: Option<(Time, Time)>,
+    /// When and how fast its bytes came.
+    pub(crate) flow: Flow,
     /// When the list may be asked for once more.
     pub(crate) list_retry: Option<Time>,
     pub(crate) list_tries: u8,
@@ -87,6 +88,20 @@ pub(crate) struct Transfer {
     pub(crate) granted: u16,
     /// Bytes in the blob once the transfer ended well.
     pub(crate) done: Option<u32>,
+    pub(crate) began: Time,
+    /// The response's head is here, so bytes flow.
+    pub(crate) headed: bool,
+    /// The load whose statistics see its bytes.
+    pub(crate) load: Option<LoadId>,
+    /// Bytes of it that were verified.
+    pub(crate) verified: u32,
+}
+
+impl Transfer {
+    /// One that was just asked for.
+    pub(crate) fn new(now: Time, blob: BlobId, from: u32, to: Option<u32>, load: Option<LoadId>) -> Self {
+        Self { blob, from, to, granted: 0, done: None, began: now, headed: false, load, verified: 0 }
+    }
 }
 
 impl Segment {
@@ -145,6 +160,22 @@ impl Segment {
     /// Verified bytes held.
     pub(crate) fn verified_bytes(&self) -> u32 {
         self.fragments.values().map(|v| v.span().len).sum()
+    }
+
+    /// Verified bytes that no GET of this load's own brought.
+    pub(crate) fn verified_beside(&self, load: LoadId) -> u32 {
+        let own = |v: &&Verified| match v.from() {
+            Source::Http(http) => self.transfers.get(&http).is_some_and(|t| t.load == Some(load)),
+            Source::Peer(..) | Source::Offered => false,
+        };
+        self.fragments.values().filter(|v| !own(v)).map(|v| v.span().len).sum()
+    }
+
+    /// Starts or stops the clock of its flow.
+    pub(crate) fn mind_flow(&mut self, now: Time) {
+        let body = self.transfers.values().any(|t| t.headed && t.done.is_none());
+        let on = body || !self.asked.is_empty();
+        self.flow.set(now, on);
     }
 
     /// True if nobody would miss it: nothing held, nothing under way.

@@ -53,7 +53,7 @@ pub struct Origin {
     /// What is wrong.
     pub fault: OriginFault,
     /// Media bytes that left, by (lane, msn).
-    pub(crate) log: BTreeMap<(usize, u64), Vec<u32>>,
+    pub log: BTreeMap<(usize, u64), Vec<u32>>,
     pub(crate) list_requests: u32,
     live: bool,
     cache: BTreeMap<(usize, u64), SegmentEntry>,

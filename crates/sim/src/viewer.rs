@@ -64,6 +64,8 @@ pub struct Report {
     pub takeovers: u32,
     /// Loads that failed.
     pub failed: u32,
+    /// Rates told to ABR, in bits per second, of video that did not come over HTTP alone.
+    pub told_bps: Vec<u32>,
     /// Stalls and their sum in milliseconds.
     pub stalls: u32,
     /// Milliseconds stalled.

@@ -27,6 +27,8 @@ pub struct Setup {
     pub arrivals_ms: Vec<u64>,
     /// Everybody's link.
     pub link: Link,
+    /// The links of those who have another one.
+    pub links: Vec<(usize, Link)>,
     /// Segment duration in milliseconds.
     pub target_ms: u64,
     /// Live, or video on demand.
@@ -35,6 +37,8 @@ pub struct Setup {
     pub mode: &'static str,
     /// Time to first byte of the origin in milliseconds.
     pub ttfb_ms: u64,
+    /// Bit rate of the level above the one that is played, for all; 0 for none.
+    pub next_bps: u32,
     /// What is wrong with the origin.
     pub fault: OriginFault,
     /// Viewers on pages with an `xhrSetup`.
@@ -56,10 +60,12 @@ impl Default for Setup {
             seed: 1,
             arrivals_ms: vec![0, 1_300, 2_600, 3_900],
             link: Link::default(),
+            links: Vec::new(),
             target_ms: 4_000,
             live: true,
             mode: "serve",
             ttfb_ms: 30,
+            next_bps: 0,
             fault: OriginFault::None,
             own_setups: Vec::new(),
             evil: Vec::new(),
@@ -263,7 +269,9 @@ impl World {
         let evil = self.setup.evil.iter().find(|(e, _)| *e == v).map_or(Evil::No, |(_, e)| *e);
         let player = Player::new(self.now, phase);
         let seed = self.setup.seed * 1_000 + v as u64;
-        let viewer = Viewer::new(options, seed, self.now, player, self.setup.link, evil);
+        let own = self.setup.links.iter().find(|(who, _)| *who == v);
+        let link = own.map_or(self.setup.link, |(_, link)| *link);
+        let viewer = Viewer::new(options, seed, self.now, player, link, evil);
         if let Some(slot) = self.viewers.get_mut(v) {
             *slot = Some(viewer);
         }
@@ -327,6 +335,7 @@ impl World {
             range: None,
             init: None,
             bitrate_bps: (u64::from(size) * 8_000_000 / target) as u32,
+            next_bps: self.setup.next_bps,
             http_only: false,
             live,
             own_setup: self.setup.own_setups.contains(&v),
@@ -421,6 +430,7 @@ impl World {
             viewer.loads.remove(&loaded.load.0);
             viewer.dues.remove(&loaded.load.0);
             viewer.tally.delivered += 1;
+            viewer.tally.told_bps.extend(loaded.report_bps.filter(|_| lane == 0));
             viewer.tally.corrupt += u32::from(body != truth);
             viewer.tally.from_peers += u64::from(loaded.from_peers);
             viewer.tally.from_http += u64::from(loaded.from_http);

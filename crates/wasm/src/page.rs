@@ -3,6 +3,8 @@
 //! A word is an object with one member, such as `{"load": {...}}`. Numbers come as JavaScript computed them, so each
 //! is rounded here; one that is negative or absent counts as 0.
 
+use core::time::Duration;
+
 use meshedflow_core::{
     BlobId, Input, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, PlayerInput,
 };
@@ -69,6 +71,7 @@ fn load(fields: &Fields<'_, '_>) -> Result<LoadRequest, JsonError> {
         },
         init: fields.string("init")?,
         bitrate_bps: number("bitrateBps")? as u32,
+        next_bps: number("nextBps")? as u32,
         http_only: flag(fields, "httpOnly")?,
         live: flag(fields, "live")?,
         own_setup: flag(fields, "ownSetup")?,
@@ -80,6 +83,8 @@ fn offer(fields: &Fields<'_, '_>) -> Result<Input<'static>, JsonError> {
         request: load(&Fields::of(fields.need("request")?, "request")?)?,
         blob: BlobId(number(fields, "blob")? as u32),
         length: number(fields, "length")? as u32,
+        ttfb: millis(fields, "ttfbMs")?,
+        body: millis(fields, "bodyMs")?,
     })
 }
 
@@ -135,6 +140,12 @@ fn flag(fields: &Fields<'_, '_>, name: &str) -> Result<bool, JsonError> {
 
 fn number(fields: &Fields<'_, '_>, name: &str) -> Result<f64, JsonError> {
     Ok(rounded(fields.get(name)?))
+}
+
+/// Milliseconds with their fraction, at most a day; what is no such number counts as 0.
+fn millis(fields: &Fields<'_, '_>, name: &str) -> Result<Duration, JsonError> {
+    let ms = fields.get(name)?.and_then(Json::as_f64).filter(|ms| (0.0..=86_400_000.0).contains(ms));
+    Ok(Duration::from_secs_f64(ms.unwrap_or(0.0) / 1000.0))
 }
 
 /// To be cast to an integer: such casts saturate and turn NaN into 0, which is what is wanted at this border.

@@ -16,8 +16,13 @@ const WASM: &str = "wasm32-unknown-unknown";
 /// Debian package that brings it.
 pub(crate) const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("ip", "iproute2")];
 /// What the browser tests need, in the same form.
-pub(crate) const BROWSER_LAB: &[(&str, &str)] =
-    &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("ip", "iproute2"), ("nft", "nftables")];
+pub(crate) const BROWSER_LAB: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("ffmpeg", "ffmpeg"),
+];
 /// Firefox, and WebKitGTK with a display, a message bus and H.264.
 pub(crate) const ENGINES: &[(&str, &str)] = &[
     ("firefox-esr", "firefox-esr"),

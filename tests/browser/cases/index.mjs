@@ -1,5 +1,6 @@
 // All cases, the long ones first, so that the pool ends evenly.
 
+import { cases as abr } from './abr.mjs';
 import { cases as network } from './faults-network.mjs';
 import { cases as origin } from './faults-origin.mjs';
 import { cases as faultyPages } from './faults-page.mjs';
@@ -11,8 +12,8 @@ import { cases as passing } from './passing.mjs';
 import { cases as playback } from './playback.mjs';
 import { cases as startup } from './startup.mjs';
 
-/** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `alone`: it measures, and has the machine to itself; `aside`: only a figure, runs with `--results` or by name. */
-export const all = [...playback, ...startup, ...origin, ...network, ...faultyPages, ...faults, ...passing, ...life, ...page, ...harness];
+/** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `alone`: it measures, and has the machine to itself; `media()`: the folder to play, if not the demo's; `aside`: only a figure, runs with `--results` or by name. */
+export const all = [...abr, ...playback, ...startup, ...origin, ...network, ...faultyPages, ...faults, ...passing, ...life, ...page, ...harness];
 
 export function find(name) {
   const found = all.find((each) => each.name === name);

@@ -21,10 +21,10 @@ export class Job {
   /** Set by a fault case once its fault was shown to have happened. */
   faulted = false;
 
-  /** `mutant`: the name of a defence to switch off, or null. */
-  static async open({ mutant: name = null } = {}) {
+  /** `mutant`: the name of a defence to switch off, or null; `media`: the folder to loop, if not the demo's own. */
+  static async open({ mutant: name = null, media } = {}) {
     const job = new Job();
-    job.mutant = name;
+    Object.assign(job, { mutant: name, media });
     job.#closers.push(() => rmSync(job.#folder, { recursive: true, force: true }));
     try {
       await job.#start();
@@ -37,7 +37,7 @@ export class Job {
 
   async #start() {
     this.startedAt = Date.now();
-    this.demo = await startDemo({ accessLog: path.join(this.#folder, 'access.jsonl') });
+    this.demo = await startDemo({ accessLog: path.join(this.#folder, 'access.jsonl'), media: this.media });
     this.#closers.push(() => this.demo.stop());
     this.proxy = await FaultProxy.start(this.demo.url);
     this.#closers.push(() => this.proxy.stop());
@@ -68,6 +68,9 @@ export class Job {
   plain(name, query = {}, rest = {}) {
     return this.viewers.open(name, { mode: 'plain', hash: 1, frags: 1, ...query }, rest);
   }
+
+  /** Closes what a case opened, after its browser. */
+  onClose(close) { this.#closers.splice(-2, 0, close); }
 
   /** Waits until so many milliseconds have gone since `since`. */
   async until(since, ms) { await pause(Math.max(0, since + ms - Date.now())); }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::input::{BlobId, GrantId, LoadId, LoadKind, LoadRequest, Span};
+use crate::load::rate::Origin;
 use crate::mesh::Mesh;
 use crate::output::{Event, Expect, Loaded, Output, Reason, Source};
 use crate::segment::{SegKey, Segment};
@@ -31,13 +32,23 @@ impl Mesh {
             return;
         }
         seg.fragments.insert(index, v);
+        let mut fresh = len;
         match from {
             Source::Peer(..) => seg.peer_bytes += len,
-            Source::Http(_) | Source::Offered => seg.http_bytes += len,
+            Source::Http(http) => {
+                seg.http_bytes += len;
+                if let Some(transfer) = seg.transfers.get_mut(&http) {
+                    transfer.verified += len;
+                    // A body that has ended was counted then.
+                    fresh = if transfer.done.is_some() { 0 } else { len };
+                }
+            }
+            Source::Offered => seg.http_bytes += len,
         }
-        if let (Source::Peer(..), Some(flow)) = (from, seg.flow.as_mut()) {
-            flow.1 = now;
+        if fresh > 0 {
+            seg.flow.arrived(now, fresh);
         }
+        seg.mind_flow(now);
         self.announce(key, index);
         self.tell_progress(key);
         self.decide(key);
@@ -107,43 +118,24 @@ impl Mesh {
         let Some(seg) = self.seg(key) else { return };
         let from_peers =
             if matches!(playable, Playable::OriginHttp(_)) { 0 } else { seg.peer_bytes.min(length) };
-        let stored = seg.flow.is_some_and(|(_, last)| last < load.asked)
-            || (seg.flow.is_none() && seg.is_complete() && load.fell_back.is_none());
-        let reason = load.fell_back.unwrap_or(if stored { Reason::Store } else { Reason::Peer });
-        let report_bps = self.report_rate(seg, &load.request, from_peers, length, stored);
+        let origin = self.origin_of_load(seg, &load, from_peers);
+        let reason = load.fell_back.unwrap_or_else(|| match origin {
+            Origin::Store => Reason::Store,
+            Origin::Peers => Reason::Peer,
+            Origin::Http | Origin::HttpBefore => seg.reason.unwrap_or(Reason::Elected),
+        });
         let done = Loaded {
             load: id,
             parts,
             from_peers,
             from_http: length - from_peers,
-            report_bps,
+            report_bps: self.report_bps(seg, &load, &origin, length),
             report_ttfb_ms: u32::try_from(self.http.ttfb().as_millis()).unwrap_or(100).max(1),
             reason,
         };
+        self.note_speed(key, &load.request, from_peers, length);
         self.account(key, &load.request, &done);
         self.push(Output::Loaded(done));
-    }
-
-    /// The rate to tell ABR: what was measured, but never more than HTTP could replace; `None`: HTTP alone.
-    fn report_rate(
-        &self,
-        seg: &Segment,
-        r: &LoadRequest,
-        from_peers: u32,
-        length: u32,
-        stored: bool,
-    ) -> Option<u32> {
-        if from_peers == 0 && !stored {
-            return None;
-        }
-        let http_bps = self.http.rate().map_or(0.0, |r| r * 8.0);
-        let cap = 1.5 * http_bps.max(f64::from(r.bitrate_bps)).max(200_000.0);
-        if stored && http_bps > 0.0 {
-            return Some(http_bps.min(cap) as u32);
-        }
-        let flowing = seg.flow.map_or(0.0, |(first, last)| last.since(first).as_secs_f64());
-        let measured = f64::from(length) * 8.0 / flowing.max(0.001);
-        Some(measured.min(cap) as u32)
     }
 
     fn account(&mut self, key: SegKey, r: &LoadRequest, done: &Loaded) {
@@ -199,10 +191,11 @@ impl Mesh {
         }
     }
 
-    fn tell_progress(&mut self, key: SegKey) {
-        let Some(seg) = self.seg(key) else { return };
-        let (verified, total) = (seg.verified_bytes(), seg.length());
+    /// Tells the loads of a segment what is usable. Bytes of a load's own GETs the page counts as they arrive.
+    pub(crate) fn tell_progress(&mut self, key: SegKey) {
         for load in self.loads_of(key) {
+            let Some(seg) = self.seg(key) else { return };
+            let (verified, total) = (seg.verified_beside(load), seg.length());
             if let Some(l) = self.loads.get_mut(&load).filter(|l| l.told < verified) {
                 l.told = verified;
                 self.push(Output::Progress { load, verified, total });

@@ -129,17 +129,22 @@ impl Mesh {
         {
             return None;
         }
-        let missing = seg.missing();
+        let missing: Vec<u16> = seg.missing().into_iter().filter(|i| !self.http_brings(key, *i)).collect();
         let from = seg.bounds(*missing.first()?)?.0;
         let to = seg.bounds(*missing.last()?)?.1;
         // "No Range at or past the end", and none where the whole is asked anyway.
         (from < to && to <= length && (from, to) != (0, length)).then_some((from, to))
     }
 
-    fn start_transfer(&mut self, key: SegKey, range: Option<(u32, u32)>, purpose: Purpose) {
+    pub(crate) fn start_transfer(
+        &mut self,
+        key: SegKey,
+        range: Option<(u32, u32)>,
+        purpose: Purpose,
+    ) -> Option<HttpId> {
         let load = self.loads_of(key).first().copied();
-        let Some(seg) = self.seg(key) else { return };
-        let Some(url) = seg.url.clone() else { return };
+        let seg = self.seg(key)?;
+        let url = seg.url.clone()?;
         let start = seg.byte_range.map_or(0, |(a, _)| a);
         let asked = match range {
             Some((a, b)) => Some((start + u64::from(a), start + u64::from(b))),
@@ -154,13 +159,14 @@ impl Mesh {
         let (http, blob) =
             self.get_media(MediaGet { kind, url, range: asked, purpose, lane: key.lane, load });
         let (from, to) = range.map_or((0, None), |(a, b)| (a, Some(b)));
+        let transfer = Transfer::new(self.now, blob, from, to, load);
         if let Some(seg) = self.seg_mut(key) {
-            let transfer = Transfer { blob, from, to, granted: 0, done: None };
             seg.transfers.insert(http, transfer);
             seg.blobs.insert(blob, 0);
         }
         self.grant_transfers(key);
         self.want_list_for(key);
+        Some(http)
     }
 
     /// Gives grants for records that the list names and a transfer brings (or has brought).
@@ -193,9 +199,13 @@ impl Mesh {
 
     /// 200 where a range was asked: the whole body comes instead.
     pub(crate) fn on_segment_head(&mut self, key: SegKey, http: HttpId, status: u16, length: Option<u64>) {
+        let now = self.now;
         let Some(seg) = self.seg_mut(key) else { return };
         let whole = seg.byte_range.is_none();
         let signed = seg.length();
+        let Some(t) = seg.transfers.get_mut(&http) else { return };
+        t.headed = true;
+        seg.mind_flow(now);
         let Some(t) = seg.transfers.get_mut(&http) else { return };
         if status == 200 && t.to.is_some() && whole {
             (t.from, t.to, t.granted) = (0, None, 0);
@@ -215,6 +225,7 @@ impl Mesh {
 
     /// A body ended well.
     pub(crate) fn on_segment_body(&mut self, key: SegKey, http: HttpId, length: u32, load: Option<LoadId>) {
+        let now = self.now;
         let Some(seg) = self.seg_mut(key) else { return };
         let Some(t) = seg.transfers.get_mut(&http) else { return };
         let asked = t.to.map(|to| to - t.from);
@@ -222,8 +233,10 @@ impl Mesh {
             return self.on_segment_failed(key, http, load);
         }
         t.done = Some(length);
-        let (blob, whole) = (t.blob, t.to.is_none());
+        let (blob, whole, rest) = (t.blob, t.to.is_none(), length.saturating_sub(t.verified));
         seg.blobs.insert(blob, length);
+        seg.flow.arrived(now, rest);
+        seg.mind_flow(now);
         if whole {
             seg.body = Some((blob, length));
         }
@@ -248,6 +261,12 @@ impl Mesh {
         let waiting = self.loads_of(key);
         if ranged {
             self.note_no_range(key);
+        }
+        // Nobody depends on a probe: its bytes are asked of neighbours.
+        if self.is_probe(http) {
+            return self.decide(key);
+        }
+        if ranged {
             return self.refetch_whole(key);
         }
         if waiting.is_empty() || load.is_none() {
@@ -289,12 +308,7 @@ impl Mesh {
         let running: Vec<HttpId> =
             seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(h, _)| *h).collect();
         for http in running {
-            if let Some(seg) = self.seg_mut(key) {
-                seg.transfers.remove(&http);
-            }
-            self.drop_grants_of_http(http);
-            self.https.remove(&http);
-            self.push(Output::AbortGet(http));
+            self.stop_transfer(key, http);
         }
         self.free_unused_blobs(key);
     }
@@ -329,7 +343,11 @@ impl Mesh {
         request: crate::input::LoadRequest,
         blob: crate::input::BlobId,
         length: u32,
+        took: (Duration, Duration),
     ) {
+        if !took.1.is_zero() {
+            self.http.sample(self.now, length, took.0, took.1);
+        }
         let media = request.kind == crate::input::LoadKind::Media && !request.http_only && length > 0;
         let key = SegKey { lane: request.lane, msn: request.msn };
         if request.kind == crate::input::LoadKind::Init {
@@ -348,15 +366,21 @@ impl Mesh {
         let http = HttpId(self.fresh());
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
             lane.note_request(now, request);
+            if lane.bitrate_bps == 0 && request.duration_ms > 0 {
+                let bps = u64::from(body.len) * 8_000 / u64::from(request.duration_ms);
+                lane.bitrate_bps = u32::try_from(bps).unwrap_or(u32::MAX);
+            }
             lane.media_loads += 1;
             lane.bound.delivered(now, key.msn, Duration::from_millis(request.duration_ms.into()));
             lane.newest = lane.newest.max(Some(key.msn));
             let seg = lane.segment(key.msn);
             seg.release.get_or_insert(now);
             seg.blobs.insert(body.blob, body.len);
-            let done = Some(body.len);
-            seg.transfers.insert(http, Transfer { blob: body.blob, from: 0, to: None, granted: 0, done });
+            let transfer = Transfer::new(now, body.blob, 0, None, None);
+            seg.transfers.insert(http, Transfer { done: Some(body.len), ..transfer });
+            seg.flow.arrived(now, 0);
         }
+        self.enter_lane(key.lane);
         self.check_fit(key);
         self.prepare_lane(key.lane);
         self.want_list_for(key);

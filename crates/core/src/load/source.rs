@@ -13,6 +13,10 @@ use crate::time::{Time, Wakeup};
 impl Mesh {
     /// Looks at one segment: deliver it, ask neighbours, fetch it, or wait for a time that is told.
     pub(crate) fn decide(&mut self, key: SegKey) {
+        let now = self.now;
+        if let Some(seg) = self.seg_mut(key) {
+            seg.mind_flow(now);
+        }
         if self.try_finish(key) || self.seg(key).is_none() {
             return;
         }
@@ -24,7 +28,9 @@ impl Mesh {
             return;
         }
         self.drop_hung(key);
-        self.ask_neighbours(key);
+        if !self.probe(key) {
+            self.ask_neighbours(key);
+        }
         if wanted {
             self.decide_load(key);
         }
@@ -191,10 +197,11 @@ impl Mesh {
             return None;
         }
         let prefetch = !self.has_load(key);
-        if prefetch && (self.now < lane.prefetch_blocked_until || !lane.is_active(self.now)) {
+        let rank = self.rank_in(key);
+        let unfit = || self.now < lane.prefetch_blocked_until || !lane.is_active(self.now);
+        if prefetch && (rank.is_none() || unfit() || self.needs_its_line(key)) {
             return None;
         }
-        let rank = self.rank_in(key);
         let standing = Standing {
             release,
             rank,

@@ -48,7 +48,7 @@ impl Mesh {
     }
 
     /// The player waits for it, or will ask next in a lane that is watched.
-    fn wants_from_peers(&self, key: SegKey) -> bool {
+    pub(crate) fn wants_from_peers(&self, key: SegKey) -> bool {
         if self.seg(key).is_none_or(|s| s.is_complete() || s.mine.is_some() && s.transferring()) {
             return false;
         }
@@ -77,7 +77,7 @@ impl Mesh {
     }
 
     /// Fragments that a running transfer will bring.
-    fn http_brings(&self, key: SegKey, i: u16) -> bool {
+    pub(crate) fn http_brings(&self, key: SegKey, i: u16) -> bool {
         let Some(seg) = self.seg(key) else { return false };
         let Some((a, b)) = seg.bounds(i) else { return false };
         seg.transfers.values().any(|t| t.done.is_none() && t.from <= a && t.to.is_none_or(|to| b <= to))
@@ -222,7 +222,7 @@ impl Mesh {
             run.iter().for_each(|i| {
                 seg.asked.insert(*i, (conn, request));
             });
-            seg.flow.get_or_insert((now, now));
+            seg.mind_flow(now);
         }
         self.grant(key, Source::Peer(conn, request), blob, start, run);
         let patience = now + patience(expected * 3, self.effective.p2p_budget);
@@ -309,8 +309,10 @@ impl Mesh {
     fn end_ask(&mut self, conn: ConnNo, request: u32) -> Option<Ask> {
         let ask = self.peers.get_mut(&conn)?.asks.remove(&request)?;
         self.drop_grants_of_request(conn, request);
+        let now = self.now;
         if let Some(seg) = self.seg_mut(ask.key) {
             seg.asked.retain(|_, by| *by != (conn, request));
+            seg.mind_flow(now);
         }
         self.free_unused_blobs(ask.key);
         Some(ask)

@@ -199,7 +199,7 @@ impl Mesh {
         let p = &self.options.platform;
         match () {
             () if !self.may_upload() || self.lanes.values().any(|l| l.own_setup) => 0,
-            () if self.player.hidden || p.cellular => 1,
+            () if self.player.hidden || p.cellular || self.line_is_thin() => 1,
             () => 2,
         }
     }
@@ -363,7 +363,7 @@ impl Mesh {
     // ---- who is electable ----
 
     /// Electable neighbours of a lane: class above 0, heard of lately, and `msn` wanted where one is given.
-    fn electable(&self, no: LaneNo, msn: Option<u64>) -> impl Iterator<Item = (PeerId, u8)> + '_ {
+    pub(crate) fn electable(&self, no: LaneNo, msn: Option<u64>) -> impl Iterator<Item = (PeerId, u8)> + '_ {
         let (now, ttl) = (self.now, self.effective.map_ttl);
         self.peers.values().filter(|p| p.is_open()).filter_map(move |p| {
             let r = p.remote.get(&no).filter(|r| now.since(r.heard) <= ttl)?;

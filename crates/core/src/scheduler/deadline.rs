@@ -5,38 +5,65 @@ use core::time::Duration;
 use crate::time::Time;
 
 /// What HTTP transfers have shown: rate while bytes flowed and time to the first byte.
+///
+/// The value is kept for ever, the confidence in it is not: the older it is, the more the next transfer counts.
 #[derive(Clone, Debug, Default)]
 pub struct HttpEstimate {
-    rate_bytes_per_s: f64,
-    ttfb: f64,
-    weight: f64,
+    ttfb: Option<f64>,
+    bytes_per_s: Option<f64>,
+    /// Known from transfers that are too small to tell more than a lower bound.
+    rough: bool,
+    at: Time,
 }
 
-/// Transfers below this say little about the rate.
+/// Transfers below this say little about the rate: a burst at the start, slow start after it.
 const SAMPLE_FLOOR_BYTES: u32 = 128 * 1024;
+/// Where a rendition has no larger ones, transfers from here on give a lower bound.
+const ROUGH_FLOOR_BYTES: u32 = 64 * 1024;
+/// An estimate this old counts for half.
+const HALF_TRUST: Duration = Duration::from_secs(60);
+/// A transfer that was cut off tells something once it took so long.
+const CUT_FLOOR: Duration = Duration::from_secs(1);
 
 impl HttpEstimate {
-    /// Notes a finished transfer.
-    pub fn sample(&mut self, bytes: u32, ttfb: Duration, body: Duration) {
-        let first = self.weight == 0.0;
-        blend(&mut self.ttfb, ttfb.as_secs_f64(), first);
-        let big_enough = bytes >= SAMPLE_FLOOR_BYTES || self.rate_bytes_per_s == 0.0;
-        if big_enough && bytes > 0 {
-            let rate = f64::from(bytes) / body.as_secs_f64().max(0.001);
-            let fresh = self.rate_bytes_per_s == 0.0;
-            blend(&mut self.rate_bytes_per_s, rate, fresh);
+    /// Notes a finished transfer: time to its first byte, and from there to its last.
+    pub fn sample(&mut self, now: Time, bytes: u32, ttfb: Duration, body: Duration) {
+        self.ttfb = Some(blend(self.ttfb, ttfb.as_secs_f64(), KEEP));
+        if bytes >= SAMPLE_FLOOR_BYTES {
+            self.learn(now, bytes, body, false);
+        } else if bytes >= ROUGH_FLOOR_BYTES && (self.rough || self.bytes_per_s.is_none()) {
+            self.learn(now, bytes, ttfb + body, true);
         }
-        self.weight += 1.0;
+    }
+
+    /// Notes a transfer that was given up: at most `bytes` came in `body`.
+    pub fn cut_off(&mut self, now: Time, bytes: u32, body: Duration) {
+        if bytes >= SAMPLE_FLOOR_BYTES || body >= CUT_FLOOR {
+            self.learn(now, bytes, body, false);
+        }
+    }
+
+    fn learn(&mut self, now: Time, bytes: u32, took: Duration, rough: bool) {
+        let rate = f64::from(bytes.max(1)) / took.as_secs_f64().max(0.001);
+        let known = self.bytes_per_s.filter(|_| rough || !self.rough);
+        let age = now.since(self.at).as_secs_f64() / HALF_TRUST.as_secs_f64();
+        self.bytes_per_s = Some(blend(known, rate, KEEP * 0.5f64.powf(age)));
+        (self.rough, self.at) = (rough, now);
     }
 
     /// Bytes per second, or `None` before the first transfer.
     pub fn rate(&self) -> Option<f64> {
-        (self.rate_bytes_per_s > 0.0).then_some(self.rate_bytes_per_s)
+        self.bytes_per_s
+    }
+
+    /// How long ago the rate was last measured; `None` if never.
+    pub fn age(&self, now: Time) -> Option<Duration> {
+        self.bytes_per_s.map(|_| now.since(self.at))
     }
 
     /// Time to first byte; 100 ms before the first transfer.
     pub fn ttfb(&self) -> Duration {
-        if self.weight > 0.0 { Duration::from_secs_f64(self.ttfb) } else { Duration::from_millis(100) }
+        self.ttfb.map_or(Duration::from_millis(100), Duration::from_secs_f64)
     }
 
     /// How long HTTP would need for `bytes`; without knowledge, `fallback_bytes_per_s` is assumed.
@@ -46,8 +73,11 @@ impl HttpEstimate {
     }
 }
 
-fn blend(value: &mut f64, sample: f64, first: bool) {
-    *value = if first { sample } else { *value * 0.7 + sample * 0.3 };
+/// How much of a fresh estimate stays when the next sample comes.
+const KEEP: f64 = 0.5;
+
+fn blend(value: Option<f64>, sample: f64, keep: f64) -> f64 {
+    value.map_or(sample, |value| value * keep + sample * (1.0 - keep))
 }
 
 /// A lower bound of the buffer, known from the loads alone: what was delivered in a row, less the time since.
@@ -104,6 +134,10 @@ pub fn due_by_player(now: Time, ahead: Duration, rate: f64) -> Time {
 mod tests {
     use super::*;
 
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
     #[test]
     fn the_buffer_bound_never_claims_more_than_was_delivered_in_a_row() {
         let mut b = BufferBound::default();
@@ -128,10 +162,48 @@ mod tests {
     #[test]
     fn http_time_counts_first_byte_and_rate() {
         let mut e = HttpEstimate::default();
-        e.sample(1_000_000, Duration::from_millis(50), Duration::from_millis(500));
+        e.sample(Time(0), 1_000_000, ms(50), ms(500));
         assert_eq!(e.time_for(2_000_000, 1.0).as_millis(), 1_050);
-        e.sample(1_000, Duration::from_millis(50), Duration::from_millis(100));
-        assert_eq!(e.time_for(2_000_000, 1.0).as_millis(), 1_050, "small transfers do not move the rate");
+        for bytes in [1_000, 100_000] {
+            e.sample(Time(0), bytes, ms(50), ms(1));
+            assert_eq!(e.time_for(2_000_000, 1.0).as_millis(), 1_050, "small transfers do not move the rate");
+        }
+    }
+
+    #[test]
+    fn small_transfers_alone_give_a_lower_bound_and_the_first_large_one_replaces_it() {
+        let mut e = HttpEstimate::default();
+        e.sample(Time(0), 800, ms(20), ms(0));
+        assert_eq!((e.rate(), e.ttfb()), (None, ms(20)), "an init segment says nothing about the rate");
+        e.sample(Time(0), 100_000, ms(20), ms(80));
+        assert_eq!(e.rate(), Some(1_000_000.0), "first byte counted in");
+        e.sample(Time(0), 200_000, ms(20), ms(100));
+        assert_eq!(e.rate(), Some(2_000_000.0));
+    }
+
+    #[test]
+    fn the_value_is_kept_and_its_confidence_ages() {
+        let at = |seconds| Time(seconds * 1_000_000);
+        let after = |seconds| {
+            let mut e = HttpEstimate::default();
+            e.sample(at(0), 1_000_000, ms(0), ms(1_000));
+            assert_eq!(e.rate(), Some(1_000_000.0));
+            assert_eq!(e.age(at(seconds)), Some(Duration::from_secs(seconds)));
+            e.sample(at(seconds), 200_000, ms(0), ms(1_000));
+            assert_eq!(e.age(at(seconds)), Some(Duration::ZERO));
+            e.rate().unwrap_or_default() as u32
+        };
+        assert_eq!((after(0), after(60), after(600)), (600_000, 400_000, 200_390));
+    }
+
+    #[test]
+    fn a_slow_transfer_that_was_cut_off_lowers_the_estimate() {
+        let mut e = HttpEstimate::default();
+        e.sample(Time(0), 1_000_000, ms(0), ms(1_000));
+        e.cut_off(Time(0), 20_000, ms(300));
+        assert_eq!(e.rate(), Some(1_000_000.0), "a third of a second says nothing yet");
+        e.cut_off(Time(0), 20_000, ms(2_000));
+        assert_eq!(e.rate().map(|r| r as u32), Some(505_000));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl World {
             None => whole,
         };
         let Some(blob) = get.blob else { return };
-        let (length, rate) = (body.len() as u32, self.setup.link.down_bytes_per_s.max(1));
+        let (length, rate) = (body.len() as u32, self.down_of(v).max(1));
         self.origin.log.entry((lane, msn)).or_default().push(length);
         self.with(v, |viewer| {
             viewer.driver.blobs.insert(blob, Vec::new());
@@ -66,6 +66,10 @@ impl World {
             );
         }
         self.plan(v, ttfb + u64::from(length) * 1_000_000 / rate + 1, Happening::Done { http: get.http });
+    }
+
+    fn down_of(&self, v: usize) -> u64 {
+        self.viewers[v].as_ref().map_or(0, |viewer| viewer.link.down_bytes_per_s)
     }
 
     /// An aborted GET costs the origin only what had left.
