@@ -7,6 +7,7 @@ const plain = { build: 'plain', hls: CURRENT };
 const script = { build: 'script', hls: CURRENT };
 const module = { build: 'module', hls: CURRENT };
 const oldHls = { build: 'script', hls: '1.5.20' };
+const withCore = { ...script, core: true };
 
 /** `engines`: `[engine, players]` each; `hold(job)`: what must be true besides what is for all, and says it in words. */
 export const cases = [
@@ -15,7 +16,7 @@ export const cases = [
   { name: 'chromium-92-and-current', engines: [['chromium-92', [plain, script]], ['chromium', [plain, module]]], hold: meshed },
   { name: 'firefox', engines: [['firefox', [plain, script, module]]], hold: meshed },
   { name: 'firefox-and-current', engines: [['firefox', [plain, module]], ['chromium', [plain, script]]], hold: meshed },
-  { name: 'webkit', engines: [['webkit', [plain, script, module]]], hold: httpOnly },
+  { name: 'webkit', engines: [['webkit', [plain, script, module, withCore]]], hold: httpOnly },
 ];
 
 export function find(name) {

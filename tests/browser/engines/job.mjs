@@ -11,7 +11,7 @@ import { Witness } from '../lib/witness.mjs';
 import { find } from './cases.mjs';
 import { start } from './engines.mjs';
 import { serveFloor } from './page/build.mjs';
-import { judge } from './verdict.mjs';
+import { judge, meshed } from './verdict.mjs';
 import { FloorViewer } from './viewer.mjs';
 
 const LIMIT_MS = 75_000;
@@ -59,7 +59,7 @@ class EnginesJob {
   async watch() {
     await pause(WATCH_MS);
     for (const viewer of this.ours) {
-      if ((await viewer.report()).webrtc) await viewer.until('bytes from peers', (r) => r.fromPeers > 0, PEERS_LIMIT_MS);
+      if (wanted.hold === meshed) await viewer.until('bytes from peers', (r) => r.fromPeers > 0, PEERS_LIMIT_MS);
     }
   }
 

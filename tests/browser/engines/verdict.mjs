@@ -21,6 +21,13 @@ export async function judge(job, { hold }) {
   return `${figures.join('; ')}; ${compared} payloads equal the origin's`;
 }
 
+function coreAlone({ name }, { fromPeers, modules, sdk, seen }) {
+  assert.equal(sdk.state, 'on', `no core runs at ${name}: ${sdk.state} (${sdk.reason ?? 'no reason'})`);
+  assert.ok(modules === 1 && seen.sockets === 1, `${name}: ${modules} modules, ${seen.sockets} sockets`);
+  assert.ok(sdk.loads.mesh >= 4 && sdk.loads.takeover === 0, `${name}: loads ${JSON.stringify(sdk.loads)}`);
+  assert.equal(fromPeers, 0);
+}
+
 /** A stall is the loader's if the player had nearly nothing to play at some time of it; see page/hunger.js. */
 const NEAR_MS = 150;
 
@@ -43,15 +50,17 @@ export async function meshed(viewer) {
   assert.ok(report.sdk.mesh.uploadedBytes > 0, `${viewer.name} sent nothing to peers: ${brief(report)}`);
 }
 
-/** Where no peer can be reached, nothing is fetched or opened for the sake of peers. */
+/** Where no peer can be reached, nothing is fetched or opened for the sake of peers; with a stand-in the core works. */
 export async function httpOnly(viewer) {
   const report = await viewer.report();
+  if (viewer.player.core) return coreAlone(viewer, report);
   assert.equal(report.webrtc, false, `${viewer.name} has WebRTC; this case is about engines without`);
   assert.deepEqual([report.sdk.state, report.sdk.reason], ['off', 'no-webrtc'], `state of ${viewer.name}`);
   assert.equal(report.modules, 0, `${viewer.name} fetched the wasm module, which is of no use there`);
   assert.equal(report.seen.sockets, 0, `${viewer.name} went to the edge although no peer can reach it`);
   assert.equal(report.fromPeers, 0);
   assert.ok(report.sdk.loads.plain >= 4 && report.sdk.loads.mesh === 0, `${viewer.name}: loads ${JSON.stringify(report.sdk.loads)}`);
+  return undefined;
 }
 
 /** No script error, no fatal error of HLS.js, and on the console no line that is about us but those that are due. */
@@ -67,7 +76,7 @@ async function silent(viewer) {
 
 async function figuresOf(browser, job) {
   const reports = await Promise.all(job.viewers.filter((viewer) => viewer.browser === browser).map((viewer) => viewer.report()));
-  const each = reports.map((r) => `${r.build}${r.hls === '1.7.4' ? '' : ` on ${r.hls}`} ${Math.round(r.startupMs)} ms${traffic(r)}`);
+  const each = reports.map((r) => `${r.build}${r.hls === '1.7.4' ? '' : ` on ${r.hls}`}${r.core ? ' with its core' : ''} ${Math.round(r.startupMs)} ms${traffic(r)}`);
   return `${browser.version}: first frame ${each.join(', ')}`;
 }
 

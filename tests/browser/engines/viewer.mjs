@@ -5,18 +5,19 @@ import { brief, pause } from '../lib/viewers.mjs';
 const FIRST_FRAME_LIMIT_MS = 15_000;
 
 export class FloorViewer {
-  constructor(browser, { build, hls }, page) {
+  constructor(browser, player, page) {
     this.browser = browser;
-    this.build = build;
-    this.hls = hls;
+    this.player = player;
     this.page = page;
-    this.name = `${browser.name}-${build}-${hls}`;
+    this.name = [browser.name, ...Object.values(player)].join('-');
   }
+
+  get build() { return this.player.build; }
 
   /** Resolves with the first frame. */
   async open(base) {
     const url = new URL('/engines/floor.html', base);
-    url.search = new URLSearchParams({ name: this.name, hls: this.hls, build: this.build });
+    url.search = new URLSearchParams({ name: this.name, ...this.player });
     await this.page.open(url.href);
     await this.until('first frame', (r) => r.startupMs !== null, FIRST_FRAME_LIMIT_MS);
   }

@@ -1,7 +1,7 @@
 // One viewer for every engine: HLS.js with or without the mesh, the instruments of the demo's viewer, nothing to look at.
 // The runner compiles it for the oldest engines; the SDK beside it is served as it ships.
 //
-// Query: `name` · `hls` full version · `build` plain|script|module.
+// Query: `name` · `hls` full version · `build` plain|script|module · `core` a stand-in where there is no WebRTC.
 
 import { seen } from './hooks.js';
 import { Hunger } from './hunger.js';
@@ -9,7 +9,7 @@ import { FragmentLog } from '../../../../examples/live-grid/fragments.js';
 import { PlayMeter } from '../../../../examples/live-grid/meter.js';
 
 const query = new URLSearchParams(location.search);
-const wish = { name: query.get('name'), hls: query.get('hls'), build: query.get('build') };
+const wish = { name: query.get('name'), hls: query.get('hls'), build: query.get('build'), core: query.has('core') };
 const video = document.querySelector('video');
 const meter = new PlayMeter(video);
 const hunger = new Hunger(video);

@@ -1,5 +1,6 @@
 // Before any other script: what this page says, throws and opens, counted in the page itself, since not every driver can.
 
+import './stand-in.js';
 import './without-frames.js';
 
 export const seen = { errors: [], console: [], sockets: 0, connections: [] };
