@@ -83,7 +83,8 @@ async function figuresOf(browser, job) {
 function traffic({ fromPeers, fromHttp, sdk, seen }) {
   if (!sdk?.mesh) return '';
   const connected = seen.connections.map(({ ms }) => ms).filter((ms) => ms !== null).map(Math.round);
-  return ` (peers ${kilo(fromPeers)}, HTTP ${kilo(fromHttp)}, sent ${kilo(sdk.mesh.uploadedBytes)} kB, elected ${sdk.mesh.elections}, connected in ${connected.join('/')} ms)`;
+  const met = connected.length ? `, connected in ${connected.join('/')} ms` : '';
+  return ` (peers ${kilo(fromPeers)}, HTTP ${kilo(fromHttp)}, sent ${kilo(sdk.mesh.uploadedBytes)} kB, elected ${sdk.mesh.elections}${met})`;
 }
 
 function kilo(bytes) { return Math.round(bytes / 1000); }
