@@ -41,7 +41,7 @@ async function cannotStart(job) {
   await toldOnce(page, 'no-core', /could not be fetched, or is not the module/);
   await toldOnce(altered, 'no-core', /is not the module that this SDK was built with/);
   for (const viewer of [slow, never]) await viewer.until('a core on its way', (r) => r.sdk?.state === 'starting', 10_000);
-  await pause(5000);
+  await pause(3000);
   for (const viewer of [slow, never]) assert.equal((await viewer.report()).sdk.state, 'starting');
   await watchedOn(job);
   await nothingOpen(job.viewers.all);
@@ -60,8 +60,8 @@ async function forbidden(job) {
   await old.until('loads by the mesh', (r) => r.sdk?.loads.mesh > 0, 12_000);
   await pause(3000);
   await watchedOn(job);
-  await old.page.evaluate(() => { window.kept = viewer.mesh.page.mesh.port; viewer.leave(); });
-  assert.equal(await old.page.evaluate(() => window.kept.alive), false, 'destroyed without finalizers');
+  await old.page.evaluate(() => { window.__kept = viewer.mesh.page.mesh.port; viewer.leave(); });
+  assert.equal(await old.page.evaluate(() => window.__kept.alive), false, 'destroyed without finalizers');
   return 'wasm forbidden, late script forbidden; no finalizers needed';
 }
 
@@ -133,7 +133,7 @@ async function consentAsked(job) {
     viewers.push(await job.mesh(consent, {}, { faults: [watchesDoors, [adds, { consent }]] }));
   }
   for (const viewer of viewers) await viewer.playing();
-  await pause(6000);
+  await pause(4000);
   for (const viewer of viewers) {
     await unasked(viewer);
     assert.deepEqual(ofTheMesh(viewer), [], `${viewer.name}: nothing of the mesh is loaded`);
@@ -223,12 +223,7 @@ async function pageLives(job) {
   const calls = await job.mesh('calls-back', {}, { faults: [countsHandles] });
   const open = await job.mesh('open-loads', {}, { faults: [countsHandles] });
   for (const viewer of [twice, back, calls, open]) await viewer.until('a core', (r) => r.sdk?.state === 'on', 12_000);
-  await twoCopies(twice);
-  await callsBack(calls);
-  await pageComesBack(back);
-  await destroyedWithOpenLoads(open);
-  const starting = await destroyedWhileStarting(job);
-  await pause(2000);
+  const [starting] = await Promise.all([destroyedWhileStarting(job), twoCopies(twice), callsBack(calls), pageComesBack(back), destroyedWithOpenLoads(open)]);
   const playing = job.viewers.all.filter((viewer) => viewer !== starting);
   for (const viewer of playing) {
     const { failed, state, playedSeconds } = await viewer.report();
@@ -265,16 +260,16 @@ async function twoCopies(viewer) {
 /** A listener of the page may do there what it likes, to the core that called it, too. */
 async function callsBack(viewer) {
   await viewer.page.evaluate(() => {
-    window.called = 0;
+    window.__called = 0;
     const { mesh } = window.viewer;
-    const any = () => { window.called += 1; mesh.stats(); mesh.on('peer', () => {})(); mesh.page.mesh?.port.player({ type: 'stalled' }); };
+    const any = () => { window.__called += 1; mesh.stats(); mesh.on('peer', () => {})(); mesh.page.mesh?.port.player({ type: 'stalled' }); };
     for (const event of ['segment', 'fallback', 'peer', 'sharing', 'stats']) mesh.on(event, any);
     // From inside a call into the core: what it asks of its host is asked there.
     const { host } = mesh.page.mesh.port;
     const due = host.due.bind(host);
     host.due = (...args) => { any(); due(...args); };
   });
-  await viewer.until('calls from events', async () => (await viewer.page.evaluate(() => window.called)) > 5, 12_000);
+  await viewer.until('calls from events', async () => (await viewer.page.evaluate(() => window.__called)) > 5, 12_000);
   const { sdk } = await viewer.report();
   assert.equal(sdk.state, 'on', 'the core died of it');
 }
@@ -282,15 +277,15 @@ async function callsBack(viewer) {
 /** Left, and restored from the back-forward cache: a core that starts anew. */
 async function pageComesBack(viewer) {
   const first = await viewer.page.evaluate(() => {
-    window.firstCore = viewer.mesh.page.mesh.port;
+    window.__first = viewer.mesh.page.mesh.port;
     dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
-    return { alive: firstCore.alive, state: viewer.mesh.stats().state };
+    return { alive: window.__first.alive, state: viewer.mesh.stats().state };
   });
   assert.deepEqual(first, { alive: false, state: 'waiting' });
   await everythingClosed(viewer, 0);
   await viewer.page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
   await viewer.until('another core', (r) => r.sdk?.state === 'on', 15_000);
-  assert.equal(await viewer.page.evaluate(() => viewer.mesh.page.mesh.port !== firstCore), true);
+  assert.equal(await viewer.page.evaluate(() => viewer.mesh.page.mesh.port !== window.__first), true);
 }
 
 async function destroyedWithOpenLoads(viewer) {

@@ -71,8 +71,8 @@ export function namesIceServers(servers) {
 
 /** The page's own end is not what is looked at: only the SDK hears that it is left. */
 export function keepsPlayingWhenLeft() {
-  const add = window.addEventListener;
-  window.addEventListener = function (type, listener, ...rest) {
+  const add = EventTarget.prototype.addEventListener;
+  EventTarget.prototype.addEventListener = function (type, listener, ...rest) {
     if (type === 'pagehide' && listener.name === 'leave') return undefined;
     return add.call(this, type, listener, ...rest);
   };
