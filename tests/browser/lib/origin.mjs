@@ -58,13 +58,13 @@ const told = (report) => report.errors.filter((e) => /^frag/.test(e.what)).map((
 
 /**
  * Where the origin refuses for good, the page hears what plain HLS.js tells it; and nothing is told that plain HLS.js
- * does not tell.
+ * does not tell. `as` gives lines that mean the same one name.
  */
-export async function sameErrors(job, lasting = () => true) {
+export async function sameErrors(job, lasting = () => true, as = (line) => line) {
   const [plain, ...ours] = await job.viewers.reports();
-  const theirs = new Set(told(plain));
+  const theirs = new Set(told(plain).map(as));
   for (const r of ours) {
-    const mine = new Set(told(r));
+    const mine = new Set(told(r).map(as));
     for (const line of mine) assert.ok(theirs.has(line), `${r.name} tells "${line}", plain HLS.js does not: ${[...theirs]}`);
     for (const line of theirs) if (lasting(line)) assert.ok(mine.has(line), `plain HLS.js tells "${line}", ${r.name} does not: ${[...mine]}`);
   }
