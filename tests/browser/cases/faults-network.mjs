@@ -9,7 +9,7 @@ import { resume, rendererOf, stop } from '../lib/processes.mjs';
 import { brief, pause } from '../lib/viewers.mjs';
 
 export const cases = [
-  fault('offline-and-back', 'give-up-edge', offline),
+  fault('offline-and-back', 'leave-open', offline),
   fault('wifi-change', 'patient-roster', wifiChange),
   fault('laptop-sleep', 'leave-open', sleep),
   fault('udp-blocked', 'wait-for-peers,no-takeover', udpBlocked),
@@ -24,12 +24,14 @@ async function offline(job) {
   const gone = [job.viewers.named('plain'), first];
   const asked = first.requests.length;
   for (const viewer of gone) await viewer.page.context().setOffline(true);
+  job.proxy.killEdge(); // a browser's emulation leaves open sockets alone
   if (inNamespace()) ip('link', 'set', LINK, 'down');
   await pause(6000);
   const failed = first.requests.slice(asked).filter((r) => r.aborted).length;
   happened(job, failed > 0 && await first.page.evaluate(() => !navigator.onLine), `${failed} requests failed while offline`);
   if (inNamespace()) { ip('link', 'set', LINK, 'up'); routeBack(); }
   for (const viewer of gone) await viewer.page.context().setOffline(false);
+  job.proxy.restoreEdge();
   const before = await first.report();
   await first.until('bytes from peers after it came back', (r) => r.fromPeers > before.fromPeers && r.peers > 0, 12_000);
   await coresRun(job);
