@@ -5,6 +5,9 @@ import { brief, pause } from '../lib/viewers.mjs';
 const FIRST_FRAME_LIMIT_MS = 15_000;
 
 export class FloorViewer {
+  /** Bytes sent to peers before the page was opened anew. */
+  sentBefore = 0;
+
   constructor(browser, player, page) {
     this.browser = browser;
     this.player = player;

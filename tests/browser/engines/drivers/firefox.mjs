@@ -77,7 +77,7 @@ class FirefoxPage {
     wire.on(({ method, params }) => method === 'log.entryAdded' && params.source.context === context && this.#hear(params));
   }
 
-  async open(url) { await this.#wire.call('browsingContext.navigate', { context: this.#context, url, wait: 'none' }); }
+  async open(url) { await this.#wire.call('browsingContext.navigate', { context: this.#context, url, wait: 'interactive' }); }
 
   async evaluate(expression) {
     const answer = await this.#wire.call('script.evaluate', {
