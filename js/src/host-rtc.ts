@@ -40,8 +40,8 @@ interface Peer {
   /** Local candidates found before the description was told; null afterwards. */
   early: string[] | null;
   opened: boolean;
-  /** Known a moment after it was opened. */
-  path?: Path | undefined;
+  /** Asked for when it was opened. */
+  path?: Promise<Path | undefined>;
   /** Something was sent on the data channel since the core last heard that it drained. */
   sent: boolean;
 }
@@ -144,9 +144,9 @@ export class Peers {
     });
   }
 
-  /** How a peer is reached, as far as that is known. */
-  path(conn: number): Path | undefined {
-    return this.peers.get(conn)?.path;
+  /** How a peer is reached, where the browser tells. */
+  path(conn: number): Promise<Path | undefined> {
+    return this.peers.get(conn)?.path ?? Promise.resolve(undefined);
   }
 
   /** Closes without a word to the core, which asked for it or is gone. */
@@ -195,7 +195,11 @@ export class Peers {
     const both = peer.control.readyState === 'open' && peer.data.readyState === 'open';
     if (!both || peer.opened) return;
     peer.opened = true;
-    peer.pc.getStats().then((stats) => (peer.path = pathOf(stats)), () => {});
+    const { pc } = peer;
+    peer.path = Promise.resolve()
+      .then(() => pc.getStats())
+      .then(pathOf)
+      .catch(() => undefined);
     this.events.event(conn, PeerEvent.Opened, '');
   }
 
@@ -250,8 +254,9 @@ export class Peers {
 function pathOf(stats: RTCStatsReport): Path | undefined {
   let pair: (RTCIceCandidatePairStats & { selected?: boolean }) | undefined;
   stats.forEach((entry) => {
-    // Firefox marks the pair; others have one that is nominated.
-    if (entry.type === 'candidate-pair' && (entry.selected || entry.nominated) && entry.state === 'succeeded') pair = entry;
+    // Firefox marks the pair; others name it, and old ones have one that is nominated.
+    if (entry.type === 'candidate-pair' && (entry.selected || (entry.nominated && !pair))) pair = entry;
+    if (entry.type === 'transport' && entry.selectedCandidatePairId) pair = stats.get(entry.selectedCandidatePairId) ?? pair;
   });
   const local = pair && stats.get(pair.localCandidateId);
   const remote = pair && stats.get(pair.remoteCandidateId);

@@ -13,7 +13,6 @@ import { Blobs } from './blobs.js';
 import { Failure, HttpClient, Purpose } from './host-http.js';
 import type { HttpEvents } from './host-http.js';
 import { PeerEvent, Peers, hasWebRtc, quietly } from './host-rtc.js';
-import type { Path } from './host-rtc.js';
 import { EdgeSocket } from './host-socket.js';
 import { Tasks, WakeTimer } from './host-timer.js';
 import type { HttpFault, LoadSink, RequestRecipe } from './mesh-port.js';
@@ -54,6 +53,8 @@ export class Host implements HttpEvents {
   /** How the page last asked in a lane: the core's own requests there are made the same way. */
   readonly recipes = new Map<number, RequestRecipe>();
   private core: MeshHandle | null = null;
+  /** The last of the news of peers. */
+  private news: Promise<void> = Promise.resolve();
   private depth = 0;
   private lastStats = 'null';
   private statsAt = 0;
@@ -288,15 +289,20 @@ export class Host implements HttpEvents {
   // ---- what the core asks: the rest
 
   event(name: string, detail: string): void {
-    const { conn, load, ...facts } = JSON.parse(detail) as { conn?: number; load?: number; reason: string; transport?: Path };
+    const { conn, load, ...facts } = JSON.parse(detail) as { conn?: number; load?: number; reason: string };
     if (name === 'fallback') {
       const open = this.loads.get(load as number);
       if (open) this.later(() => open.sink.fellBack(facts.reason));
       return;
     }
-    const transport = conn !== undefined && this.peers.path(conn);
-    if (transport) facts.transport = transport;
-    this.later(() => this.tell(name, facts));
+    if (conn === undefined) return this.later(() => this.tell(name, facts));
+    const path = this.peers.path(conn);
+    // One after the other: who went had come before.
+    const next = async () => {
+      const transport = await path;
+      this.tell(name, transport ? { ...facts, transport } : facts);
+    };
+    this.news = this.news.then(next, next);
   }
 
   arm(at: number): void {
