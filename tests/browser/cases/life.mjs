@@ -174,7 +174,8 @@ async function consentWithdrawn(job) {
   });
   await leaver.until('a neighbour again', (r) => r.sdk?.mesh?.peers > 0, 15_000);
   const [first] = await leaver.page.evaluate(() => window.met);
-  assert.deepEqual([first.up, first.count, Object.keys(first).sort().join()], [true, 1, 'count,peer,transport,up']);
+  assert.deepEqual([first.up, first.count], [true, 1]);
+  assert.ok(first.transport, `how it is reached: ${JSON.stringify(first)}`);
   const { local, remote, protocol, rttMs } = first.transport;
   const kinds = ['host', 'srflx', 'prflx'];
   assert.ok(kinds.includes(local) && kinds.includes(remote) && protocol === 'udp' && rttMs >= 0, JSON.stringify(first));
