@@ -46,6 +46,10 @@ interface Peer {
   sent: boolean;
 }
 
+/** A longer message is none of ours; it is not even looked at. */
+const MESSAGE_BYTES = 256 * 1024;
+/** Frames wait for a neighbour that takes none up to here; then it is given up. */
+const UNREAD_BYTES = 1024 * 1024;
 /** Room for the longest head beside 64 KiB of media; grows if a core sends more. */
 const FRAME_BYTES = 80 * 1024;
 
@@ -159,7 +163,7 @@ export class Peers {
       channel.onopen = channel.onclose = channel.onerror = channel.onmessage = channel.onbufferedamountlow = null;
       quietly(() => channel.close());
     }
-    pc.onicecandidate = pc.oniceconnectionstatechange = pc.onconnectionstatechange = null;
+    pc.onicecandidate = pc.oniceconnectionstatechange = pc.onconnectionstatechange = pc.ondatachannel = null;
     quietly(() => pc.close());
   }
 
@@ -170,13 +174,17 @@ export class Peers {
   private listen(conn: number, peer: Peer): void {
     const { pc, control, data } = peer;
     const lost = () => this.lost(conn, peer);
+    const violation = () => this.events.event(conn, PeerEvent.Violation, '');
+    // Both channels are agreed on beforehand: whoever opens another one is none of us.
+    pc.ondatachannel = violation;
     for (const channel of [control, data]) {
       // Some browsers begin with Blob, which cannot be read at once.
       channel.binaryType = 'arraybuffer';
       channel.onopen = () => this.channelOpened(conn, peer);
       channel.onclose = channel.onerror = lost;
       channel.onmessage = ({ data: message }: MessageEvent<unknown>) => {
-        if (!(message instanceof ArrayBuffer)) return this.events.event(conn, PeerEvent.Violation, '');
+        const fits = message instanceof ArrayBuffer && (message.byteLength <= MESSAGE_BYTES || mutant('no-budgets'));
+        if (!fits) return violation();
         const bytes = new Uint8Array(message);
         if (channel === data) this.events.data(conn, bytes);
         else this.events.frames(conn, bytes);
@@ -233,6 +241,7 @@ export class Peers {
   private write(conn: number, peer: Peer, channel: RTCDataChannel, bytes: Uint8Array): void {
     if (channel === peer.data) peer.sent = true;
     try {
+      if (channel === peer.control && channel.bufferedAmount > UNREAD_BYTES) throw new Error('unread');
       channel.send(bytes as Uint8Array<ArrayBuffer>);
     } catch {
       // The channel is closing, or its buffer is full beyond any mark. The core hears of it in a task of its own.

@@ -1,4 +1,5 @@
 /** The edge socket: text messages, and one word at its end. */
+import { mutant } from './mutants.js';
 
 /** What happens to it, numbered as in `crates/wasm/src/lib.rs`. */
 export const enum SocketEvent {
@@ -6,6 +7,9 @@ export const enum SocketEvent {
   Text = 1,
   Closed = 2,
 }
+
+/** No edge has to say more at once; what is longer would only fill the core's memory, which never shrinks. */
+const TEXT_LENGTH = 96 * 1024;
 
 export class EdgeSocket {
   private socket: WebSocket | null = null;
@@ -38,7 +42,10 @@ export class EdgeSocket {
   private listen(socket: WebSocket): void {
     socket.onopen = () => this.event(SocketEvent.Opened, '');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (typeof data === 'string') this.event(SocketEvent.Text, data);
+      if (typeof data === 'string' && (data.length <= TEXT_LENGTH || mutant('no-budgets'))) return this.event(SocketEvent.Text, data);
+      // Neither binary nor endless messages are an edge's: it is left, as if it had closed.
+      this.close();
+      return this.event(SocketEvent.Closed, '');
     };
     // An error is always followed by a close.
     socket.onclose = () => {

@@ -84,6 +84,8 @@ pub(crate) struct RemoteLane {
     pub(crate) segments: SortedMap<u64, RemoteSegment>,
 }
 
+/// Lanes kept per neighbour: with 256 segments each these are its 512 KiB.
+pub(crate) const REMOTE_LANES: usize = 8;
 /// Segments kept per neighbour and lane.
 pub(crate) const MAP_LIMIT: usize = 256;
 

@@ -34,6 +34,8 @@ pub(crate) struct Lane {
     pub(crate) inits: SortedMap<String, [u8; 32]>,
     /// Highest msn that anyone is known to know.
     pub(crate) newest: Option<u64>,
+    /// Highest msn that this viewer's own player or a verified list told; neighbours alone lead little beyond it.
+    pub(crate) sure: Option<u64>,
     pub(crate) last_requested: Option<u64>,
     /// The latest request's URL and name: base and query for prefetches.
     pub(crate) latest_url: Option<(String, String)>,
@@ -86,6 +88,7 @@ impl Lane {
             segments: SortedMap::new(),
             inits: SortedMap::new(),
             newest: None,
+            sure: None,
             last_requested: None,
             latest_url: None,
             first_load: None,
@@ -104,6 +107,12 @@ impl Lane {
             unlisted: 0,
             refused: None,
         }
+    }
+
+    /// The player's own playlist, request or a verified list names this segment.
+    pub(crate) fn knows_of(&mut self, msn: u64) {
+        self.newest = self.newest.max(Some(msn));
+        self.sure = self.sure.max(Some(msn));
     }
 
     /// The segment, made if absent.

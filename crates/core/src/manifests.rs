@@ -382,7 +382,7 @@ impl Mesh {
         seg.list = Some(verified);
         seg.list_retry = None;
         seg.release.get_or_insert(now);
-        lane.newest = lane.newest.max(Some(key.msn));
+        lane.knows_of(key.msn);
         lane.proven = true;
         lane.unlisted = 0;
         self.check_fit(key);

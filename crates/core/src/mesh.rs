@@ -19,6 +19,7 @@ use crate::load::Load;
 use crate::load::probe::Climb;
 use crate::output::{Event, Output, Reason};
 use crate::peer::Peer;
+use crate::peer::bucket::Bucket;
 use crate::peer::upload::Uploads;
 use crate::player::Player;
 use crate::policy::Effective;
@@ -61,6 +62,8 @@ pub struct Mesh {
     pub(crate) roster: Roster,
     pub(crate) http: HttpEstimate,
     pub(crate) climb: Climb,
+    /// Lists of neighbours that may still be verified on this page.
+    pub(crate) verifies: Bucket,
     pub(crate) player: Player,
     pub(crate) tally: Tally,
     pub(crate) quarantines: u32,
@@ -71,6 +74,10 @@ pub struct Mesh {
     out: VecDeque<Output>,
     warned: crate::sorted::SortedSet<&'static str>,
 }
+
+/// Signatures checked for all neighbours together: a third of a millisecond each.
+const VERIFIES_PER_S: f64 = 32.0;
+const VERIFIES_BURST: f64 = 64.0;
 
 /// Wake-ups come at most 500 times a second, whatever is due.
 const WAKE_FLOOR: core::time::Duration = core::time::Duration::from_millis(2);
@@ -102,7 +109,8 @@ impl Mesh {
             grants: SortedMap::new(),
             inits: SortedMap::new(),
             peers: SortedMap::new(),
-            roster: Roster::default(),
+            roster: Roster::new(now),
+            verifies: Bucket::new(VERIFIES_PER_S, VERIFIES_BURST, now),
             http: HttpEstimate::default(),
             climb: Climb::default(),
             player: Player::default(),

@@ -20,8 +20,8 @@ use crate::input::{ConnNo, LaneNo, PeerInput};
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, PeerCommand};
 use crate::peer::ask::Ask;
-use crate::peer::bucket::Bucket;
 use crate::peer::throughput::Throughput;
+use crate::peer::trust::Budgets;
 use crate::segment::SegKey;
 use crate::time::{Time, Wakeup};
 
@@ -38,8 +38,12 @@ pub(crate) enum PeerState {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
+    /// This viewer's own id when it dialled: the edge may have given it another since.
+    pub(crate) me: Option<PeerId>,
     pub(crate) dial: u32,
     pub(crate) state: PeerState,
+    /// Its answer was set.
+    pub(crate) answered: bool,
     pub(crate) since: Time,
     pub(crate) hello: Option<Hello>,
     /// Its lane numbers.
@@ -49,9 +53,14 @@ pub(crate) struct Peer {
     pub(crate) asks: SortedMap<u32, Ask>,
     pub(crate) next_request: u32,
     pub(crate) strikes: u8,
+    /// How often it let this viewer down lately, less what it delivered.
+    pub(crate) failures: u8,
+    /// Claims and news of its that came to nothing, in a row.
+    pub(crate) hollow: u8,
+    /// Its claims and news count for nothing before then.
+    pub(crate) ignored_until: Time,
     pub(crate) admitted: Admitted,
-    pub(crate) control: Bucket,
-    pub(crate) verifies: Bucket,
+    pub(crate) budgets: Budgets,
     /// Records of our lists that were sent to it or shown by it, per segment.
     pub(crate) shown: SortedMap<SegKey, u16>,
     pub(crate) ping: Option<(u32, Time)>,
@@ -65,11 +74,13 @@ pub(crate) struct Peer {
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 impl Peer {
-    pub(crate) fn dialing(id: PeerId, dial: u32, now: Time) -> Self {
+    pub(crate) fn dialing(id: PeerId, me: Option<PeerId>, dial: u32, now: Time) -> Self {
         Self {
             id,
+            me,
             dial,
             state: PeerState::Dialing,
+            answered: false,
             since: now,
             hello: None,
             lanes: SortedMap::new(),
@@ -78,9 +89,11 @@ impl Peer {
             asks: SortedMap::new(),
             next_request: 0,
             strikes: 0,
+            failures: 0,
+            hollow: 0,
+            ignored_until: Time::default(),
             admitted: Admitted::default(),
-            control: Bucket::new(100.0, 200.0, now),
-            verifies: Bucket::new(8.0, 32.0, now),
+            budgets: Budgets::new(now),
             shown: SortedMap::new(),
             ping: None,
             next_ping: now + PING_EVERY,
@@ -105,7 +118,7 @@ impl Mesh {
             PeerInput::Candidate(line) => self.on_local_candidate(conn, line),
             PeerInput::Opened => self.on_channels_open(conn),
             PeerInput::Frames(bytes) => self.on_frames(conn, bytes),
-            PeerInput::Stray(bytes) => self.tally.stray_bytes += u64::from(bytes),
+            PeerInput::Stray(bytes) => self.on_stray(conn, bytes),
             PeerInput::Violation(what) => self.close_peer(conn, Some(what)),
             PeerInput::Drained => self.on_drained(conn),
             PeerInput::Closed => self.close_peer(conn, None),
@@ -113,15 +126,18 @@ impl Mesh {
     }
 
     fn on_frames(&mut self, conn: ConnNo, bytes: &[u8]) {
-        for frame in Frames::new(bytes) {
-            let now = self.now;
-            let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !self.may_say_more(conn, bytes.len()) {
+            return;
+        }
+        for (n, frame) in Frames::new(bytes).enumerate() {
             match frame {
                 Err(why) => return self.close_peer(conn, Some(&format!("malformed frame: {why}"))),
-                Ok(_) if !peer.control.take(now, 1.0) => {
-                    return self.close_peer(conn, Some("more than 100 frames a second"));
-                }
+                // The message itself paid for its first frame.
+                Ok(_) if n > 0 && !self.may_say_more(conn, 0) => return,
                 Ok(frame) => self.on_frame(conn, frame),
+            }
+            if !self.peers.contains_key(&conn) {
+                return;
             }
         }
     }

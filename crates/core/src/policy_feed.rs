@@ -18,14 +18,25 @@ pub(crate) struct PolicyFeed {
     url: Option<String>,
     open: bool,
     next: Time,
+    last_read: Time,
     last_ok: Option<Time>,
     highest_version: u32,
 }
 
+/// An edge may have the policy read again this long after the last reading.
+const PUSHED_READ: Duration = Duration::from_secs(10);
+
 impl PolicyFeed {
     pub(crate) fn new(options: &Options) -> Self {
         let url = options.remote_config_url.clone();
-        Self { url, open: false, next: Time::default(), last_ok: None, highest_version: 0 }
+        Self {
+            url,
+            open: false,
+            next: Time::default(),
+            last_read: Time::default(),
+            last_ok: None,
+            highest_version: 0,
+        }
     }
 }
 
@@ -63,6 +74,7 @@ impl Mesh {
     pub(crate) fn read_policy(&mut self) {
         let Some(url) = self.feed.url.clone() else { return };
         self.feed.open = true;
+        self.feed.last_read = self.now;
         self.get_document(JobKind::Policy, url, Purpose::Policy);
     }
 
@@ -112,8 +124,9 @@ impl Mesh {
 
     /// An edge says that the policy changed; unsigned, it may only tighten or ask for a fresh look.
     pub(crate) fn on_policy_push(&mut self, push: meshedflow_protocol::signal::PolicyPush) {
-        if push.refetch && self.feed.url.is_some() && !self.feed.open {
-            self.feed.next = self.now;
+        if push.refetch {
+            // An edge that says so all the time must not turn its viewers against the policy's host.
+            self.feed.next = self.feed.next.min(self.feed.last_read + PUSHED_READ);
         }
         if push.tighten.is_some_and(|p| p.enabled == Some(false)) {
             self.effective.enabled = false;

@@ -1,31 +1,50 @@
-//! Whom to know: the edge socket, the proposals it makes, and dialling them.
+//! Whom to know: the edge, the proposals it makes, and dialling them.
+//!
+//! An edge is believed no further than it must be: what it says is budgeted, it counts only between its welcome and
+//! its end, and it can make this page neither dial without end nor talk to hosts that the page did not allow.
+
+mod ice;
+mod link;
 
 use crate::sorted::{SortedMap, SortedSet};
 use core::time::Duration;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
-    Bad, ClientMessage, Join, Lanes, Leave, Need, Parsed, Proposal, ServerMessage, Signal, Welcome,
-    parse_server,
+    Bad, ClientMessage, Join, Lanes, Need, Parsed, Proposal, ServerMessage, Signal, Welcome, parse_server,
 };
 use meshedflow_protocol::wire::{WIRE_MAX, WIRE_MIN};
 
-use crate::input::{ConnNo, LaneNo, SignalInput};
+use crate::input::{ConnNo, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::{IceServer, Output, PeerCommand};
+use crate::peer::bucket::Bucket;
 use crate::peer::{Peer, PeerState};
 use crate::time::{Time, Wakeup};
 
+pub(crate) use link::Link;
+pub(crate) use ice::host_of;
+use link::Said;
+
 /// This viewer at its edge.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Roster {
     pub(crate) link: Link,
+    /// When `link` took its value.
+    since: Time,
     pub(crate) me: Option<PeerId>,
     pub(crate) salt: Vec<u8>,
     resume: Option<String>,
     ice_servers: Vec<IceServer>,
+    /// Attempts and short memberships in a row.
     failures: u32,
+    /// The edge itself said how long not to come back.
+    refused_for: Duration,
+    /// What the edge may still say.
+    said: Said,
     next_dial: u32,
+    /// Connections that may still be made for proposals and offers.
+    dials: Bucket,
     /// Proposed but not dialled yet.
     waiting: Vec<Proposal>,
     /// Proposed here; only these may open a connection to this viewer.
@@ -37,30 +56,38 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
+    pub(crate) fn new(now: Time) -> Self {
+        Self {
+            link: Link::Idle,
+            since: now,
+            me: None,
+            salt: Vec::new(),
+            resume: None,
+            ice_servers: Vec::new(),
+            failures: 0,
+            refused_for: Duration::ZERO,
+            said: Said::new(now),
+            next_dial: 0,
+            dials: Bucket::new(DIALS_PER_S, DIALS_BURST, now),
+            waiting: Vec::new(),
+            expected: SortedMap::new(),
+            banned: SortedSet::new(),
+            next_need: now,
+            joined_lanes: SortedSet::new(),
+        }
+    }
+
     /// On the way to the edge, not there yet.
     pub(crate) fn is_joining(&self) -> bool {
         matches!(self.link, Link::Connecting | Link::Joining)
     }
 }
 
-/// State of the edge socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Link {
-    /// Nobody asked for it.
-    #[default]
-    Idle,
-    /// Being opened.
-    Connecting,
-    /// Join was sent.
-    Joining,
-    /// Welcomed.
-    Joined,
-    /// Lost; tried again then.
-    Waiting(Time),
-}
-
 /// Ids that may be remembered as banned or expected.
 const ID_LIMIT: usize = 256;
+/// Twice the degree at once, then more than an edge may propose: connections to nobody cost the page much.
+const DIALS_BURST: f64 = 32.0;
+const DIALS_PER_S: f64 = 0.2;
 
 impl Mesh {
     /// The lane has a name: go to the edge with it, if anything may be shared at all.
@@ -76,20 +103,6 @@ impl Mesh {
         self.tell_lane_to_peers(no);
     }
 
-    fn connect_edge(&mut self) {
-        let Some(url) = self.options.signaling_url.clone() else { return };
-        self.roster.link = Link::Connecting;
-        self.push(Output::Connect(url));
-    }
-
-    pub(crate) fn on_signal(&mut self, event: SignalInput<'_>) {
-        match event {
-            SignalInput::Opened => self.say_join(),
-            SignalInput::Text(text) => self.on_edge_text(text),
-            SignalInput::Closed => self.on_edge_closed(),
-        }
-    }
-
     fn say(&mut self, message: &ClientMessage) {
         self.push(Output::Say(message.to_json()));
     }
@@ -100,7 +113,7 @@ impl Mesh {
                 format!("streamId {:?}: expected 1 to 128 of [A-Za-z0-9._~/-]", self.options.stream_id);
             return self.warn("bad-stream-id", text);
         };
-        self.roster.link = Link::Joining;
+        self.set_link(Link::Joining);
         let lanes = self.lane_names();
         self.roster.joined_lanes = lanes.iter().cloned().collect();
         let join = Join {
@@ -137,32 +150,39 @@ impl Mesh {
     }
 
     fn on_edge_text(&mut self, text: &str) {
+        if !self.edge_may_say(text.len()) {
+            return;
+        }
         match parse_server(text) {
             Ok(Parsed::Known(message)) => self.on_edge_message(message),
             Ok(_) => self.tally.unknown_messages += 1,
-            Err(why) => self.warn("edge-message", format!("a message of the edge is not understood: {why}")),
+            Err(why) => {
+                let why = short(&why.to_string());
+                self.warn("edge-message", format!("a message of the edge is not understood: {why}"));
+            }
         }
     }
 
     fn on_edge_message(&mut self, message: ServerMessage) {
+        let joined = self.roster.link == Link::Joined;
         match message {
-            ServerMessage::Welcome(welcome) => self.on_welcome(*welcome),
-            ServerMessage::Peers(proposals) => self.on_proposals(proposals.0),
-            ServerMessage::Signal(signal) => self.on_peer_signal(signal),
-            ServerMessage::Gone(gone) => self.on_gone(gone.peer),
-            ServerMessage::Salt(salt) => self.roster.salt = salt.current.0.to_vec(),
-            ServerMessage::Policy(push) => self.on_policy_push(push),
-            ServerMessage::Reconnect(r) => self.reconnect_after(Duration::from_millis(r.after_ms.into())),
-            ServerMessage::Error(e) => {
-                self.warn("edge-refused", format!("the edge refused: {:?} {}", e.code, e.message));
-            }
+            ServerMessage::Welcome(welcome) if self.roster.link == Link::Joining => self.on_welcome(*welcome),
+            ServerMessage::Reconnect(r) => self.leave_for(Duration::from_millis(r.after_ms.into())),
+            ServerMessage::Error(e) => self.on_edge_error(&e),
+            ServerMessage::Peers(proposals) if joined => self.on_proposals(proposals.0),
+            ServerMessage::Signal(signal) if joined => self.on_peer_signal(signal),
+            ServerMessage::Gone(gone) if joined => self.on_gone(gone.peer),
+            ServerMessage::Salt(salt) if joined => self.roster.salt = salt.current.0.to_vec(),
+            ServerMessage::Policy(push) if joined => self.on_policy_push(push),
             ServerMessage::Weights(_) => {}
+            // Out of turn: before the welcome, or a second one.
+            _ => self.tally.unknown_messages += 1,
         }
     }
 
     fn on_welcome(&mut self, w: Welcome) {
-        self.roster.link = Link::Joined;
-        self.roster.failures = 0;
+        self.set_link(Link::Joined);
+        self.roster.refused_for = Duration::ZERO;
         self.roster.me = Some(w.peer);
         self.roster.salt = w.salt.current.0.to_vec();
         self.roster.resume = (!w.resume.is_empty()).then_some(w.resume);
@@ -173,24 +193,13 @@ impl Mesh {
         self.say_lanes();
     }
 
-    /// ICE servers of an edge count only at hosts that the page allows: the edge's own, or listed ones.
-    fn allowed_server(&self, s: meshedflow_protocol::signal::IceServer) -> Option<IceServer> {
-        let own = self.options.signaling_url.as_deref().map(host_of);
-        let fits = |url: &String| {
-            let host = host_of(url);
-            Some(host) == own || self.options.ice_server_hosts.iter().any(|h| h == host)
-        };
-        let urls: Vec<String> = s.urls.into_iter().filter(fits).collect();
-        (!urls.is_empty()).then_some(IceServer { urls, username: s.username, credential: s.credential })
-    }
-
     fn on_proposals(&mut self, proposals: Vec<Proposal>) {
         for p in proposals {
             let known = self.peers.values().any(|q| q.id == p.peer) || self.roster.banned.contains(&p.peer);
-            if known || Some(p.peer) == self.roster.me || self.roster.expected.len() >= ID_LIMIT {
+            if known || Some(p.peer) == self.roster.me {
                 continue;
             }
-            self.roster.expected.insert(p.peer, self.now);
+            self.expect_peer(p.peer);
             if p.initiate && self.roster.waiting.len() < 64 {
                 self.roster.waiting.push(p);
             }
@@ -198,11 +207,24 @@ impl Mesh {
         self.dial_waiting();
     }
 
+    /// From now on its offer is no surprise; of too many the oldest is forgotten.
+    fn expect_peer(&mut self, id: PeerId) {
+        let expected = &mut self.roster.expected;
+        if expected.len() >= ID_LIMIT
+            && let Some(oldest) = expected.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id)
+        {
+            expected.remove(&oldest);
+        }
+        expected.insert(id, self.now);
+    }
+
     /// Dials proposals within the limits of parallel dials and neighbours.
     fn dial_waiting(&mut self) {
         while !self.roster.waiting.is_empty() {
             let dialling = self.peers.values().filter(|p| p.state == PeerState::Dialing).count();
-            if dialling >= self.effective.dial_parallel || self.peers.len() >= self.effective.peers_max {
+            let full =
+                dialling >= self.effective.dial_parallel || self.peers.len() >= self.effective.peers_max;
+            if full || !self.may_dial() {
                 return;
             }
             let p = self.roster.waiting.remove(0);
@@ -212,10 +234,16 @@ impl Mesh {
         }
     }
 
+    /// Takes one connection out of the budget, whoever wants it.
+    pub(crate) fn may_dial(&mut self) -> bool {
+        let now = self.now;
+        self.roster.dials.take(now, 1.0)
+    }
+
     /// Makes the connection object for a dial.
     pub(crate) fn open_peer(&mut self, id: PeerId, dial: u32) -> ConnNo {
         let conn = ConnNo(self.fresh());
-        self.peers.insert(conn, Peer::dialing(id, dial, self.now));
+        self.peers.insert(conn, Peer::dialing(id, self.roster.me, dial, self.now));
         let open = PeerCommand::Open {
             ice_servers: self.roster.ice_servers.clone(),
             relay_only: self.effective.relay_only,
@@ -257,46 +285,12 @@ impl Mesh {
         }
     }
 
-    fn on_edge_closed(&mut self) {
-        if matches!(self.roster.link, Link::Idle | Link::Waiting(_)) {
-            return;
-        }
-        self.roster.failures = self.roster.failures.saturating_add(1);
-        let wait = Duration::from_secs(1 << self.roster.failures.min(5)).mul_f64(0.5 + self.rng.fraction());
-        if self.options.mutant("give-up-edge") {
-            return self.wait_for_edge(Duration::from_secs(86_400));
-        }
-        self.wait_for_edge(wait);
-    }
-
-    fn reconnect_after(&mut self, wait: Duration) {
-        self.push(Output::Disconnect);
-        self.wait_for_edge(wait.min(Duration::from_secs(120)));
-    }
-
-    fn wait_for_edge(&mut self, wait: Duration) {
-        self.roster.link = Link::Waiting(self.now + wait);
-        self.roster.waiting.clear();
-        self.roster.expected.clear();
-        self.roster.joined_lanes.clear();
-    }
-
-    pub(crate) fn leave_edge(&mut self) {
-        if self.roster.link == Link::Joined {
-            self.say(&ClientMessage::Leave(Leave {}));
-        }
-        if !matches!(self.roster.link, Link::Idle | Link::Waiting(_)) {
-            self.push(Output::Disconnect);
-        }
-        let banned = core::mem::take(&mut self.roster.banned);
-        self.roster = Roster { banned, ..Roster::default() };
-    }
-
     pub(crate) fn tick_roster(&mut self) {
         let ready = self.lanes.values().any(|l| l.anchor.is_some());
         match self.roster.link {
             Link::Waiting(at) if at <= self.now && self.may_mesh().is_ok() => self.connect_edge(),
             Link::Idle if ready && self.may_mesh().is_ok() => self.connect_edge(),
+            Link::Connecting | Link::Joining => self.give_up_silent_edge(),
             Link::Joined => self.ask_for_more(),
             _ => {}
         }
@@ -327,6 +321,9 @@ impl Mesh {
     pub(crate) fn roster_wakeup(&self) -> Option<Wakeup> {
         match self.roster.link {
             Link::Waiting(at) => Some(Wakeup { at, reason: "edge again" }),
+            Link::Connecting | Link::Joining => {
+                Some(Wakeup { at: self.silent_edge_at(), reason: "edge is silent" })
+            }
             Link::Joined if self.peers.len() < self.effective.peers_min => {
                 Some(Wakeup { at: self.roster.next_need, reason: "too few neighbours" })
             }
@@ -338,33 +335,7 @@ impl Mesh {
 /// Within the edge's budget of 6 proposals a minute.
 const NEED_EVERY: Duration = Duration::from_secs(15);
 
-/// The host of `scheme://host:port/...` or `stun:host:port`.
-pub(crate) fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").or_else(|| url.split_once(':')).map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    // An IPv6 address has colons of its own.
-    let end = place.find(']').map_or_else(|| place.find(':'), |end| Some(end + 1));
-    end.and_then(|end| place.get(..end)).unwrap_or(place)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_of_a_url_is_found_with_and_without_a_port() {
-        for (url, host) in [
-            ("wss://edge.example/mesh", "edge.example"),
-            ("wss://edge.example:8443/mesh?x=1:2", "edge.example"),
-            ("ws://[::1]:80/mesh", "[::1]"),
-            ("ws://[::1]/mesh", "[::1]"),
-            ("stun:edge.example", "edge.example"),
-            ("turn:edge.example:3478?transport=udp", "edge.example"),
-            ("stun:edge.example@elsewhere.example:1", "elsewhere.example"),
-            ("wss://user:secret@edge.example", "edge.example"),
-        ] {
-            assert_eq!(host_of(url), host, "{url}");
-        }
-    }
+/// Text of others, cut for a console line.
+fn short(text: &str) -> String {
+    text.chars().take(200).collect()
 }

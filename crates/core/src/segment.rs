@@ -55,6 +55,10 @@ pub(crate) struct Segment {
     /// This viewer fetches or fetched it from the origin.
     pub(crate) mine: Option<Mine>,
     pub(crate) hearsay: Hearsay,
+    /// The neighbour who first claimed to fetch it, or told of it.
+    pub(crate) told_by: Option<ConnNo>,
+    /// This viewer gave its own fetch up for another's once; nobody is believed twice.
+    pub(crate) yielded: bool,
     pub(crate) peer_bytes: u32,
     pub(crate) http_bytes: u32,
     pub(crate) senders: SortedSet<PeerId>,

@@ -1,5 +1,6 @@
 //! How much media is kept, and what goes first.
 
+use crate::input::LaneNo;
 use crate::lane::{Lane, SEGMENT_LIMIT};
 use crate::mesh::Mesh;
 use crate::output::Output;
@@ -19,12 +20,14 @@ impl Mesh {
             let Some(key) = self.oldest_idle() else { return };
             stored = stored.saturating_sub(self.forget_segment(key));
         }
-        let crowded: Vec<SegKey> = self
-            .lanes
-            .iter()
-            .filter(|(_, l)| l.segments.len() > SEGMENT_LIMIT)
-            .filter_map(|(lane, l)| l.segments.keys().next().map(|msn| SegKey { lane: *lane, msn: *msn }))
-            .collect();
+        let awaited = self.awaited_segments();
+        let oldest = |(lane, l): (&LaneNo, &Lane)| {
+            let lane = *lane;
+            let keys = l.segments.keys().map(move |msn| SegKey { lane, msn: *msn });
+            let spare = l.segments.len().saturating_sub(SEGMENT_LIMIT);
+            keys.filter(|key| !awaited.contains(key)).take(spare).collect::<Vec<_>>()
+        };
+        let crowded: Vec<SegKey> = self.lanes.iter().flat_map(oldest).collect();
         for key in crowded {
             self.forget_segment(key);
         }

@@ -17,6 +17,20 @@ pub(crate) enum Said {
     Close(usize),
 }
 
+/// How the edge treats who comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mood {
+    /// As the hub says.
+    #[default]
+    Honest,
+    /// Takes every socket and never says a word.
+    Silent,
+    /// Welcomes everyone and hangs up at once.
+    Drops,
+    /// Says again and again that one should come back at once.
+    SendsAway,
+}
+
 /// The edge.
 pub(crate) struct Edge {
     pub(crate) up: bool,
@@ -41,6 +55,11 @@ impl Edge {
             born: 0,
             said: Vec::new(),
         }
+    }
+
+    /// The id that this viewer's connection has.
+    pub(crate) fn id_of(&self, viewer: usize) -> Option<PeerId> {
+        self.ids.iter().rev().find(|(_, v)| **v == viewer).map(|(id, _)| *id)
     }
 
     pub(crate) fn open(&mut self, viewer: usize, now_ms: u64) {

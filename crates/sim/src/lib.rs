@@ -14,12 +14,14 @@
 mod driver;
 mod edge;
 mod event;
+mod evil;
 mod link;
 mod origin;
 mod player;
 mod viewer;
 mod world;
 
+pub use edge::Mood;
 pub use link::Link;
 pub use origin::{LANES, Origin, OriginFault};
 pub use viewer::{Evil, Report};

@@ -22,6 +22,12 @@ pub enum Evil {
     ClosesMidFragment,
     /// Sends no media at all.
     Withholds,
+    /// Says that it has all of every segment, shows no list and sends no media.
+    Boasts,
+    /// With every frame tells of segments far ahead, claims to fetch them and all others, and drops them again.
+    Babbles,
+    /// Says everything a thousand times.
+    Floods,
 }
 
 /// One end of a connection.
@@ -74,6 +80,8 @@ pub struct Report {
     pub startup_ms: u64,
     /// Times this viewer did to others what its [`Evil`] says.
     pub lied: u32,
+    /// Sockets to the edge that were asked for.
+    pub sockets: u32,
     /// Reasons as delivered.
     pub reasons: BTreeMap<&'static str, u32>,
     /// The core's own counters.

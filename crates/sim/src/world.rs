@@ -11,7 +11,7 @@ use meshedflow_core::{
     PeerInput, SignalInput, Time,
 };
 
-use crate::edge::{Edge, Said};
+use crate::edge::{Edge, Mood, Said};
 use crate::event::{Event, Happening, Micros};
 use crate::link::Link;
 use crate::origin::{BASE, LANES, Origin, OriginFault, rendition};
@@ -47,6 +47,8 @@ pub struct Setup {
     pub evil: Vec<(usize, Evil)>,
     /// The edge answers.
     pub edge: bool,
+    /// How it treats who comes.
+    pub mood: Mood,
     /// The remote policy over time: from so many milliseconds on, this document; `""` is a 404. Without any,
     /// pages are told of none.
     pub policy: Vec<(u64, &'static str)>,
@@ -70,6 +72,7 @@ impl Default for Setup {
             own_setups: Vec::new(),
             evil: Vec::new(),
             edge: true,
+            mood: Mood::Honest,
             policy: Vec::new(),
             mutant: None,
         }
@@ -202,10 +205,7 @@ impl World {
                 viewer.socket = false;
                 self.feed(v, Input::Signal(SignalInput::Closed));
             }
-            Happening::ToEdge(text) => {
-                let said = if self.edge.up { self.edge.text(v, now / 1_000, &text) } else { Vec::new() };
-                self.hear(said);
-            }
+            Happening::ToEdge(text) => self.tell_edge(v, &text),
             Happening::ToEdgeClosed => {
                 let said = self.edge.closed(v, now / 1_000);
                 self.hear(said);
@@ -238,6 +238,24 @@ impl World {
 
     fn with<T>(&mut self, v: usize, f: impl FnOnce(&mut Viewer) -> T) -> Option<T> {
         self.viewers.get_mut(v).and_then(Option::as_mut).map(f)
+    }
+
+    fn tell_edge(&mut self, v: usize, text: &str) {
+        if !self.edge.up || self.setup.mood == Mood::Silent {
+            return;
+        }
+        let said = self.edge.text(v, self.now / 1_000, text);
+        self.hear(said);
+        match self.setup.mood {
+            Mood::Drops => {
+                self.edge.closed(v, self.now / 1_000);
+                self.plan(v, 16_000, Happening::SignalClosed);
+            }
+            Mood::SendsAway => {
+                self.plan(v, 16_000, Happening::SignalText(r#"{"reconnect":{"afterMs":0}}"#.into()));
+            }
+            _ => {}
+        }
     }
 
     fn hear(&mut self, said: Vec<Said>) {
@@ -402,6 +420,7 @@ impl World {
                 self.with(v, |viewer| viewer.dues.insert(load.0, at));
             }
             Output::Connect(_) => {
+                self.with(v, |viewer| viewer.tally.sockets += 1);
                 let what = if self.edge.up { Happening::SignalOpened } else { Happening::SignalClosed };
                 self.plan(v, 30_000, what);
             }

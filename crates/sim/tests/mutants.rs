@@ -1,7 +1,7 @@
 //! Each defence, switched off: the story that it protects must turn red. (feature `mutants`)
 #![cfg(feature = "mutants")]
 
-use meshedflow_sim::{Evil, OriginFault, Setup, World};
+use meshedflow_sim::{Evil, Mood, OriginFault, Setup, World};
 
 fn after(setup: Setup) -> World {
     let mut world = World::new(setup);
@@ -52,4 +52,25 @@ fn without_giving_up_hung_prefetches_a_viewer_waits_for_ever() {
     let (fault, mutant) = (OriginFault::HangsElected, Some("trust-hung-gets"));
     let reports = after(Setup { fault, mutant, ..Setup::default() }).reports();
     assert!(reports.iter().any(|r| r.stalls > 0), "{reports:?}");
+}
+
+#[test]
+fn without_doubts_a_babbler_leads_everybody_astray() {
+    let sound = after(Setup { evil: vec![(0, Evil::Babbles)], ..Setup::default() });
+    let credulous =
+        after(Setup { evil: vec![(0, Evil::Babbles)], mutant: Some("believe-all"), ..Setup::default() });
+    let from_peers = |world: &World| world.reports().iter().map(|r| r.from_peers).sum::<u64>();
+    assert!(from_peers(&credulous) < from_peers(&sound), "{:#?}", credulous.reports());
+}
+
+#[test]
+fn without_budgets_nobody_who_floods_is_closed() {
+    let setup = Setup { evil: vec![(0, Evil::Floods)], mutant: Some("no-budgets"), ..Setup::default() };
+    assert!(after(setup).reports().iter().all(|r| !r.warnings.contains(&"peer-closed")));
+}
+
+#[test]
+fn without_back_off_an_edge_that_hangs_up_is_run_down() {
+    let setup = Setup { mood: Mood::Drops, mutant: Some("no-edge-backoff"), ..Setup::default() };
+    assert!(after(setup).reports().iter().all(|r| r.sockets > 100));
 }

@@ -1,6 +1,6 @@
 //! Stories of a few viewers around one stream: the real core and the real hub, bytes that are really hashed.
 
-use meshedflow_sim::{Evil, LANES, OriginFault, Report, Setup, World};
+use meshedflow_sim::{Evil, LANES, Mood, OriginFault, Report, Setup, World};
 
 fn after(setup: Setup, ms: u64) -> World {
     let mut world = World::new(setup);
@@ -186,4 +186,48 @@ fn a_player_does_not_wait_on_a_prefetch_that_hangs() {
     oracle(&world);
     let elections: u32 = world.reports().iter().filter_map(|r| r.stats.as_ref()).map(|s| s.elections).sum();
     assert!(elections > 0, "the fault must happen");
+}
+
+/// Warm share of peers' bytes among the viewers after the first, which misbehaves.
+fn good_share(world: &World) -> f64 {
+    let (peers, http) =
+        world.reports().iter().skip(1).fold((0, 0), |(p, h), r| (p + r.from_peers, h + r.from_http));
+    peers as f64 / (peers + http) as f64
+}
+
+#[test]
+fn who_boasts_of_everything_and_serves_nothing_is_soon_passed_over() {
+    let world = after(Setup { evil: vec![(0, Evil::Boasts)], ..Setup::default() }, 90_000);
+    oracle(&world);
+    assert!(world.report(0).lied > 20, "the fault must happen: {:?}", world.report(0));
+    assert!(good_share(&world) > 0.4, "{:.3}: {:#?}", good_share(&world), world.reports());
+}
+
+#[test]
+fn who_babbles_of_segments_to_come_leads_nobody_astray() {
+    let world = after(Setup { evil: vec![(0, Evil::Babbles)], ..Setup::default() }, 90_000);
+    oracle(&world);
+    assert!(world.report(0).lied > 1_000, "the fault must happen: {:?}", world.report(0));
+    assert!(good_share(&world) > 0.4, "{:.3}: {:#?}", good_share(&world), world.reports());
+}
+
+#[test]
+fn who_floods_is_closed_and_the_others_go_on() {
+    let world = after(Setup { evil: vec![(0, Evil::Floods)], ..Setup::default() }, 60_000);
+    oracle(&world);
+    assert!(world.report(0).lied > 0, "the fault must happen");
+    assert!(world.reports().iter().skip(1).all(|r| r.warnings.contains(&"peer-closed")));
+    assert_eq!(world.report(0).stats.map(|s| s.peers), Some(0), "nobody keeps it, nobody dials it again");
+    assert!(good_share(&world) > 0.4, "{:.3}", good_share(&world));
+}
+
+#[test]
+fn an_edge_that_wastes_ones_time_is_visited_less_and_less() {
+    for mood in [Mood::Silent, Mood::Drops, Mood::SendsAway] {
+        let world = after(Setup { mood, ..Setup::default() }, 120_000);
+        oracle(&world);
+        for r in world.reports() {
+            assert!((2..=9).contains(&r.sockets), "{mood:?}: {} sockets in two minutes", r.sockets);
+        }
+    }
 }

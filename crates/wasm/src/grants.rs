@@ -15,6 +15,11 @@ use meshedflow_core::{BlobId, ConnNo, Expect, GrantId, HttpId, Source};
 /// Most separate spans that may wait beyond the measured prefix of one grant; one more is a violation.
 const WAITING_SPANS: usize = 64;
 
+/// A peer's messages hold at least so many bytes on average: a sixteenth of what ours do.
+const PIECE_BYTES: u32 = 1_024;
+/// Messages beyond that, and beyond one for the end of each fragment.
+const PIECES_SPARE: u32 = 64;
+
 /// A peer's bytes, judged.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -56,6 +61,8 @@ struct Grant {
     measured: u32,
     /// Bytes beyond `measured` that are in the blob: start to end, disjoint.
     waiting: SortedMap<u32, u32>,
+    /// Messages in which a peer may still bring the bytes.
+    pieces: u32,
 }
 
 /// All grants of one mesh.
@@ -100,8 +107,10 @@ impl Grants {
         }
         let measured = range.start;
         let measurer = Measurer::new();
+        let pieces = cuts.len() as u32 + range.end.saturating_sub(range.start) / PIECE_BYTES + PIECES_SPARE;
         let (cuts, waiting) = (cuts.into(), SortedMap::new());
-        self.grants.insert(grant, Grant { from, blob, range, base, cuts, measurer, measured, waiting });
+        let given = Grant { from, blob, range, base, cuts, measurer, measured, waiting, pieces };
+        self.grants.insert(grant, given);
         self.queue_late(grant);
     }
 
@@ -157,6 +166,11 @@ impl Grants {
             return Verdict::Violation("data in too many pieces");
         } else {
             grant.wait(at..span.end);
+        }
+        // Each piece costs the page a call or two, however small it is.
+        grant.pieces = grant.pieces.saturating_sub(1);
+        if grant.pieces == 0 {
+            return Verdict::Violation("data in too many pieces");
         }
         self.settle(id);
         Verdict::Put { blob, at, skip }
@@ -399,6 +413,15 @@ mod tests {
         assert_eq!(page.catch_up(64), 1);
         assert_eq!(page.peer(80..100), put(80, 0));
         assert!(page.told_truth(&[0, 100]));
+    }
+
+    #[test]
+    fn a_peer_cannot_bring_a_fragment_byte_by_byte() {
+        let mut page = page(Source::Peer(CONN, 5), 0..200, &[200]);
+        let verdicts: Vec<_> = (0..99).map(|i| page.peer(i..i + 1)).collect();
+        let good = verdicts.iter().take_while(|v| matches!(v, Verdict::Put { .. })).count();
+        assert_eq!(good, PIECES_SPARE as usize);
+        assert_eq!(verdicts[good], Verdict::Violation("data in too many pieces"));
     }
 
     #[test]

@@ -30,6 +30,10 @@ impl Mesh {
         let Some(seg) = self.seg_mut(key) else { return };
         seg.reason = Some(reason);
         let known_url = seg.url.is_some();
+        let in_vain = seg.told_by.filter(|_| seg.hearsay.is_empty_claim());
+        if let Some(conn) = in_vain {
+            self.said_in_vain(conn);
+        }
         self.tally.elections += 1;
         self.claim(key, stage, None);
         if known_url {
@@ -270,6 +274,10 @@ impl Mesh {
             return self.refetch_whole(key);
         }
         if waiting.is_empty() || load.is_none() {
+            // Sent to the origin by a neighbour's word alone.
+            if let Some(conn) = self.seg(key).filter(|s| s.list.is_none()).and_then(|s| s.told_by) {
+                self.said_in_vain(conn);
+            }
             self.block_prefetch(key);
             return self.decide(key);
         }
@@ -328,10 +336,12 @@ impl Mesh {
         };
         let startup = self.lanes.get(&key.lane).is_none_or(|l| l.media_loads <= 2 && self.has_load(key));
         let superseded = their_stage == 255 && m.stage != 255;
-        if young && !much && !startup && (lower || superseded) && seg.body.is_none() {
+        let believed = !seg.yielded || self.options.mutant("believe-all");
+        if young && !much && !startup && believed && (lower || superseded) && seg.body.is_none() {
             self.stop_transfers(key);
             if let Some(seg) = self.seg_mut(key) {
                 seg.mine = None;
+                seg.yielded = true;
             }
             self.say_dropped(key);
         }
@@ -372,7 +382,7 @@ impl Mesh {
             }
             lane.media_loads += 1;
             lane.bound.delivered(now, key.msn, Duration::from_millis(request.duration_ms.into()));
-            lane.newest = lane.newest.max(Some(key.msn));
+            lane.knows_of(key.msn);
             let seg = lane.segment(key.msn);
             seg.release.get_or_insert(now);
             seg.blobs.insert(body.blob, body.len);

@@ -160,8 +160,11 @@ impl Mesh {
         let now = self.now;
         let Some(lane) = self.lanes.get_mut(&key.lane) else { return };
         let news = lane.newest.is_none_or(|n| key.msn > n);
-        let next = lane.newest.is_none_or(|n| key.msn == n + 1);
-        lane.newest = lane.newest.max(Some(key.msn));
+        let next = lane.newest.is_none_or(|n| n.checked_add(1) == Some(key.msn));
+        match hops {
+            0 => lane.knows_of(key.msn),
+            _ => lane.newest = lane.newest.max(Some(key.msn)),
+        }
         let live = lane.live;
         let seg = lane.segment(key.msn);
         let released = seg.release.is_some();

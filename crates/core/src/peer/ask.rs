@@ -9,6 +9,7 @@ use meshedflow_protocol::wire::{Frame, RejectReason, Request, SegmentRef};
 use crate::input::{ConnNo, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::{Output, Source};
+use crate::peer::Peer;
 use crate::segment::SegKey;
 use crate::time::{Time, Wakeup};
 
@@ -21,12 +22,18 @@ pub(crate) struct Ask {
     /// Given up if nothing verified arrives until then.
     pub(crate) patience: Time,
     pub(crate) bytes: u32,
+    /// It said once that others come first; saying it again gains it nothing.
+    pub(crate) queued: bool,
+    /// The list alone was asked for.
+    pub(crate) list: bool,
 }
 
 /// One request brings at most so many bytes: the uploader can serve others in between.
 const RUN_LIMIT_BYTES: u32 = 512 * 1024;
 /// An unproven neighbour is taken at this rate.
 const UNPROVEN_BYTES_PER_S: f64 = 500_000.0;
+/// A neighbour that says it has a list shows it within this time.
+const LIST_PATIENCE: Duration = Duration::from_secs(1);
 /// Prefetching reaches this many segments beyond the player's last request.
 const PREFETCH_SEGMENTS: u64 = 2;
 
@@ -112,7 +119,8 @@ impl Mesh {
         let owed: u32 = peer.asks.values().map(|a| a.bytes).sum();
         let queue = peer.remote.get(&key.lane).map_or(0, |r| r.queue_ms);
         let bytes = owed.saturating_add(self.seg(key).map_or(0, |s| s.bytes_of(&[i])));
-        peer.speed.forecast(Duration::from_millis(queue.into()), bytes, UNPROVEN_BYTES_PER_S)
+        let promised = peer.speed.forecast(Duration::from_millis(queue.into()), bytes, UNPROVEN_BYTES_PER_S);
+        promised * (1 + u32::from(peer.failures))
     }
 
     fn may_ask(&self, conn: ConnNo, key: SegKey) -> bool {
@@ -148,7 +156,9 @@ impl Mesh {
         let Some(seg) = self.seg(key) else { return false };
         let held_by_any = |i: &u16| {
             let asked = seg.asked.contains_key(i);
-            asked || self.peers.keys().any(|c| !seg.shunned.contains(c) && self.holds(*c, key, *i))
+            let holder =
+                |c: &ConnNo| !seg.shunned.contains(c) && self.is_reliable(*c) && self.holds(*c, key, *i);
+            asked || self.peers.keys().any(holder)
         };
         match &seg.list {
             Some(list) if list.closed() => seg.missing().iter().all(held_by_any),
@@ -170,7 +180,10 @@ impl Mesh {
         self.peers
             .iter()
             .find(|(c, p)| {
-                p.is_open() && has_more(p) && !self.seg(key).is_some_and(|s| s.shunned.contains(c))
+                p.is_open()
+                    && has_more(p)
+                    && self.is_reliable(**c)
+                    && !self.seg(key).is_some_and(|s| s.shunned.contains(c))
             })
             .map(|(c, _)| *c)
     }
@@ -185,9 +198,26 @@ impl Mesh {
             return;
         }
         let request = self.next_request(conn);
+        let patience = self.now + LIST_PATIENCE;
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            let ask = Ask { key, left: 0, patience, bytes: 0, queued: false, list: true };
+            peer.asks.insert(request, ask);
+        }
         let ask =
             Request { request, segment, first: have, count: 0, skip: 0, deadline_ms: 1_000, urgent: true };
         self.send(conn, &Frame::Request(ask));
+    }
+
+    /// What a neighbour told of a segment answers a question for its list, if all that it says to have is here now.
+    pub(crate) fn end_list_asks(&mut self, conn: ConnNo, key: SegKey, count: u16, closed: bool) {
+        let here = self.seg(key).and_then(|s| s.list.as_ref()).is_some_and(|l| l.covers(count, closed));
+        if here && let Some(peer) = self.peers.get_mut(&conn) {
+            peer.asks.retain(|_, ask| !(ask.list && ask.key == key));
+        }
+    }
+
+    pub(crate) fn is_reliable(&self, conn: ConnNo) -> bool {
+        self.peers.get(&conn).is_some_and(Peer::is_reliable) || self.options.mutant("believe-all")
     }
 
     /// The segment in this viewer's own lane numbers, as frames to a neighbour name it.
@@ -226,7 +256,7 @@ impl Mesh {
         }
         self.grant(key, Source::Peer(conn, request), blob, start, run);
         let patience = now + patience(expected * 3, self.effective.p2p_budget);
-        let ask = Ask { key, left: count, patience, bytes: end - start };
+        let ask = Ask { key, left: count, patience, bytes: end - start, queued: false, list: false };
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.asks.insert(request, ask);
         }
@@ -258,6 +288,8 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.speed.sample(now, len, took);
         peer.peer_bytes += u64::from(len);
+        peer.delivered();
+        peer.hollow = 0;
         let id = peer.id;
         if let Some(ask) = peer.asks.get_mut(&request) {
             ask.left = ask.left.saturating_sub(1);
@@ -275,7 +307,9 @@ impl Mesh {
 
     pub(crate) fn on_queued(&mut self, conn: ConnNo, request: u32, eta_ms: u32) {
         let (now, budget) = (self.now, self.effective.p2p_budget);
-        if let Some(ask) = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request)) {
+        let ask = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request));
+        if let Some(ask) = ask.filter(|a| !a.queued) {
+            ask.queued = true;
             ask.patience = now + patience(Duration::from_millis(eta_ms.into()) * 2, budget);
         }
     }
@@ -286,11 +320,14 @@ impl Mesh {
         let Some(ask) = self.end_ask(conn, request) else { return };
         let wait = Duration::from_millis(u64::from(queue_ms).clamp(100, 5_000));
         if let Some(peer) = self.peers.get_mut(&conn) {
-            let remote = peer.remote.entry(ask.key.lane).or_default();
-            let entry = remote.entry(ask.key.msn);
-            match reason {
-                RejectReason::NotHeld => entry.held = Default::default(),
-                RejectReason::Busy => entry.not_before = now + wait,
+            // Whoever is busy has shown before that it serves at all.
+            if reason != RejectReason::Busy || peer.peer_bytes == 0 {
+                peer.turned_away();
+            }
+            let remote = peer.remote.get_mut(&ask.key.lane).and_then(|r| r.segments.get_mut(&ask.key.msn));
+            match (reason, remote) {
+                (RejectReason::NotHeld, Some(segment)) => segment.held = Default::default(),
+                (RejectReason::Busy, Some(segment)) => segment.not_before = now + wait,
                 _ => peer.not_before = now + Duration::from_secs(5),
             }
         }
@@ -345,7 +382,7 @@ impl Mesh {
             self.tally.slow_peers += 1;
             if let Some(peer) = self.peers.get_mut(&conn) {
                 peer.speed.punish();
-                peer.not_before = now + Duration::from_millis(500);
+                peer.let_down(now);
             }
             if let Some(seg) = self.seg_mut(key) {
                 seg.shunned.insert(conn);

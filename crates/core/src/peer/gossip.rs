@@ -7,7 +7,7 @@ use meshedflow_protocol::wire::{
     Delta, Elect, Fetching, Frame, ListBatch, Map, MapSegment, SegmentRef, View,
 };
 
-use crate::buffer_map::{FRAGMENT_LIMIT, Held, RemoteLane};
+use crate::buffer_map::{FRAGMENT_LIMIT, Held, REMOTE_LANES, RemoteLane};
 use crate::input::{ConnNo, LaneNo};
 use crate::manifests::ListVerdict;
 use crate::mesh::Mesh;
@@ -19,6 +19,12 @@ use crate::time::Time;
 const SMALL_LANE_BYTES_PER_S: u64 = 256_000 / 8;
 /// Electable for segments up to this far ahead.
 const WANT_AHEAD: u64 = 16;
+/// Neighbours are believed so many segments beyond what player or lists told.
+const HEARSAY_AHEAD: u64 = 2;
+/// Neighbours may tell of segments so many before the newest.
+const HEARSAY_BEHIND: u64 = 16;
+/// Lists of neighbours are verified so far around the player's place.
+const LISTS_AROUND: u64 = 64;
 
 impl Mesh {
     // ---- what this viewer tells ----
@@ -71,6 +77,15 @@ impl Mesh {
         }
         let shown = peer.shown.entry(key).or_default();
         *shown = count.max(*shown);
+    }
+
+    /// The neighbour says that it has only so many records of the list.
+    pub(crate) fn show_again(&mut self, conn: ConnNo, key: SegKey, have: u16) {
+        if let Some(shown) = self.peers.get_mut(&conn).and_then(|p| p.shown.get_mut(&key)) {
+            *shown = have.min(*shown);
+        } else {
+            self.note_shown(conn, key, have);
+        }
     }
 
     pub(crate) fn say_known(&mut self, key: SegKey, age: Duration, hops: u8) {
@@ -208,7 +223,7 @@ impl Mesh {
 
     pub(crate) fn on_map(&mut self, conn: ConnNo, map: Map) {
         let now = self.now;
-        let Some(no) = self.lane_of(conn, map.lane) else { return };
+        let Some(no) = self.lane_of(conn, map.lane).filter(|no| self.remembers(conn, *no)) else { return };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let before = peer.remote.remove(&no).unwrap_or_default();
         let mut remote = RemoteLane {
@@ -233,10 +248,15 @@ impl Mesh {
         for (msn, count, hash) in shown {
             self.match_shown(conn, SegKey { lane: no, msn }, count, hash);
         }
-        if before.heard == Time::default() {
+        if before.heard == Time::default() && self.may_reply(conn) {
             self.send_maps(conn);
         }
         self.revisit(no);
+    }
+
+    /// Is there room for what this neighbour tells of a lane?
+    pub(crate) fn remembers(&self, conn: ConnNo, no: LaneNo) -> bool {
+        self.peers.get(&conn).is_some_and(|p| p.remote.len() < REMOTE_LANES || p.remote.contains_key(&no))
     }
 
     /// Equal hashes prove that the neighbour has our list.
@@ -252,7 +272,9 @@ impl Mesh {
 
     pub(crate) fn on_delta(&mut self, conn: ConnNo, d: &Delta) {
         let now = self.now;
-        let Some(no) = self.lane_of(conn, d.segment.lane) else { return };
+        let Some(no) = self.lane_of(conn, d.segment.lane).filter(|no| self.remembers(conn, *no)) else {
+            return;
+        };
         let key = SegKey { lane: no, msn: d.segment.msn };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let remote = peer.remote.entry(no).or_default();
@@ -271,33 +293,47 @@ impl Mesh {
         {
             seg.hearsay.prove(now);
         }
+        self.end_list_asks(conn, key, d.count, d.closed);
         if self.lanes.get(&no).is_some_and(|l| l.segments.contains_key(&key.msn) || l.live) {
-            self.learned_from_peer(key);
+            self.learned_from_peer(conn, key);
             self.decide(key);
         }
     }
 
-    /// A delta is as good as a Known.
-    fn learned_from_peer(&mut self, key: SegKey) {
-        let plausible = self.lanes.get(&key.lane).is_some_and(|l| l.newest.is_none_or(|n| key.msn <= n + 1));
-        if plausible && self.seg(key).is_none_or(|s| s.release.is_none()) {
-            self.learned(key, Duration::ZERO, false, 1);
+    /// A delta is as good as a Known: news only right after the newest, else of what is about as old.
+    fn learned_from_peer(&mut self, conn: ConnNo, key: SegKey) {
+        let recent = self
+            .lanes
+            .get(&key.lane)
+            .is_some_and(|l| l.newest.is_some_and(|n| key.msn <= n && n - key.msn <= HEARSAY_BEHIND));
+        if self.seg(key).is_none_or(|s| s.release.is_none())
+            && (recent
+                || self.options.mutant("believe-all")
+                || self.is_heeded(conn) && self.is_next(key, Duration::ZERO))
+        {
+            self.heard(conn, key, Duration::ZERO, 1);
+        }
+    }
+
+    /// A neighbour told of a segment.
+    fn heard(&mut self, conn: ConnNo, key: SegKey, age: Duration, hops: u8) {
+        self.learned(key, age, false, hops);
+        if let Some(seg) = self.seg_mut(key) {
+            seg.told_by.get_or_insert(conn);
         }
     }
 
     fn take_batch(&mut self, conn: ConnNo, key: SegKey, d: &Delta, batch: &ListBatch) -> ListVerdict {
-        let now = self.now;
-        let wanted = self.lanes.get(&key.lane).is_some_and(|l| {
-            l.last_requested.is_some_and(|last| key.msn + 64 >= last && key.msn <= last + 64)
-        });
+        let wanted = self
+            .lanes
+            .get(&key.lane)
+            .is_some_and(|l| l.last_requested.is_some_and(|last| key.msn.abs_diff(last) <= LISTS_AROUND));
         let known = self.seg(key).and_then(|s| s.list.as_ref()).is_some_and(|l| l.covers(d.count, d.closed));
         if !wanted || known {
             return ListVerdict::Known;
         }
         let Ok(list) = self.batch_list(key, d.closed, batch) else { return ListVerdict::Unusable };
-        let allowed = self.peers.get_mut(&conn).is_some_and(|p| p.verifies.take(now, 1.0));
-        if !allowed {
-            self.tally.verifies_refused += 1;
+        if !self.may_verify(conn) {
             return ListVerdict::Unusable;
         }
         let verdict = self.learn_list(key, list, false);
@@ -312,8 +348,8 @@ impl Mesh {
     pub(crate) fn on_known(&mut self, conn: ConnNo, segment: SegmentRef, age_ms: u32, hops: u8) {
         let Some(key) = self.key_of(conn, segment) else { return };
         let age = Duration::from_millis(age_ms.min(10_000).into());
-        if hops < 2 && self.is_next(key, age) {
-            self.learned(key, age, false, hops.saturating_add(1));
+        if hops < 2 && self.is_heeded(conn) && self.is_next(key, age) {
+            self.heard(conn, key, age, hops.saturating_add(1));
         }
     }
 
@@ -323,7 +359,8 @@ impl Mesh {
         let Some(newest) = lane.newest else { return false };
         let before = lane.segments.get(&newest).and_then(|s| s.release);
         let early = before.is_some_and(|at| self.now.back(age).since(at) < lane.target.mul_f64(0.75));
-        lane.live && key.msn == newest + 1 && !early
+        let near = lane.sure.is_some_and(|sure| key.msn <= sure.saturating_add(HEARSAY_AHEAD));
+        lane.live && near && newest.checked_add(1) == Some(key.msn) && !early
     }
 
     fn key_of(&self, conn: ConnNo, s: SegmentRef) -> Option<SegKey> {
@@ -335,15 +372,20 @@ impl Mesh {
     pub(crate) fn on_fetching(&mut self, conn: ConnNo, f: &Fetching) {
         let now = self.now;
         let Some(key) = self.key_of(conn, f.segment) else { return };
-        if Some(f.fetcher) == self.roster.me || f.hops > 1 {
+        // Who says it first speaks for itself.
+        let own = f.hops > 0 || self.peers.get(&conn).is_some_and(|p| p.id == f.fetcher);
+        if Some(f.fetcher) == self.roster.me || f.hops > 1 || !own || !self.is_heeded(conn) {
             return;
         }
         if self.is_next(key, Duration::ZERO) {
-            self.learned(key, Duration::from_millis(f.age_ms.min(10_000).into()), false, 1);
+            self.heard(conn, key, Duration::from_millis(f.age_ms.min(10_000).into()), 1);
         }
         if f.range.is_none()
             && let Some(seg) = self.seg_mut(key)
         {
+            if !seg.hearsay.claimed() {
+                seg.told_by = Some(conn);
+            }
             seg.hearsay.claim(now, f.fetcher);
             let theirs = self.ticket_of(key, f.fetcher);
             self.yield_to(key, theirs, f.stage);
@@ -368,7 +410,8 @@ impl Mesh {
         self.peers.values().filter(|p| p.is_open()).filter_map(move |p| {
             let r = p.remote.get(&no).filter(|r| now.since(r.heard) <= ttl)?;
             let e = r.elect.filter(|e| e.class > 0)?;
-            let wants = msn.is_none_or(|m| e.first <= m && m <= e.last.max(e.first + WANT_AHEAD));
+            let last = e.last.max(e.first.saturating_add(WANT_AHEAD));
+            let wants = msn.is_none_or(|m| e.first <= m && m <= last);
             wants.then_some((p.id, e.class))
         })
     }

@@ -58,16 +58,21 @@ impl Mesh {
     }
 
     fn answer(&mut self, id: meshedflow_protocol::ids::PeerId, dial: u32, offer: &Description) {
-        if self.peers.len() >= self.effective.peers_max + 4 {
+        if self.peers.len() >= self.effective.peers_max + 4 || !self.may_dial() {
             return;
         }
         let conn = self.open_peer(id, dial);
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.answered = true;
+        }
         self.push(Output::Peer(conn, PeerCommand::Answer(expand(offer, DescriptionKind::Offer))));
     }
 
     fn accept(&mut self, conn: ConnNo, dial: u32, answer: &Description) {
-        let fits = |p: &&crate::peer::Peer| p.dial == dial && p.state == PeerState::Dialing;
-        if self.peers.get(&conn).filter(fits).is_some() {
+        let fits =
+            |p: &&mut crate::peer::Peer| p.dial == dial && p.state == PeerState::Dialing && !p.answered;
+        if let Some(peer) = self.peers.get_mut(&conn).filter(fits) {
+            peer.answered = true;
             self.push(Output::Peer(conn, PeerCommand::Accept(expand(answer, DescriptionKind::Answer))));
         }
     }
@@ -76,7 +81,11 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.dial == dial) else { return };
         // The edge knows whether both are behind one address; it has judged private addresses already.
         let rules = Rules { same_address: true, ..Rules::default() };
-        match peer.admitted.admit(c, &rules) {
+        let verdict = peer.admitted.admit(c, &rules);
+        match verdict {
+            _ if self.options.mutant("trust-edge") => {
+                self.push(Output::Peer(conn, PeerCommand::Candidate(c.to_line())));
+            }
             Ok(()) => self.push(Output::Peer(conn, PeerCommand::Candidate(c.to_line()))),
             Err(_) => self.tally.candidates_refused += 1,
         }
@@ -90,9 +99,9 @@ impl Mesh {
 
     /// Both channels are up: introduce ourselves.
     pub(crate) fn on_channels_open(&mut self, conn: ConnNo) {
-        let Some(me) = self.roster.me else { return self.close_peer(conn, None) };
         let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.state == PeerState::Dialing) else { return };
         peer.state = PeerState::Open;
+        let Some(me) = peer.me else { return self.close_peer(conn, None) };
         self.push(Output::Peer(conn, PeerCommand::LowMark(LOW_MARK)));
         let hello = Hello {
             wire: (WIRE_MIN, WIRE_MAX),
@@ -144,7 +153,9 @@ impl Mesh {
                     return self.close_peer(conn, Some("more than 8 lanes"));
                 }
                 peer.lanes.insert(lane, rendition);
-                self.send_maps(conn);
+                if self.may_reply(conn) {
+                    self.send_maps(conn);
+                }
             }
             LaneChange::Drop { lane, .. } => {
                 let name = peer.lanes.get(&lane).cloned();

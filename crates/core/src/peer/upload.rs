@@ -37,6 +37,16 @@ struct Job {
     left: VecDeque<(u32, Span)>,
 }
 
+/// What became of the request at the head of the line.
+enum Sent {
+    /// It moved on, or is over.
+    On,
+    /// Its neighbour's channel takes no more now.
+    ChannelFull,
+    /// This viewer's upload rate is used up.
+    RateSpent,
+}
+
 /// Media bytes per message: with its head a message stays below 16 KiB.
 const MESSAGE_BYTES: u32 = 16 * 1024 - 64;
 /// Bytes in a channel at most: 100 ms at 20 Mb/s.
@@ -112,10 +122,10 @@ impl Mesh {
 
     /// The list alone was asked for.
     fn answer_list(&mut self, conn: ConnNo, key: SegKey, have: u16) {
-        if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.shown.insert(key, have);
+        if self.may_reply(conn) && self.seg(key).is_some() {
+            self.show_again(conn, key, have);
+            self.send_delta(conn, key, 0, 0);
         }
-        self.send_delta(conn, key, 0, 0);
     }
 
     fn judge(&self, conn: ConnNo, key: SegKey, r: &Request) -> Result<VecDeque<(u32, Span)>, RejectReason> {
@@ -182,29 +192,38 @@ impl Mesh {
 
     /// Sends what rate, slots and channels allow, each request in turn.
     pub(crate) fn pump_uploads(&mut self) {
-        let mut stuck = 0;
-        while stuck < self.uploads.jobs.len().min(self.effective.upload_slots) {
-            if self.send_next() {
-                stuck = 0;
-            } else {
-                stuck += 1;
+        if self.effective.upload_slots == 0 {
+            return;
+        }
+        let mut full = 0;
+        while full < self.uploads.jobs.len() {
+            match self.send_next() {
+                Sent::On => full = 0,
+                Sent::ChannelFull => full += 1,
+                Sent::RateSpent => return,
             }
         }
     }
 
-    /// One message of the request at the head of the line; false if it cannot be sent now.
-    fn send_next(&mut self) -> bool {
+    /// One message of the request at the head of the line.
+    fn send_next(&mut self) -> Sent {
         let now = self.now;
-        let Some(mut job) = self.uploads.jobs.pop_front() else { return false };
+        let Some(mut job) = self.uploads.jobs.pop_front() else { return Sent::RateSpent };
         let in_channel = self.uploads.in_channel.get(&job.conn).copied().unwrap_or(0);
         let Some((offset, span)) = job.left.front().copied() else { return self.finish_job(&job) };
         let len = span.len.min(MESSAGE_BYTES);
-        let allowed = in_channel + len <= HIGH_WATER
-            && self.still_held(&job, span)
-            && self.uploads.bucket.take(now, f64::from(len));
-        if !allowed {
-            self.park(job, span);
-            return false;
+        if !self.still_held(&job, span) {
+            self.reject(job.conn, job.request, RejectReason::NotHeld);
+            return Sent::On;
+        }
+        if in_channel + len > HIGH_WATER {
+            // A neighbour that takes nothing must not hold a slot that others could use.
+            self.uploads.jobs.push_back(job);
+            return Sent::ChannelFull;
+        }
+        if !self.uploads.bucket.take(now, f64::from(len)) {
+            self.uploads.jobs.push_front(job);
+            return Sent::RateSpent;
         }
         self.send_media(job.conn, job.request, offset, Span { len, ..span });
         job.left.pop_front();
@@ -213,21 +232,13 @@ impl Mesh {
                 .push_front((offset + len, Span { blob: span.blob, at: span.at + len, len: span.len - len }));
         }
         self.keep_place(job);
-        true
+        Sent::On
     }
 
     /// Jobs take turns within the slots; those beyond wait for their order.
     fn keep_place(&mut self, job: Job) {
         let at = self.uploads.jobs.len().min(self.effective.upload_slots.saturating_sub(1));
         self.uploads.jobs.insert(at, job);
-    }
-
-    fn park(&mut self, job: Job, span: Span) {
-        if self.still_held(&job, span) {
-            self.keep_place(job);
-        } else {
-            self.reject(job.conn, job.request, RejectReason::NotHeld);
-        }
     }
 
     /// Evicted in the meantime?
@@ -243,11 +254,11 @@ impl Mesh {
         self.push(Output::Peer(conn, PeerCommand::SendMedia(head, span)));
     }
 
-    fn finish_job(&mut self, job: &Job) -> bool {
+    fn finish_job(&mut self, job: &Job) -> Sent {
         let mut bytes = Vec::new();
         encode(&Frame::Done { request: job.request }, &mut bytes);
         self.push(Output::Peer(job.conn, PeerCommand::SendData(bytes)));
-        true
+        Sent::On
     }
 
     pub(crate) fn uploads_wakeup(&mut self) -> Option<Wakeup> {
@@ -255,8 +266,7 @@ impl Mesh {
         let open = |j: &&Job| {
             self.uploads.in_channel.get(&j.conn).copied().unwrap_or(0) + MESSAGE_BYTES <= HIGH_WATER
         };
-        let slots = self.effective.upload_slots;
-        self.uploads.jobs.iter().take(slots).find(open)?;
+        self.uploads.jobs.iter().find(open)?;
         let wait = self.uploads.bucket.wait(now, f64::from(MESSAGE_BYTES))?;
         Some(Wakeup { at: now + wait.max(Duration::from_millis(5)), reason: "upload rate" })
     }

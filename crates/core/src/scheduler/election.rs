@@ -147,6 +147,11 @@ impl Hearsay {
         !self.claims.is_empty()
     }
 
+    /// True if somebody claims to fetch it and nothing has come of that.
+    pub fn is_empty_claim(&self) -> bool {
+        self.claimed() && self.proof.is_none()
+    }
+
     /// Until when this viewer holds back. All claims together count from the first one.
     pub fn silent_until(&self, claim_silence: Duration) -> Option<Time> {
         let words = self.claims.iter().map(|(at, _)| *at).min().map(|first| first + claim_silence);

@@ -7,8 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// Longest message to an edge in bytes.
 pub const CLIENT_LIMIT_BYTES: usize = 16 * 1024;
-/// Longest message from an edge in bytes.
-pub const SERVER_LIMIT_BYTES: usize = 256 * 1024;
+/// Longest message from an edge in bytes: 64 proposals of 8 lanes each. A longer one could make a page's memory, which
+/// never shrinks, grow by many times its length.
+pub const SERVER_LIMIT_BYTES: usize = 96 * 1024;
 /// Most lanes of one connection.
 pub const LANES_LIMIT: usize = 8;
 /// Most ids in `need.exclude`.

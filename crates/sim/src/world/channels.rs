@@ -1,11 +1,13 @@
 //! Connections between viewers: descriptions by way of the edge, then frames and media over links.
 
 use meshedflow_core::{ConnNo, PeerCommand, Span};
+use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::signal::Description;
 use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
 
 use super::World;
 use crate::event::Happening;
+use crate::evil::twist;
 use crate::viewer::{Conn, Evil};
 
 impl World {
@@ -57,7 +59,14 @@ impl World {
     }
 
     fn send(&mut self, v: usize, conn: ConnNo, bytes: Vec<u8>) {
-        if let Some((other, theirs)) = self.other_end(v, conn) {
+        let Some((other, theirs)) = self.other_end(v, conn) else { return };
+        let me = self.edge.id_of(v).unwrap_or(PeerId([0; 16]));
+        let said = self.with(v, |viewer| {
+            let (messages, lies) = twist(viewer.evil, me, bytes);
+            viewer.lied += lies;
+            messages
+        });
+        for bytes in said.unwrap_or_default() {
             self.plan(other, self.setup.link.latency_us * 2, Happening::Frames { conn: theirs, bytes });
         }
     }
@@ -83,7 +92,7 @@ impl World {
         });
         let Some((message, after, latency, evil)) = sent else { return };
         self.plan(v, after, Happening::Drained { conn });
-        if evil != Evil::Withholds {
+        if !matches!(evil, Evil::Withholds | Evil::Boasts) {
             self.plan(other, after + latency, Happening::Media { conn: theirs, message });
         }
         if evil == Evil::ClosesMidFragment {
