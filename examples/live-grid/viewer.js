@@ -1,7 +1,7 @@
 // One viewer: a real HLS.js player, with or without the mesh, and its numbers for people and for machines.
 //
 // Query: `hls` 1.5|1.6|1.7 · `mode` serve|advertise-only|off, or plain for HLS.js alone · `way` config|fragment|snippet|shared · `name`
-// · `src` playlist · `stream` id · `upload` bytes per second, 0 for none · `hash=1` SHA-256 of all payloads · `frags=1` stats of all fragments.
+// · `src` playlist · `stream` id · `edge` path · `upload` bytes per second, 0 for none · `hash=1` SHA-256 of all payloads · `frags=1` stats of all fragments.
 
 import { FragmentLog } from './fragments.js';
 import { PlayMeter } from './meter.js';
@@ -33,7 +33,7 @@ let fragments = null;
 
 const options = {
   streamId: query.get('stream') ?? 'demo',
-  signalingUrl: new URL('/mesh', location.href).href.replace(/^http/, 'ws'),
+  signalingUrl: new URL(query.get('edge') ?? '/mesh', location.href).href.replace(/^http/, 'ws'),
   originBaseUrl: new URL('.', wish.src).href,
   peerId: wish.name,
   remoteConfigUrl: new URL('/policy.json', location.href).href,

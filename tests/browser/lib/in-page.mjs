@@ -49,6 +49,37 @@ export function closesMidway() {
   };
 }
 
+/** Counts tasks above 50 ms of this page's main thread, from its start on, in `window.__long`: a list of `{at, ms}`. */
+export function countsLongTasks() {
+  window.__long = [];
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) window.__long.push({ at: startTime, ms: duration });
+  }).observe({ type: 'longtask', buffered: true });
+}
+
+/** Notes in `window.__rtc` what this page hands to WebRTC. */
+export function watchesRtc() {
+  const seen = { connections: 0, servers: [], candidates: [], descriptions: [] };
+  window.__rtc = seen;
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = new Proxy(Native, {
+    construct(target, [config = {}], as) {
+      seen.connections += 1;
+      for (const server of config.iceServers ?? []) seen.servers.push(...[server.urls].flat());
+      return Reflect.construct(target, [config], as);
+    },
+  });
+  const { addIceCandidate, setRemoteDescription } = Native.prototype;
+  Native.prototype.addIceCandidate = function (candidate, ...rest) {
+    seen.candidates.push(candidate?.candidate ?? '');
+    return addIceCandidate.call(this, candidate, ...rest);
+  };
+  Native.prototype.setRemoteDescription = function (description, ...rest) {
+    seen.descriptions.push(description.sdp);
+    return setRemoteDescription.call(this, description, ...rest);
+  };
+}
+
 /** Switches one of our defences off; only a build with the feature `mutants` looks at it. */
 export function mutant(name) {
   window.__meshedflowMutant = name;

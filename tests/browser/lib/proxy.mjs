@@ -26,6 +26,7 @@ export class FaultProxy {
   #target;
   #rules = [];
   #sockets = new Set();
+  #edges = new Map();
   #refusing = false;
   #server = http.createServer((request, response) => this.#serve(request, response));
   hits = new Map();
@@ -92,6 +93,9 @@ export class FaultProxy {
   }
 
   restoreEdge() { this.#refusing = false; }
+
+  /** Hands upgrades of this path to `edge.take(request, socket, head)` (see edges.mjs) instead of the demo. */
+  edge(path, edge) { this.#edges.set(path, edge); }
 
   get openSockets() { return this.#sockets.size; }
 
@@ -190,6 +194,13 @@ export class FaultProxy {
   }
 
   #upgrade(request, socket, head) {
+    const edge = this.#edges.get(new URL(request.url, this.#target).pathname);
+    if (edge) {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      edge.take(request, socket, head);
+      return;
+    }
     if (this.#refusing) {
       this.refusedSockets += 1;
       socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
