@@ -34,7 +34,11 @@ export function badPeer(kind) {
     const body = parts.flatMap((part) => Array.from(part));
     return Uint8Array.from([type, ...varint(body.length), ...body]);
   };
-  const random = (length) => crypto.getRandomValues(new Uint8Array(length));
+  const random = (length) => {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+    return bytes;
+  };
   const join = (...parts) => { const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0)); let at = 0; for (const p of parts) { out.set(p, at); at += p.length; } return out; };
 
   /** A Data message in its parts. */

@@ -83,7 +83,7 @@ export function lyingEdge(url) {
     const page = accept(request, socket, head);
     const early = [];
     page.ontext = (text) => early.push(text);
-    const truth = await connect(new URL(request.url, url), { origin: request.headers.origin, host: new URL(url).host });
+    const truth = await connect(new URL('/mesh', url), { origin: request.headers.origin, host: new URL(url).host });
     early.forEach((text) => truth.send(text));
     page.ontext = (text) => truth.send(text);
     const liar = { page, count, fakes: [], named: null };
