@@ -43,7 +43,7 @@ async function keepWaiting(job) {
 /** Frames that are none, or tell of what cannot be. */
 async function babble(job) {
   const { bad, good, victim } = await among(job, ['garbage', 'varints', 'hugeframe', 'forged', 'unknown', 'sequences']);
-  await mischief(job, bad, 8000);
+  await mischief(job, bad, 6000);
   await dropped(bad, victim);
   await goesOn(job, good, victim);
   return told(bad, victim);
@@ -51,8 +51,8 @@ async function babble(job) {
 
 /** Too much of everything. */
 async function flood(job) {
-  const { bad, good, victim } = await among(job, ['frames', 'lists', 'deltas', 'strays', 'endless', 'channels']);
-  await mischief(job, bad, 8000);
+  const { bad, good, victim } = await among(job, ['frames', 'lists', 'deltas', 'strays', 'text', 'channels']);
+  await mischief(job, bad, 6000);
   await dropped(bad, victim);
   await goesOn(job, good, victim);
   return told(bad, victim);
