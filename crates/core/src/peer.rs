@@ -131,6 +131,7 @@ impl Mesh {
         }
         for (n, frame) in Frames::new(bytes).enumerate() {
             match frame {
+                Err(_) if self.options.mutant("no-budgets") => return,
                 Err(why) => return self.close_peer(conn, Some(&format!("malformed frame: {why}"))),
                 // The message itself paid for its first frame.
                 Ok(_) if n > 0 && !self.may_say_more(conn, 0) => return,

@@ -43,6 +43,8 @@ async function edgeKilledAndBack(job) {
   return `${job.proxy.cutSockets} sockets cut; the third viewer got ${(await third.report()).fromPeers} B from peers`;
 }
 
+const KINDS_OF_LIES = ['servers', 'twins', 'garbage', 'proposals', 'offers', 'inward', 'smuggled', 'weights', 'policy', 'second welcome', 'salt'];
+
 /** Every way not to be an edge at once, each with a viewer of its own. All of them are visited less and less. */
 async function wastesTime(job) {
   const faults = [countsHandles, countsLongTasks];
@@ -75,13 +77,14 @@ async function lies(job) {
   const whispers = edge.whisper(60);
   try {
     const viewers = await liedTo(job, { edge: '/lies' });
-    const before = await morePeerBytes(viewers, 0, 12_000);
-    await pause(10_000);
+    const untold = () => KINDS_OF_LIES.filter((kind) => !edge.count[kind]);
+    for (let i = 0; i < 150 && untold().length; i += 1) await pause(100);
+    happened(job, untold().length === 0, `no ${untold()} among ${JSON.stringify(edge.count)}`);
+    await pause(3000);
+    for (const viewer of viewers) await believedNothing(viewer);
+    const before = await morePeerBytes(viewers, 0, 8000);
+    await pause(4000);
     await morePeerBytes(viewers, before, 6000);
-    for (const kind of ['servers', 'twins', 'garbage', 'proposals', 'offers', 'inward', 'smuggled', 'weights', 'policy', 'second welcome', 'salt']) {
-      assert.ok(edge.count[kind] > 0, `the fault did not happen: no ${kind} among ${JSON.stringify(edge.count)}`);
-    }
-    happened(job, true, '');
     for (const viewer of viewers) await believedNothing(viewer);
     for (const viewer of viewers) frugal(viewer);
     assert.equal((await viewers[1].report()).sdk.mesh.uploadedBytes, 0, 'a push of the edge loosened what the page allows');
@@ -128,14 +131,14 @@ async function liedTo(job, query) {
 /** Nothing reached WebRTC that leads inward, below the ports of peers, to hosts that the page did not name. */
 async function believedNothing(viewer) {
   const { servers, candidates, descriptions, connections } = await viewer.page.evaluate(() => window.__rtc);
-  assert.ok(candidates.length > 0 && descriptions.length > 0, `${viewer.name}: nothing was handed to WebRTC`);
+  assert.ok(connections > 0, `${viewer.name}: nothing was handed to WebRTC`);
   assert.deepEqual(servers.filter((url) => !/^(stun|turn):127\.0\.0\.1(:\d+)?$/.test(url)), [], `${viewer.name}: ICE servers that the page did not allow`);
   for (const line of candidates.filter(Boolean)) {
     const [, , transport, , address, port] = line.split(' ');
     assert.ok(!INWARD.includes(address) && address !== FOREIGN && address !== 'localhost', `${viewer.name}: tried ${line}`);
     assert.ok(transport.toLowerCase() === 'udp' && Number(port) >= 1024, `${viewer.name}: tried ${line}`);
   }
-  assert.ok(![...candidates, ...descriptions].some((text) => text.includes(SMUGGLED) || /\n.*\n/.test(text) && text.includes(`a=${SMUGGLED}`)), `${viewer.name}: a line was smuggled in`);
+  assert.ok(![...candidates, ...descriptions].some((text) => text.includes(SMUGGLED)), `${viewer.name}: a line was smuggled in`);
   assert.ok(connections <= 40, `${viewer.name} made ${connections} connections`);
 }
 

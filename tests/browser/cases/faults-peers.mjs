@@ -10,7 +10,7 @@ import { brief, pause } from '../lib/viewers.mjs';
 
 export const cases = [
   fault('peers-corrupt', 'accept-unverified', corrupt),
-  fault('peers-keep-waiting', 'wait-for-peers,no-takeover', keepWaiting),
+  fault('peers-keep-waiting', 'endless-patience,wait-for-peers,no-takeover', keepWaiting),
   fault('peers-babble', 'no-budgets', babble),
   fault('peers-flood', 'no-budgets', flood),
   fault('peer-flips-bytes', 'accept-unverified', (job) => peerFlips(job, '1.7')),

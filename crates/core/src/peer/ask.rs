@@ -370,6 +370,9 @@ impl Mesh {
 
     /// Requests that kept us waiting are asked elsewhere.
     pub(crate) fn tick_asks(&mut self) {
+        if self.options.mutant("endless-patience") {
+            return;
+        }
         let now = self.now;
         let late: Vec<(ConnNo, u32, SegKey)> = self
             .peers
