@@ -22,8 +22,8 @@ use crate::peer::bucket::Bucket;
 use crate::peer::{Peer, PeerState};
 use crate::time::{Time, Wakeup};
 
-pub(crate) use link::Link;
 pub(crate) use ice::host_of;
+pub(crate) use link::Link;
 use link::Said;
 
 /// This viewer at its edge.

@@ -9,7 +9,7 @@ export function badPeer(kind) {
   window.__fault = fault;
   const [CONTROL, DATA] = [0, 1];
   const TICK_MS = 100;
-  const PLAYS_MS = 6000;
+  const PLAYS_MS = 3000;
   const nativeSend = RTCDataChannel.prototype.send;
   const channels = new Map(); // control channel -> its data channel
   const greeted = new Set();
