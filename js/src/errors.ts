@@ -36,6 +36,7 @@ export const ERRORS = {
   'bad-stream-id': ['told', 'The stream or peer name is none that an edge takes.', 'Use letters, digits and `._~/-`.'],
   'edge-refused': ['told', 'The edge refused this viewer.', 'See its message: token, stream, version or load.'],
   'edge-message': ['told', 'A message of the edge is not understood.', 'Run an edge of a version that this SDK knows.'],
+  'edge-flood': ['told', 'The edge said more than any edge has to, and was left for a while.', 'Run an edge that you trust.'],
   'peer-closed': ['told', 'A neighbour broke the protocol or sent false bytes, and was closed.', 'Nothing; the bytes were dropped.'],
   'own-sdp': ['told', "This browser's own connection offer is not understood.", 'Report the browser to us.'],
   'bad-word': ['told', 'Two parts of the SDK are of different versions.', 'Serve `late.js` and the module of one build.'],
