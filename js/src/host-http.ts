@@ -1,8 +1,8 @@
 /**
  * GETs for the core: media as the player would ask for it, lists, keys and policy without credentials.
  *
- * A body is read as it arrives. With an `xhrSetup` it cannot be: then an XMLHttpRequest is used as HLS.js uses it, and
- * the bytes come at the end.
+ * With company a body is read as it arrives, so that others get their share of it at once. Alone, and with an
+ * `xhrSetup`, an XMLHttpRequest is used exactly as HLS.js uses it, and the bytes come at the end.
  */
 import { BLOB_LIMIT } from './blobs.js';
 import type { HttpFault, RequestRecipe } from './mesh-port.js';
@@ -37,6 +37,8 @@ export interface HttpJob {
   chunks: boolean;
   /** Without a player's load that has limits of its own, a silent server is given up. */
   limited: boolean;
+  /** Somebody may want the bytes before all are here. */
+  streamed: boolean;
 }
 
 /** What becomes of a GET. After `end` or `body` nothing more comes; after an abort nothing at all. */
@@ -45,7 +47,9 @@ export interface HttpEvents {
   head(http: number, status: number, length: number | null, exact: boolean, finalUrl: string, details: unknown): void;
   chunk(http: number, bytes: Uint8Array): boolean;
   /** An XMLHttpRequest has this many bytes; they come later. */
-  loading(http: number, loaded: number): void;
+  loading(http: number, loaded: number, total: number | null): void;
+  /** All bytes of an XMLHttpRequest. */
+  whole(http: number, bytes: Uint8Array): void;
   body(http: number, bytes: Uint8Array): void;
   end(http: number, failure: number, fault: HttpFault | null): void;
 }
@@ -76,7 +80,7 @@ export class HttpClient {
     this.running.set(job.http, running);
     this.heard(running);
     const { recipe } = job;
-    if (recipe && (recipe.xhrSetup || (this.fetchFails && !recipe.fetchSetup))) this.byXhr(running, recipe);
+    if (recipe && !recipe.fetchSetup && (recipe.xhrSetup || !job.streamed || this.fetchFails)) this.byXhr(running, recipe);
     else this.byFetch(running).catch((error: unknown) => this.fetchFailed(running, error));
   }
 
@@ -110,8 +114,11 @@ export class HttpClient {
     if (!this.lives(job)) return;
     this.heard(job);
     job.details = response;
+    if (!job.recipe?.fetchSetup) likeXhr(response);
     if (!response.ok) {
-      job.aborter.abort();
+      // HLS.js's own loader reads what an error says, too, and so keeps the connection.
+      if (job.recipe) await response.arrayBuffer();
+      else job.aborter.abort();
       return this.fail(job, response.status, response.status, response.statusText);
     }
     const { headers, status, url } = response;
@@ -141,46 +148,48 @@ export class HttpClient {
   private byXhr(job: Running, recipe: RequestRecipe): void {
     const xhr = (job.xhr = new XMLHttpRequest());
     job.details = xhr;
-    const setup = () => recipe.xhrSetup?.(xhr, job.url, contextOf(job, recipe));
-    const open = () => {
-      if (!xhr.readyState) xhr.open('GET', job.url, true);
-    };
+    if (!recipe.xhrSetup) return this.send(job, recipe, xhr);
+    const setup = () => (this.lives(job) ? recipe.xhrSetup?.(xhr, job.url, contextOf(job, recipe)) : undefined);
     Promise.resolve()
       .then(setup)
       .catch(() => {
-        if (this.lives(job)) open();
+        if (this.lives(job)) xhr.open('GET', job.url, true);
         return setup();
       })
-      .then(() => {
-        if (!this.lives(job)) return;
-        open();
-        for (const name of Object.keys(recipe.headers)) xhr.setRequestHeader(name, recipe.headers[name] as string);
-        if (job.range) xhr.setRequestHeader('Range', rangeHeader(job.range));
-        xhr.responseType = 'arraybuffer';
-        this.listen(job, xhr);
-        xhr.send();
-      })
+      .then(() => this.lives(job) && this.send(job, recipe, xhr))
       .catch((error: unknown) => this.fail(job, Failure.Network, xhr.status, String(error)));
   }
 
-  private listen(job: Running, xhr: XMLHttpRequest): void {
-    const good = () => xhr.status >= 200 && xhr.status < 300;
-    xhr.onreadystatechange = () => {
-      if (xhr.readyState !== 2 || !this.lives(job) || !good()) return;
-      job.status = xhr.status;
-      const length = lengthOf({ get: (name) => (xhr.getAllResponseHeaders().toLowerCase().includes(name) ? xhr.getResponseHeader(name) : null) });
-      this.events.head(job.http, xhr.status, length, tellsCoding(xhr.responseURL), xhr.responseURL, xhr);
-    };
-    xhr.onprogress = (event) => {
+  private send(job: Running, recipe: RequestRecipe, xhr: XMLHttpRequest): void {
+    if (!xhr.readyState) xhr.open('GET', job.url, true);
+    for (const name of Object.keys(recipe.headers)) xhr.setRequestHeader(name, recipe.headers[name] as string);
+    if (job.range) xhr.setRequestHeader('Range', rangeHeader(job.range));
+    // No other handlers: those are the page's, which may have set them in its setup.
+    xhr.onreadystatechange = () => this.changed(job, xhr);
+    xhr.onprogress = ({ loaded, total, lengthComputable }) => {
       this.heard(job);
-      if (this.lives(job) && good()) this.events.loading(job.http, event.loaded);
+      if (this.lives(job) && isGood(xhr)) this.events.loading(job.http, loaded, lengthComputable ? total : null);
     };
-    xhr.onerror = () => this.fail(job, Failure.Network, xhr.status, xhr.statusText);
-    xhr.onload = () => {
-      if (!this.lives(job)) return;
-      if (!good()) this.fail(job, xhr.status || Failure.Network, xhr.status, xhr.statusText);
-      else if (this.take(job, new Uint8Array(xhr.response as ArrayBuffer))) this.done(job);
-    };
+    xhr.responseType = 'arraybuffer';
+    xhr.send();
+  }
+
+  private changed(job: Running, xhr: XMLHttpRequest): void {
+    if (!this.lives(job)) return;
+    const { readyState, responseURL, status } = xhr;
+    if (readyState === 2 && isGood(xhr)) {
+      const length = lengthOf({ get: (name) => (xhr.getAllResponseHeaders().toLowerCase().includes(name) ? xhr.getResponseHeader(name) : null) });
+      job.status = status;
+      this.events.head(job.http, status, length, tellsCoding(responseURL), responseURL, xhr);
+    }
+    if (readyState !== 4) return;
+    xhr.onreadystatechange = xhr.onprogress = null;
+    // Also where the page gave it up, or its own limit passed: then the status is 0.
+    if (!isGood(xhr) || !xhr.response) return this.fail(job, status || Failure.Network, status, xhr.statusText);
+    const body = new Uint8Array(xhr.response as ArrayBuffer);
+    job.received = body.length;
+    this.events.whole(job.http, body);
+    this.done(job);
   }
 
   /** False if the body is longer than it may be; the request has failed then. */
@@ -234,6 +243,21 @@ export class HttpClient {
     clearTimeout(job.timer);
     if (this.lives(job)) this.running.delete(job.http);
   }
+}
+
+function isGood({ status }: XMLHttpRequest): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** Pages read HLS.js's `networkDetails` as the XMLHttpRequest that it is there. */
+function likeXhr(response: Response): void {
+  const { headers, url } = response;
+  Object.assign(response, {
+    readyState: 4,
+    responseURL: url,
+    getResponseHeader: (name: string) => headers.get(name),
+    getAllResponseHeaders: () => Array.from(headers as never as Iterable<string[]>, (line) => `${line.join(': ')}\r\n`).join(''),
+  });
 }
 
 /** A URL and how to ask for it: what wraps `fetch` may not know what a Request is. */

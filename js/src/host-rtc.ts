@@ -74,6 +74,11 @@ export class Peers {
 
   constructor(private readonly events: PeerEvents) {}
 
+  /** Connections, those being made included. */
+  get size(): number {
+    return this.peers.size;
+  }
+
   open(conn: number, iceServers: RTCIceServer[], relayOnly: boolean): void {
     this.close(conn);
     const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? 'relay' : 'all' });

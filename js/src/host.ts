@@ -15,21 +15,28 @@ import type { HttpEvents } from './host-http.js';
 import { PeerEvent, Peers, hasWebRtc, quietly } from './host-rtc.js';
 import { EdgeSocket } from './host-socket.js';
 import { Tasks, WakeTimer } from './host-timer.js';
-import type { HttpFault, LoadSink, RequestRecipe } from './mesh-port.js';
+import type { HttpFault, LoadSink, MeshRequest, RequestRecipe } from './mesh-port.js';
 
 interface OpenLoad {
+  request: MeshRequest;
   recipe: RequestRecipe;
   sink: LoadSink;
 }
 
 interface Get {
   blob: number;
-  /** The load whose statistics see the bytes. */
-  sink: LoadSink | undefined;
-  /** Length of the whole body, where the response told it. */
+  url: string;
+  range: [number, number] | undefined;
+  lane: number;
+  /** The load it was made for; others may have joined it. */
+  load: number;
+  /** As the response said; status 0 before. */
+  head: { status: number; url: string; details: unknown };
+  /** Length of the body, where the response told it for sure. */
   total: number | null;
-  whole: boolean;
-  counted: number;
+  loaded: number;
+  /** Bytes told, to each load that waits for this body. */
+  told: Map<LoadSink, number>;
 }
 
 /** Failures kept until the core says which load they decided. */
@@ -190,10 +197,10 @@ export class Host implements HttpEvents {
     const media = purpose <= Purpose.Rescue;
     const recipe = media ? (open?.recipe ?? this.recipes.get(lane)) : undefined;
     const range: [number, number] | undefined = first < 0 ? undefined : [first, end];
-    this.gets.set(http, { blob, sink: open?.sink, total: null, whole: !range, counted: 0 });
+    this.gets.set(http, { blob, url, range, lane, load, head: { status: 0, url, details: null }, total: null, loaded: 0, told: new Map() });
     if (blob >= 0) this.blobs.open(blob);
     if (media && !recipe) this.later(() => this.end(http, Failure.Network, null));
-    else this.client.get({ http, url, range, recipe, chunks: blob >= 0, limited: !open });
+    else this.client.get({ http, url, range, recipe, chunks: blob >= 0, limited: !open, streamed: this.peers.size > 0 });
   }
 
   abortGet(http: number): void {
@@ -324,9 +331,9 @@ export class Host implements HttpEvents {
     const get = this.gets.get(http);
     if (!get) return;
     if (length !== null && get.blob >= 0) this.blobs.reserve(get.blob, length);
-    if (get.whole) get.total = length;
-    const { sink } = get;
-    if (sink) this.later(() => sink.httpHead(status, finalUrl, details));
+    if (exact) get.total = length;
+    get.head = { status, url: finalUrl, details };
+    this.count(get, 0);
     this.enter((core, now) => core.httpHead(http, status, exact && length !== null ? length : -1, now));
   }
 
@@ -339,11 +346,19 @@ export class Host implements HttpEvents {
     return true;
   }
 
-  loading(http: number, loaded: number): void {
+  loading(http: number, loaded: number, total: number | null): void {
     const get = this.gets.get(http);
     if (!get) return;
+    get.total = total;
     this.count(get, loaded);
     this.flush();
+  }
+
+  whole(http: number, bytes: Uint8Array): void {
+    const get = this.gets.get(http);
+    if (!get || !bytes.length) return;
+    this.blobs.adopt(get.blob, bytes);
+    this.enter((core, now) => this.holding(bytes, () => core.httpChunk(http, 0, bytes.length, now)));
   }
 
   body(http: number, bytes: Uint8Array): void {
@@ -366,12 +381,18 @@ export class Host implements HttpEvents {
     if (this.faults.size > FAULTS) this.faults.delete(this.faults.keys().next().value as number);
   }
 
+  /** Tells head and bytes to every load that waits for this body: the core fetches a segment once for all of them. */
   private count(get: Get, loaded: number): void {
-    const more = loaded - get.counted;
-    const { sink, total } = get;
-    if (!sink || more <= 0) return;
-    get.counted = loaded;
-    this.later(() => sink.httpBytes(more, total));
+    const { head, told, total } = get;
+    get.loaded = Math.max(get.loaded, loaded);
+    this.loads.forEach(({ request, sink }, id) => {
+      const whole = String(request.range) === String(get.range);
+      if (id !== get.load && !(whole && joins(request, get))) return;
+      if (!told.has(sink)) this.later(() => sink.httpHead(head.status, head.url, head.details));
+      const more = get.loaded - (told.get(sink) || 0);
+      told.set(sink, get.loaded);
+      if (more > 0) this.later(() => sink.httpBytes(more, whole ? total : null));
+    });
   }
 
   private holding(bytes: Uint8Array, call: () => void): void {
@@ -408,6 +429,12 @@ export class Host implements HttpEvents {
     this.wanted = false;
     this.enter((core, now) => core.wake(now));
   }
+}
+
+/** True for a load of the very segment that this GET brings. */
+function joins(request: MeshRequest, { lane, url }: Get): boolean {
+  const path = (of: string) => of.replace(/[?#].*/, '');
+  return path(request.url) === path(url) && request.lane === lane && request.kind === 'media' && !request.httpOnly;
 }
 
 function die(error: unknown): void {

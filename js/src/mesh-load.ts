@@ -61,7 +61,7 @@ export class MeshLoad implements LoadSink {
     this.limit(config.timeout);
     this.setDue(now + FIRST_WORD_MS);
     const request = { ...described.request, ...ratesOf(described.player, this.context.frag), lane: port.lane(described.lane) };
-    this.id = port.load(request, recipe, this);
+    this.id = port.load(request, this.timed(recipe), this);
   }
 
   /** Nothing is asked or told any more. */
@@ -112,7 +112,7 @@ export class MeshLoad implements LoadSink {
 
   loaded(body: ArrayBuffer, report: LoadReport): void {
     if (!this.open) return;
-    if (!this.fits(body)) return this.takeOver('wrong-length');
+    if (!this.fits(body, report)) return this.takeOver('wrong-length');
     this.open = false;
     const { head, httpSince, session, stats } = this;
     const { fromPeers, fromHttp, reason } = report;
@@ -148,16 +148,20 @@ export class MeshLoad implements LoadSink {
   private progressed(total: number | null): void {
     this.heardAt = performance.now();
     const { fromHttp, stats, verified } = this;
+    const { range } = this.described.request;
+    const length = total ?? (range ? range[1] - range[0] : null);
     const sum = fromHttp + verified;
-    const known = Math.max(total ?? 0, stats.total);
+    const known = Math.max(length ?? 0, stats.total);
     // A whole body over HTTP may repeat what peers sent before it.
-    tellProgress(stats, this.heardAt, known && sum > known ? Math.max(fromHttp, verified) : sum, total);
+    tellProgress(stats, this.heardAt, known && sum > known ? Math.max(fromHttp, verified) : sum, length);
     if (this.stats.loading.first) this.first();
   }
 
-  private fits(body: ArrayBuffer): boolean {
+  /** An origin that answers a range with everything is handed on as it is, as HLS.js's own loader does. */
+  private fits(body: ArrayBuffer, { fromPeers }: LoadReport): boolean {
     const { range } = this.described.request;
-    return body.byteLength > 0 && (!range || body.byteLength === range[1] - range[0]);
+    const whole = this.head.status === 200 && !fromPeers;
+    return body.byteLength > 0 && (!range || whole || body.byteLength === range[1] - range[0]);
   }
 
   private leave(): void {
@@ -236,6 +240,21 @@ export class MeshLoad implements LoadSink {
   }
 
   // ---- both limits
+
+  /** The limits begin when the request is sent: while the page prepares it, for as long as that takes, none runs. */
+  private timed(recipe: RequestRecipe): RequestRecipe {
+    const { xhrSetup } = recipe;
+    if (!xhrSetup) return recipe;
+    const timed: typeof xhrSetup = async (...given) => {
+      clearTimeout(this.limitTimer);
+      try {
+        await xhrSetup(...given);
+      } finally {
+        if (this.open && !this.stats.loading.first) this.limit(this.config.timeout);
+      }
+    };
+    return { ...recipe, xhrSetup: timed };
+  }
 
   /** The first usable byte is here: from now on the limit of the whole load counts. */
   private first(): void {

@@ -41,7 +41,7 @@ export class Port implements MeshPort {
       return id;
     }
     this.host.recipes.set(request.lane, recipe);
-    this.host.loads.set(id, { recipe, sink });
+    this.host.loads.set(id, { request, recipe, sink });
     this.say({ load: { ...request, id } });
     return id;
   }

@@ -44,6 +44,9 @@ impl Mesh {
             return self.load_directly(request, Reason::HttpOnly);
         }
         let key = SegKey { lane: request.lane, msn: request.msn };
+        if self.fetches_other_bytes(key, &request) {
+            return self.load_directly(request, Reason::HttpOnly);
+        }
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
             lane.note_request(self.now, &request);
             lane.media_loads += 1;
@@ -66,6 +69,14 @@ impl Mesh {
         self.decide(key);
         // What is here already counts: the player's rule for slow loads is blind before the first byte.
         self.tell_progress(key);
+    }
+
+    /// A transfer of this segment is on for another URL or range, and no list says that it brings what is asked now.
+    fn fetches_other_bytes(&self, key: SegKey, request: &LoadRequest) -> bool {
+        self.seg(key).is_some_and(|seg| {
+            let other = seg.byte_range != request.range || seg.url.as_ref() != Some(&request.url);
+            seg.list.is_none() && seg.transferring() && other
+        })
     }
 
     fn load_directly(&mut self, request: LoadRequest, reason: Reason) {

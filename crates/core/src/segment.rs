@@ -50,6 +50,9 @@ pub(crate) struct Segment {
     pub(crate) transfers: SortedMap<HttpId, Transfer>,
     /// A whole body over HTTP: playable as it came.
     pub(crate) body: Option<(BlobId, u32)>,
+    /// That body answered the loads it was fetched for. It waits for its list; a later load asks the origin anew,
+    /// as plain HLS.js would, for nothing vouches for these bytes.
+    pub(crate) body_played: bool,
     /// Blobs that belong to this segment, with their sizes in bytes.
     pub(crate) blobs: SortedMap<BlobId, u32>,
     /// This viewer fetches or fetched it from the origin.

@@ -92,8 +92,12 @@ impl Mesh {
     pub(crate) fn try_finish(&mut self, key: SegKey) -> bool {
         let loads = self.loads_of(key);
         let Some(playable) = self.playable(key) else { return false };
+        let played = !loads.is_empty() && matches!(playable, Playable::OriginHttp(_));
         for id in loads {
             self.deliver(key, id, &playable);
+        }
+        if let Some(seg) = self.seg_mut(key).filter(|_| played) {
+            seg.body_played = true;
         }
         self.settle(key);
         true
@@ -101,7 +105,7 @@ impl Mesh {
 
     fn playable(&self, key: SegKey) -> Option<Playable> {
         let seg = self.seg(key)?;
-        if let Some((blob, len)) = seg.body {
+        if let Some((blob, len)) = seg.body.filter(|_| !seg.body_played) {
             return Some(Playable::OriginHttp(Span { blob, at: 0, len }));
         }
         let usable = seg.is_complete() && !seg.tainted && !seg.mismatch && self.init_fits(key);

@@ -243,6 +243,7 @@ impl Mesh {
         seg.mind_flow(now);
         if whole {
             seg.body = Some((blob, length));
+            seg.body_played = false;
         }
         self.tally.http_bytes(self.seg(key).and_then(|s| s.reason).unwrap_or(Reason::Startup), length);
         if self.seg(key).and_then(|s| s.length()).is_some_and(|signed| whole && signed != length) {
