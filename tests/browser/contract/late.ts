@@ -1,4 +1,5 @@
 /** In place of the SDK's late chunk: the same code, with a core that the test scripts (`window.core`) instead of wasm. */
+import { follow } from '../../../js/src/follow.js';
 import { MeshLoad } from '../../../js/src/mesh-load.js';
 import type { Late } from '../../../js/src/late.js';
 import type { HttpFault, MeshPort, MeshRequest, RequestRecipe, LoadSink } from '../../../js/src/mesh-port.js';
@@ -17,7 +18,7 @@ interface Scripted {
 }
 
 export type { HttpFault };
-export { MeshLoad, watchSurroundings };
+export { MeshLoad, follow, watchSurroundings };
 
 export const start: Late['start'] = async () => {
   const script = (window as unknown as { core: Scripted }).core;

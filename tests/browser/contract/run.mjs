@@ -1,83 +1,115 @@
 #!/usr/bin/env node
-// The contract with HLS.js, in a real browser, against each version line: what a page sees with MeshedFlow must be what
-// it sees without. Plain HLS.js in the same page is the judge wherever it can be.
+// The contract with HLS.js, in a real browser, on six of its releases. Each check is run
+//   xhr     with HLS.js's own loader: that it passes there proves the check is fair;
+//   plain   with ours while a core is being started (for ever: the module never comes);
+//   mesh    with ours and a live core, the module as shipped, with nobody to share with;
+//   broken  with HLS.js's own loader, one defect added (page/broken.js): that the check fails there proves it can.
 //
-//   node tests/browser/contract/run.mjs [--only TEXT] [--version 1.6]
-import { build } from 'esbuild';
-import { readFileSync } from 'node:fs';
+//   node tests/browser/contract/run.mjs [--only TEXT] [--version 1.6.19] [--way mesh]
+import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 import { launch } from '../lib/chromium.mjs';
-import { cases } from './cases.mjs';
+import { NEWEST, VERSIONS } from './check.mjs';
+import { openPage, runCheck } from './lab.mjs';
+import { scriptedSdk } from './scripted.mjs';
 import { startServer } from './server.mjs';
+
+/** Pages that work at the same time, and checks in each that have no player. */
+const PAGES = 4;
+const IN_A_PAGE = 8;
 
 const require = createRequire(import.meta.url);
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const VERSIONS = { 1.5: 'hls.js-1.5', 1.6: 'hls.js-1.6', 1.7: 'hls.js' };
-
 const args = process.argv.slice(2);
 const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
-
-/** The SDK as it ships, but for its late chunk: there the test scripts the core. */
-async function sdk() {
-  const plugin = {
-    name: 'scripted core',
-    setup: (b) => b.onResolve({ filter: /late\.js$/ }, (found) => (found.kind === 'dynamic-import' ? { path: here('late.ts') } : undefined)),
-  };
-  const result = await build({
-    entryPoints: [here('../../../js/src/entry/module.ts')],
-    bundle: true, format: 'iife', globalName: 'MeshedFlow', target: 'es2020', write: false, plugins: [plugin],
-  });
-  return result.outputFiles[0].text;
-}
-
-async function openPage(browser, server, version) {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const problems = [];
-  page.on('pageerror', (error) => problems.push(error.message));
-  await page.goto(`${server.base}/page`);
-  for (const name of [`hls-${version}`, 'sdk', 'lab']) await page.addScriptTag({ url: `${server.base}/lib/${name}` });
-  return { page, problems, close: () => context.close() };
-}
-
-async function runVersion(browser, scripts, version, wanted) {
-  const server = await startServer(scripts);
-  const counts = { passed: 0, failed: 0 };
-  for (const [name, { versions, test }] of Object.entries(cases)) {
-    if ((versions && !versions.includes(version)) || (wanted && !name.includes(wanted))) continue;
-    const began = performance.now();
-    const opened = await openPage(browser, server, version);
-    server.takeLog();
-    let fault = '';
-    try {
-      await test({ page: opened.page, base: server.base, takeLog: server.takeLog, version });
-      if (opened.problems.length) fault = `the page threw: ${opened.problems.join('; ')}`;
-    } catch (error) {
-      fault = error.message;
-    }
-    await opened.close();
-    counts[fault ? 'failed' : 'passed'] += 1;
-    console.log(`${fault ? 'FAIL' : 'pass'}  hls.js ${version}  ${name}  ${Math.round(performance.now() - began)} ms${fault ? `\n      ${fault.replace(/\n/g, '\n      ')}` : ''}`);
-  }
-  server.close();
-  return counts;
-}
+const ONLY = { text: option('--only'), version: option('--version'), way: option('--way') };
 
 async function main() {
-  const scripts = { sdk: await sdk(), lab: readFileSync(here('page.js'), 'utf8') };
-  for (const [version, name] of Object.entries(VERSIONS)) scripts[`hls-${version}`] = readFileSync(require.resolve(`${name}/dist/hls.min.js`), 'utf8');
-  const browser = await launch();
   const began = performance.now();
-  const only = option('--version');
-  const queue = Object.keys(VERSIONS).filter((version) => !only || version === only);
-  const results = await Promise.all(queue.map((version) => runVersion(browser, scripts, version, option('--only'))));
+  const checks = await allChecks();
+  const server = await startServer(await scripts());
+  const browser = await launch();
+  const counts = { pass: 0, FAIL: 0 };
+  const tell = (line) => {
+    counts[line.fault ? 'FAIL' : 'pass'] += 1;
+    const text = line.fault ? `\n      ${line.fault.replace(/\n/g, '\n      ')}` : '';
+    console.log(`${line.fault ? 'FAIL' : 'pass'}  hls.js ${line.version}  ${line.way}  ${line.name}  ${Math.round(line.ms)} ms${text}`);
+  };
+  const lab = { browser, server, tell, again: [] };
+  await pool(batchesOf(checks), PAGES, (batch) => runBatch(lab, batch));
+  await pool(lab.again, 1, (run) => runBatch(lab, [run], tell));
   await browser.close();
-  const sum = (which) => results.reduce((total, counts) => total + counts[which], 0);
+  server.close();
   console.log(`${((performance.now() - began) / 1000).toFixed(1)} s`);
-  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
-  process.exit(sum('failed') ? 1 : 0);
+  console.log(`${counts.pass} passed, ${counts.FAIL} failed`);
+  process.exit(counts.FAIL || !counts.pass ? 1 : 0);
+}
+
+async function allChecks() {
+  const files = readdirSync(here('checks')).filter((name) => name.endsWith('.mjs')).sort();
+  const modules = await Promise.all(files.map((name) => import(`./checks/${name}`)));
+  return modules.flatMap((module) => module.default).filter((check) => !ONLY.text || check.name.includes(ONLY.text));
+}
+
+async function scripts() {
+  const all = { sdk: "import('/sdk/index.js').then((sdk) => (window.MeshedFlow = sdk));", scripted: await scriptedSdk() };
+  for (const name of readdirSync(here('page'))) all[name] = readFileSync(here(`page/${name}`), 'utf8');
+  for (const [version, name] of Object.entries(VERSIONS)) all[`hls-${version}`] = readFileSync(require.resolve(`${name}/dist/hls.min.js`), 'utf8');
+  return all;
+}
+
+/** Runs that share a page: same version, same condition, no player of their own. Players get a page each, and go first. */
+function batchesOf(checks) {
+  const shared = new Map();
+  const own = [];
+  for (const run of checks.flatMap(runsOf)) {
+    if (run.check.player) own.push([run]);
+    else if (!shared.has(run.page)) shared.set(run.page, [run]);
+    else shared.get(run.page).push(run);
+  }
+  return [...shared.values(), ...own];
+}
+
+function runsOf(check) {
+  const runs = [];
+  for (const version of check.on) for (const condition of check.conditions) runs.push({ check, version, condition, way: condition, page: `${version} ${condition} ${check.scripted ?? ''}` });
+  for (const [name, why] of Object.entries(check.broken)) {
+    const version = check.brokenOn ?? (check.on.includes(NEWEST) ? NEWEST : check.on[check.on.length - 1]);
+    runs.push({ check, version, condition: 'xhr', way: `broken:${name}`, why, page: `${version} broken` });
+  }
+  return runs.filter((run) => (!ONLY.version || run.version === ONLY.version) && (!ONLY.way || run.way.startsWith(ONLY.way)));
+}
+
+/** Runs a page's checks. What fails in company is judged alone: some limits are short, and the machine is shared. */
+async function runBatch(lab, batch, told = (line, run) => judge(lab, line, run)) {
+  const [{ version, condition, check }] = batch;
+  let opened;
+  try {
+    opened = await openPage(lab, version, condition, check);
+  } catch (error) {
+    batch.forEach((run) => told({ ...run, name: run.check.name, ms: 0, fault: `the page did not open: ${error.message}` }, run));
+    return;
+  }
+  await pool(batch, IN_A_PAGE, async (run) => told(await runCheck(lab, opened, run), run));
+  // A page that spins does not close; it goes with the browser.
+  await Promise.race([opened.close(), new Promise((go) => setTimeout(go, 3000))]);
+}
+
+function judge(lab, line, run) {
+  if (!line.fault) return lab.tell(line);
+  lab.again.push(run);
+  console.error(`again alone  hls.js ${line.version}  ${line.way}  ${line.name}: ${line.fault.split('\n').slice(0, 6).join(' ')}`);
+}
+
+/** Works through `items`, `width` at a time. */
+async function pool(items, width, work) {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
 }
 
 await main();

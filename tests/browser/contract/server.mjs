@@ -1,36 +1,41 @@
-// The origin of the contract suite: the demo media, and the ways in which an origin can misbehave.
+// The origin of the contract suite. Every run of a check has a host name of its own (`c17.page.localhost`), so that it has
+// connections of its own in the browser and a log of its own here.
 //
-//   /paced/<path>           the same as /m/, each answer 150 ms late
-//   /m/<path>?<faults>      examples/media, byte ranges included. Faults, any of:
-//     status=503 · stall=head|body (never goes on) · slow=MS before the head · drip=MS between quarters · empty=1 · reset=1 (connection dies half way)
-//   /enc/<rendition>.m3u8   the rendition AES-128 encrypted as a whole; /enc/key
-//   /range/<rendition>.m3u8 one file and byte ranges
-//   /lib/<name>             scripts given by the suite
-//   /sdk/<name>             js/dist, as shipped
-import { createCipheriv } from 'node:crypto';
+//   /m/<path>?<faults>        examples/media (see media.mjs for the playlists made here), byte ranges included
+//   /page /lib/<name> /sdk/<name>   the page, the suite's scripts, js/dist
+//   /never                    accepts and never answers
+//
+// Faults, any of:
+//   status=503 · stall=head|body · slow=MS before the head · drip=MS between quarters · reset=head|body · short=1 (fewer
+//   bytes than announced) · empty=1 · chunked=1 (no length) · gzip=1 · whole=1 (200 to a Range) · redirect=same|cross ·
+//   times=N (the fault is over after N requests) · deny=1 (no CORS headers)
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
-const MEDIA = fileURLToPath(new URL('../../../examples/media/', import.meta.url));
-const TYPES = { m3u8: 'application/vnd.apple.mpegurl', m4s: 'video/iso.segment', mp4: 'video/mp4', js: 'text/javascript', html: 'text/html', wasm: 'application/wasm' };
+import { bodyOf } from './media.mjs';
+
 const DIST = fileURLToPath(new URL('../../../js/dist/', import.meta.url));
-const KEY = Buffer.from('0123456789abcdef');
-const SEGMENTS = [0, 1, 2, 3, 4, 5];
+const TYPES = { m3u8: 'application/vnd.apple.mpegurl', m4s: 'video/iso.segment', mp4: 'video/mp4', vtt: 'text/vtt', js: 'text/javascript', html: 'text/html', json: 'application/json', wasm: 'application/wasm' };
+const PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>contract</title><video muted></video><video muted></video>';
 
-const read = (path) => readFileSync(MEDIA + path);
 const pause = (ms) => new Promise((go) => setTimeout(go, ms));
 
 export async function startServer(scripts) {
-  const log = [];
+  const logs = new Map();
+  const seen = new Map();
   const server = createServer((request, response) => {
-    answer(request, response, scripts, log).catch(() => response.destroy());
+    answer({ request, response, scripts, logs, seen }).catch(() => response.destroy());
   });
+  server.keepAliveTimeout = 60_000;
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+  const { port } = server.address();
   return {
-    base: `http://127.0.0.1:${server.address().port}`,
-    /** Requests since the last call. */
-    takeLog: () => log.splice(0),
+    port,
+    home: `http://page.localhost:${port}`,
+    /** Requests of a host since the last call. */
+    takeLog: (host) => (logs.get(host) ?? []).splice(0),
     close: () => {
       server.closeAllConnections();
       server.close();
@@ -38,85 +43,98 @@ export async function startServer(scripts) {
   };
 }
 
-async function answer(request, response, scripts, log) {
-  const url = new URL(request.url, 'http://origin');
+async function answer({ request, response, scripts, logs, seen }) {
+  const host = (request.headers.host ?? '').split(':')[0].replace(/\.?page\.localhost$/, '') || 'home';
+  const url = new URL(request.url, `http://${request.headers.host}`);
   const path = url.pathname;
-  if (path.startsWith('/lib/')) return send(response, 200, 'js', scripts[path.slice(5)] ?? '');
-  if (path.startsWith('/sdk/')) return send(response, 200, path.split('.').pop(), readFileSync(DIST + path.slice(5)));
-  if (path === '/page') return send(response, 200, 'html', '<!doctype html><meta charset="utf-8"><title>contract</title><video muted></video>');
-  if (request.method === 'OPTIONS') return send(response, 204, 'js', '');
-  log.push({ path, query: url.search, range: request.headers.range, headers: request.headers });
-  const body = bodyOf(path);
-  if (!body) return send(response, 404, 'js', 'not found');
-  await deliver(request, response, url.searchParams, path.split('.').pop(), body);
+  if (path === '/never') return;
+  if (path === '/page') return send(request, response, 200, 'html', PAGE);
+  if (path.startsWith('/lib/')) return send(request, response, 200, 'js', scripts[path.slice(5)] ?? '');
+  if (path.startsWith('/sdk/')) return send(request, response, 200, path.split('.').pop(), readFileSync(DIST + path.slice(5)));
+  const entry = note(request, response, url);
+  if (!logs.has(host)) logs.set(host, []);
+  logs.get(host).push(entry);
+  if (request.method === 'OPTIONS') return host.startsWith('strict') ? send(request, response, 405, 'js', 'no') : preflight(request, response);
+  const body = await bodyOf(url, host);
+  if (!body) return send(request, response, 404, 'js', 'not found');
+  const count = (seen.get(request.headers.host + request.url) ?? 0) + 1;
+  seen.set(request.headers.host + request.url, count);
+  const faults = count > Number(url.searchParams.get('times') ?? Infinity) ? new URLSearchParams() : url.searchParams;
+  await deliver({ request, response, url, faults, host, whole: body });
 }
 
-function bodyOf(path) {
-  if (path === '/enc/key') return KEY;
-  if (path === '/m/steering.json') return Buffer.from('{"VERSION":1}');
-  const [, kind, name = ''] = /^\/(m|paced|enc|range)\/(.*)$/.exec(path) ?? [];
-  if (kind === 'm' || kind === 'paced') return read(name);
-  if (kind === 'range') return name.endsWith('.m3u8') ? rangePlaylist(name.slice(0, -5)) : wholeFile(name.split('.')[0]);
-  if (kind === 'enc') return name.endsWith('.m3u8') ? encryptedPlaylist(name.slice(0, -5)) : encrypted(name);
-  return null;
+/** What the origin notes of a request; `cut` becomes true when the browser goes away before the end. */
+function note(request, response, url) {
+  const entry = { at: performance.timeOrigin + performance.now(), method: request.method, path: url.pathname, query: url.search, headers: request.headers, raw: pairs(request.rawHeaders), cut: false, done: false };
+  response.on('finish', () => (entry.done = true));
+  response.on('close', () => (entry.cut = !entry.done));
+  return entry;
 }
 
-function encryptedPlaylist(rendition) {
-  return playlist(`#EXT-X-MAP:URI="/m/${rendition}/init.mp4"\n#EXT-X-KEY:METHOD=AES-128,URI="/enc/key",IV=0x${'00'.repeat(15)}07\n`, (n) => `${rendition}/seg_${n}.m4s`);
+/** Header lines as sent, in their order, without what belongs to the connection. */
+function pairs(raw) {
+  const lines = [];
+  for (let i = 0; i < raw.length; i += 2) if (!/^(host|connection)$/i.test(raw[i])) lines.push(`${raw[i]}: ${raw[i + 1]}`);
+  return lines;
 }
 
-function encrypted(path) {
-  const iv = Buffer.alloc(16);
-  iv[15] = 7;
-  const cipher = createCipheriv('aes-128-cbc', KEY, iv);
-  return Buffer.concat([cipher.update(read(path)), cipher.final()]);
-}
-
-const parts = (rendition) => [read(`${rendition}/init.mp4`), ...SEGMENTS.map((n) => read(`${rendition}/seg_${n}.m4s`))];
-const wholeFile = (rendition) => Buffer.concat(parts(rendition));
-
-function rangePlaylist(rendition) {
-  const sizes = parts(rendition).map((part) => part.length);
-  const at = (n) => sizes.slice(0, n + 1).reduce((a, b) => a + b, 0);
-  return playlist(`#EXT-X-MAP:URI="${rendition}.mp4",BYTERANGE="${sizes[0]}@0"\n`, (n) => `${rendition}.mp4`, (n) => `#EXT-X-BYTERANGE:${sizes[n + 1]}@${at(n)}\n`);
-}
-
-function playlist(head, uri, before = () => '') {
-  const entries = SEGMENTS.map((n) => `#EXTINF:4,\n${before(n)}${uri(n)}\n`).join('');
-  return Buffer.from(`#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n${head}${entries}#EXT-X-ENDLIST\n`);
-}
-
-async function deliver(request, response, faults, type, whole) {
-  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
-  const body = faults.get('empty') ? Buffer.alloc(0) : range ? whole.subarray(Number(range[1]), Number(range[2]) + 1) : whole;
-  // Segments of a recording come at once, before a core can be there: some tests need them a little later.
-  if (request.url.startsWith('/paced/')) await pause(150);
+async function deliver({ request, response, url, faults, host, whole }) {
+  const type = url.pathname.split('.').pop();
   if (faults.get('slow')) await pause(Number(faults.get('slow')));
   if (faults.get('stall') === 'head') return;
-  if (faults.get('status')) return send(response, Number(faults.get('status')), 'js', 'no');
+  if (faults.get('reset') === 'head') return request.socket.destroy();
+  if (faults.get('redirect')) return redirect(request, response, url, host);
+  if (faults.get('status')) return send(request, response, Number(faults.get('status')), 'js', 'no');
+  const range = faults.get('whole') ? null : /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+  if (range && Number(range[1]) >= whole.length) return send(request, response, 416, 'js', 'beyond the end');
+  let body = faults.get('empty') ? Buffer.alloc(0) : range ? whole.subarray(Number(range[1]), Number(range[2]) + 1) : whole;
+  const gzip = faults.get('gzip') ? { 'Content-Encoding': 'gzip' } : {};
+  if (faults.get('gzip')) body = gzipSync(body);
   response.writeHead(range ? 206 : 200, {
-    ...cors(request),
+    ...cors(request, faults),
+    ...gzip,
     'Content-Type': TYPES[type] ?? 'application/octet-stream',
-    'Content-Length': body.length,
+    ...(!faults.get('chunked') && { 'Content-Length': body.length }),
+    ...(faults.get('cookie') && { 'Set-Cookie': 'seen=1; Path=/' }),
     Age: '3',
     ...(range && { 'Content-Range': `bytes ${range[1]}-${range[2]}/${whole.length}` }),
   });
+  const steps = ['drip', 'stall', 'reset', 'short'].some((name) => faults.get(name));
+  if (!steps) return response.end(body);
   const quarter = Math.ceil(body.length / 4);
-  if (!faults.get('drip') && !faults.get('stall') && !faults.get('reset')) return response.end(body);
   for (let at = 0; at < body.length; at += quarter) {
     response.write(body.subarray(at, at + quarter));
     await pause(Number(faults.get('drip') ?? 20));
     if (at && faults.get('stall')) return;
-    if (at && faults.get('reset')) return response.destroy();
+    if (at && (faults.get('reset') || faults.get('short'))) return request.socket.destroy();
   }
   response.end();
 }
 
-function cors(request) {
-  return { 'Access-Control-Allow-Origin': request?.headers.origin ?? '*', 'Access-Control-Allow-Credentials': 'true', 'Access-Control-Allow-Headers': '*', 'Cache-Control': 'no-store' };
+/** To the same bytes without the fault, here or at another host. */
+function redirect(request, response, url, host) {
+  const to = new URL(url.href);
+  const kind = to.searchParams.get('redirect');
+  to.searchParams.delete('redirect');
+  to.searchParams.set('moved', '1');
+  if (kind === 'cross') to.hostname = `moved-${host}.page.localhost`;
+  response.writeHead(302, { ...cors(request, url.searchParams), Location: to.href, 'Content-Length': 0 });
+  response.end();
 }
 
-function send(response, status, type, body) {
-  response.writeHead(status, { ...cors(), 'Content-Type': TYPES[type], 'Content-Length': Buffer.byteLength(body) });
+function cors(request, faults) {
+  if (faults?.get('deny')) return {};
+  const origin = request.headers.origin;
+  const base = { 'Cache-Control': 'no-store', Vary: 'Origin' };
+  return origin ? { ...base, 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' } : base;
+}
+
+function preflight(request, response) {
+  response.writeHead(204, { ...cors(request), 'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? '', 'Access-Control-Max-Age': '0' });
+  response.end();
+}
+
+function send(request, response, status, type, body) {
+  response.writeHead(status, { ...cors(request), 'Content-Type': TYPES[type] ?? 'application/octet-stream', 'Content-Length': Buffer.byteLength(body) });
   response.end(body);
 }
