@@ -19,8 +19,8 @@ const TOP_SEGMENT = /\/v480\/.*\.m4s$/;
 const CAP = 1.5 * 1.08;
 
 export const cases = [
-  abr('abr-loses-peers', 75_000, losesPeers, { mutant: 'abr-uncapped' }),
-  abr('abr-no-oscillation', 75_000, noOscillation, { mutant: 'abr-uncapped' }),
+  abr('abr-loses-peers', 75_000, losesPeers),
+  abr('abr-no-oscillation', 75_000, noOscillation),
   abr('abr-abandons', 60_000, abandons),
   abr('abr-stays-a-number', 60_000, staysANumber),
   abr('abr-top-rung-3', 75_000, (job) => topRung(job, 3, 22_000)),

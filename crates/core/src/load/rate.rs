@@ -95,9 +95,6 @@ impl Mesh {
             Origin::Store => http,
             Origin::HttpBefore => flow.or(http),
             Origin::Peers => {
-                if self.options.mutant("abr-uncapped") {
-                    return flow.map(|bps| bps as u32);
-                }
                 let cap = replaceable(http, level_bps(load, length), self.climb.headroom(self.now));
                 Some(flow.map_or(cap, |flow| flow.min(cap)))
             }
