@@ -11,7 +11,7 @@ import { pause } from '../lib/viewers.mjs';
 export const cases = [
   fault('no-edge', 'wait-for-peers,no-takeover', noEdge),
   fault('edge-killed-and-back', 'give-up-edge', edgeKilledAndBack),
-  fault('edge-wastes-time', 'no-edge-backoff', wastesTime),
+  { ...fault('edge-wastes-time', 'no-edge-backoff', wastesTime), alone: true }, // eight viewers
   fault('edge-lies', 'trust-edge', lies),
   fault('edge-shouts', 'no-budgets', shouts),
 ];
