@@ -14,6 +14,11 @@ use crate::time::Time;
 /// Segments remembered per lane; the oldest go first.
 pub(crate) const SEGMENT_LIMIT: usize = 512;
 
+/// Segments ahead of the player's last request that this viewer wants.
+pub(crate) const WANT_AHEAD: u64 = 16;
+/// Lists of segments further behind the player's last request are left alone.
+const LISTED_BEHIND: u64 = 16;
+
 /// State of one lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -159,6 +164,16 @@ impl Lane {
         }
         let from = self.last_requested.unwrap_or(0).saturating_sub(1);
         self.segments.range(from..).take(count).map(|(msn, _)| *msn).collect()
+    }
+
+    /// The player will ask for it soon: it is the last one asked for, or one of those that follow.
+    pub(crate) fn is_ahead(&self, msn: u64) -> bool {
+        self.last_requested.is_some_and(|last| (last..=last + WANT_AHEAD).contains(&msn))
+    }
+
+    /// A list of this segment would be taken, from the origin's window.
+    pub(crate) fn may_be_listed(&self, msn: u64) -> bool {
+        self.last_requested.is_none_or(|last| msn + LISTED_BEHIND >= last)
     }
 
     /// Still being watched: not left, and a load not longer ago than three target durations.

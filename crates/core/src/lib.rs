@@ -38,6 +38,7 @@ mod rng;
 mod roster;
 pub mod scheduler;
 mod segment;
+mod sizes;
 pub mod sorted;
 mod store;
 mod telemetry;
@@ -48,6 +49,7 @@ pub use input::*;
 pub use mesh::Mesh;
 pub use output::*;
 pub use policy::Effective;
+pub use sizes::Table;
 pub use telemetry::Stats;
 pub use time::{Time, Wakeup};
 

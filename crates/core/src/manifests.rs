@@ -225,8 +225,7 @@ impl Mesh {
     fn take_entry(&mut self, no: LaneNo, entry: &SegmentEntry) {
         let key = SegKey { lane: no, msn: entry.msn };
         let Some(lane) = self.lanes.get(&no) else { return };
-        let recent = lane.last_requested.is_none_or(|last| entry.msn + 16 >= last);
-        if !recent {
+        if !lane.may_be_listed(entry.msn) {
             return;
         }
         let list = match entry.list.decode() {

@@ -119,6 +119,11 @@ impl Segment {
             .is_some_and(|l| l.closed() && (0..l.count()).all(|i| self.fragments.contains_key(&i)))
     }
 
+    /// Complete, and nothing is on its way that is not needed any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.body.is_none() && self.is_idle() && self.is_complete()
+    }
+
     /// Records of the list that are not held.
     pub(crate) fn missing(&self) -> Vec<u16> {
         let count = self.list.as_ref().map_or(0, VerifiedList::count);

@@ -12,8 +12,10 @@ impl Mesh {
         self.lanes.values().flat_map(|l| l.segments.values()).map(blob_bytes).sum()
     }
 
-    /// Brings the store under its budget: oldest segments first, never one that a load waits for.
+    /// Brings the store under its budget: oldest segments first, never one that a load waits for. Call whenever bytes
+    /// or segments were added.
     pub(crate) fn evict(&mut self) {
+        self.forget_unlistable();
         let budget = self.effective.memory_bytes;
         let mut stored = self.stored_bytes();
         while stored > budget {
@@ -33,10 +35,26 @@ impl Mesh {
         }
     }
 
+    /// Bodies without a list are of use to nobody: they go when the player has left the place where lists are taken.
+    fn forget_unlistable(&mut self) {
+        let gone: Vec<SegKey> = self
+            .lanes
+            .iter()
+            .flat_map(|(no, l)| {
+                l.segments.iter().map(move |(msn, s)| (SegKey { lane: *no, msn: *msn }, l, s))
+            })
+            .filter(|(key, l, s)| s.list.is_none() && s.is_idle() && !l.may_be_listed(key.msn))
+            .map(|(key, ..)| key)
+            .filter(|key| !self.has_load(*key))
+            .collect();
+        gone.into_iter().for_each(|key| {
+            self.forget_segment(key);
+        });
+    }
+
     fn oldest_idle(&self) -> Option<SegKey> {
-        let evictable = |lane: &Lane, msn: u64, s: &Segment| {
-            !s.blobs.is_empty() && s.is_idle() && lane.last_requested.is_none_or(|last| msn < last)
-        };
+        let evictable =
+            |lane: &Lane, msn: u64, s: &Segment| !s.blobs.is_empty() && s.is_idle() && !lane.is_ahead(msn);
         self.lanes
             .iter()
             .flat_map(|(no, l)| l.segments.iter().map(move |(msn, s)| (no, l, msn, s)))

@@ -42,6 +42,11 @@ impl Driver {
         self.measure(id)
     }
 
+    /// Grants that are open.
+    pub(crate) fn grants(&self) -> usize {
+        self.grants.len()
+    }
+
     pub(crate) fn forget(&mut self, id: GrantId) {
         self.grants.remove(&id);
     }

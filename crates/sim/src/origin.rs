@@ -56,6 +56,8 @@ pub struct Origin {
     pub log: BTreeMap<(usize, u64), Vec<u32>>,
     pub(crate) list_requests: u32,
     live: bool,
+    /// Segments of a recording.
+    pub(crate) recorded: u64,
     cache: BTreeMap<(usize, u64), SegmentEntry>,
 }
 
@@ -70,13 +72,14 @@ impl Origin {
             log: BTreeMap::new(),
             list_requests: 0,
             live,
+            recorded: 40,
             cache: BTreeMap::new(),
         }
     }
 
-    /// Highest segment that is complete at `now`; a live stream starts with 6, a VOD stream has 40.
+    /// Highest segment that is complete at `now`; a live stream starts with 6, a recording has all.
     pub(crate) fn newest(&self, now: Micros) -> u64 {
-        if self.live { 6 + now / self.target_us } else { 40 }
+        if self.live { 6 + now / self.target_us } else { self.recorded }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -98,12 +101,10 @@ impl Origin {
     /// The bytes of a segment: any, as long as no two segments share them.
     pub(crate) fn body(&self, lane: usize, msn: u64) -> Vec<u8> {
         let seed = sha256(format!("{lane}/{msn}").as_bytes());
-        seed.iter()
-            .cycle()
-            .take(self.sizes[lane] as usize)
-            .enumerate()
-            .map(|(i, b)| b ^ (i >> 5) as u8)
-            .collect()
+        let period: Vec<u8> = (0..=u8::MAX).flat_map(|i| seed.map(|b| b ^ i)).collect();
+        let mut body = period.repeat(self.sizes[lane] as usize / period.len() + 1);
+        body.truncate(self.sizes[lane] as usize);
+        body
     }
 
     /// Bytes that left for this segment, as a multiple of its size.

@@ -19,6 +19,8 @@ pub(crate) struct Player {
     pub(crate) stalls: u32,
     pub(crate) stalled_us: Micros,
     stalling: bool,
+    /// Begins so many segments before the place where others do.
+    behind: u64,
     pub(crate) startup_us: Option<Micros>,
 }
 
@@ -28,7 +30,7 @@ const BEHIND: u64 = 2;
 const BUFFER: u64 = 4;
 
 impl Player {
-    pub(crate) fn new(now: Micros, phase: Micros) -> Self {
+    pub(crate) fn new(now: Micros, phase: Micros, behind: u64) -> Self {
         Self {
             joined: now,
             phase,
@@ -42,6 +44,7 @@ impl Player {
             stalls: 0,
             stalled_us: 0,
             stalling: false,
+            behind,
             startup_us: None,
         }
     }
@@ -77,7 +80,7 @@ impl Player {
         if self.known_newest == 0 || now - last_poll < 60_000 {
             self.known_newest = newest;
         }
-        let start = if live { self.known_newest.saturating_sub(BEHIND) } else { 1 };
+        let start = if live { self.known_newest.saturating_sub(BEHIND + self.behind).max(1) } else { 1 };
         let next = *self.next[lane].get_or_insert(start);
         let full = self.delivered[lane] >= self.played + BUFFER * target;
         (self.loading[lane].is_none() && next <= self.known_newest && !full).then_some(next)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use meshedflow_core::config::Options;
-use meshedflow_core::{ConnNo, LoadId, Mesh, Stats, Time};
+use meshedflow_core::{ConnNo, LoadId, Mesh, Stats, Table, Time};
 
 use crate::driver::Driver;
 use crate::event::Micros;
@@ -86,6 +86,14 @@ pub struct Report {
     pub reasons: BTreeMap<&'static str, u32>,
     /// The core's own counters.
     pub stats: Option<Stats>,
+    /// Buffers that the page keeps for the core, and their bytes.
+    pub blobs: usize,
+    /// Bytes of all buffers.
+    pub blob_bytes: usize,
+    /// Grants that the page keeps.
+    pub grants: usize,
+    /// The core's tables.
+    pub tables: Vec<Table>,
     /// Warnings of the core.
     pub warnings: Vec<&'static str>,
 }
@@ -138,6 +146,10 @@ impl Viewer {
             stalled_ms: self.player.stalled_us / 1_000,
             startup_ms: self.player.startup_us.unwrap_or(u64::MAX) / 1_000,
             lied: self.lied,
+            blobs: self.driver.blobs.len(),
+            blob_bytes: self.driver.blobs.values().map(Vec::len).sum(),
+            grants: self.driver.grants(),
+            tables: self.mesh.sizes(),
             stats: Some(self.mesh.stats()),
             ..self.tally.clone()
         }

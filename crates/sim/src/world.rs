@@ -52,6 +52,14 @@ pub struct Setup {
     /// The remote policy over time: from so many milliseconds on, this document; `""` is a 404. Without any,
     /// pages are told of none.
     pub policy: Vec<(u64, &'static str)>,
+    /// Bytes of a segment, by lane.
+    pub sizes: [u32; 2],
+    /// Segments of a recording.
+    pub recorded: u64,
+    /// Viewers that begin so many segments before the others.
+    pub behind: Vec<(usize, u64)>,
+    /// Memory of the store, if not the core's own choice.
+    pub memory_bytes: Option<u64>,
     /// Defence to switch off (feature `mutants`).
     pub mutant: Option<&'static str>,
 }
@@ -74,6 +82,10 @@ impl Default for Setup {
             edge: true,
             mood: Mood::Honest,
             policy: Vec::new(),
+            sizes: [160_000, 16_000],
+            recorded: 40,
+            behind: Vec::new(),
+            memory_bytes: None,
             mutant: None,
         }
     }
@@ -96,6 +108,7 @@ impl World {
     pub fn new(setup: Setup) -> Self {
         let mut origin = Origin::new(setup.target_ms, setup.live);
         origin.fault = setup.fault;
+        (origin.sizes, origin.recorded) = (setup.sizes, setup.recorded);
         let mut edge = Edge::new(setup.seed);
         edge.up = setup.edge;
         let mut world =
@@ -275,6 +288,9 @@ impl World {
         if !self.setup.policy.is_empty() {
             json["remoteConfigUrl"] = "https://origin.example/policy.json".into();
         }
+        if let Some(bytes) = self.setup.memory_bytes {
+            json["memoryBytes"] = bytes.into();
+        }
         if let Some(mutant) = self.setup.mutant {
             json["mutant"] = mutant.into();
         }
@@ -285,7 +301,8 @@ impl World {
         let target = self.origin.target_us;
         let phase = (self.setup.seed.wrapping_mul(31) + v as u64 * 2_654_435_761) % target;
         let evil = self.setup.evil.iter().find(|(e, _)| *e == v).map_or(Evil::No, |(_, e)| *e);
-        let player = Player::new(self.now, phase);
+        let behind = self.setup.behind.iter().find(|(b, _)| *b == v).map_or(0, |(_, n)| *n);
+        let player = Player::new(self.now, phase, behind);
         let seed = self.setup.seed * 1_000 + v as u64;
         let own = self.setup.links.iter().find(|(who, _)| *who == v);
         let link = own.map_or(self.setup.link, |(_, link)| *link);

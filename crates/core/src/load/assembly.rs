@@ -20,7 +20,8 @@ enum Playable {
 impl Mesh {
     /// A fragment passed the door.
     pub(crate) fn on_verified(&mut self, key: SegKey, v: Verified, took: Duration, over: bool) {
-        let (index, len, from) = (v.key().index, v.span().len, v.from());
+        let (index, span, from) = (v.key().index, v.span(), v.from());
+        let len = span.len;
         let now = self.now;
         if let Source::Peer(conn, request) = from {
             self.on_peer_fragment(key, conn, request, len, took, over);
@@ -32,6 +33,9 @@ impl Mesh {
             return;
         }
         seg.fragments.insert(index, v);
+        // How long the body of a GET is, is known only when it ends, and this fragment may end it.
+        let kept = seg.blobs.entry(span.blob).or_default();
+        *kept = (*kept).max(span.at + len);
         let mut fresh = len;
         match from {
             Source::Peer(..) => seg.peer_bytes += len,
@@ -92,6 +96,10 @@ impl Mesh {
     pub(crate) fn try_finish(&mut self, key: SegKey) -> bool {
         let loads = self.loads_of(key);
         let Some(playable) = self.playable(key) else { return false };
+        // A segment that is all here is looked at often, and has nothing left to settle.
+        if loads.is_empty() && self.seg(key).is_some_and(Segment::is_settled) {
+            return true;
+        }
         let played = !loads.is_empty() && matches!(playable, Playable::OriginHttp(_));
         for id in loads {
             self.deliver(key, id, &playable);
@@ -169,10 +177,10 @@ impl Mesh {
                 seg.body = None;
             }
             self.free_unused_blobs(key);
-            self.evict();
         } else if self.seg(key).is_some_and(|s| s.tainted) && !self.has_load(key) {
             self.forget_segment(key);
         }
+        self.evict();
     }
 
     /// Frees blobs of which no verified fragment remains.

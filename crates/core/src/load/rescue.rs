@@ -397,6 +397,7 @@ impl Mesh {
         self.want_list_for(key);
         self.grant_transfers(key);
         self.expect_list_soon(key);
+        self.evict();
     }
 }
 

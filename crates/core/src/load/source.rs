@@ -201,7 +201,9 @@ impl Mesh {
         }
         let prefetch = !self.has_load(key);
         let rank = self.rank_in(key);
-        let unfit = || self.now < lane.prefetch_blocked_until || !lane.is_active(self.now);
+        // What this viewer will not play soon is for those who will.
+        let unfit =
+            || self.now < lane.prefetch_blocked_until || !lane.is_active(self.now) || !lane.is_ahead(key.msn);
         if prefetch && (rank.is_none() || unfit() || self.needs_its_line(key)) {
             return None;
         }

@@ -9,6 +9,7 @@ use meshedflow_protocol::wire::{
 
 use crate::buffer_map::{FRAGMENT_LIMIT, Held, REMOTE_LANES, RemoteLane};
 use crate::input::{ConnNo, LaneNo};
+use crate::lane::WANT_AHEAD;
 use crate::manifests::ListVerdict;
 use crate::mesh::Mesh;
 use crate::scheduler::election::{self, Draw};
@@ -17,8 +18,8 @@ use crate::time::Time;
 
 /// Lanes below this announce whole segments, one batch each.
 const SMALL_LANE_BYTES_PER_S: u64 = 256_000 / 8;
-/// Electable for segments up to this far ahead.
-const WANT_AHEAD: u64 = 16;
+/// Segments per neighbour of which is known how much of the list it has.
+pub(crate) const SHOWN_LIMIT: usize = 1_024;
 /// Neighbours are believed so many segments beyond what player or lists told.
 const HEARSAY_AHEAD: u64 = 2;
 /// Neighbours may tell of segments so many before the newest.
@@ -71,12 +72,17 @@ impl Mesh {
 
     /// The neighbour has this many records of the list.
     fn note_shown(&mut self, conn: ConnNo, key: SegKey, count: u16) {
+        let before = self.peers.get(&conn).and_then(|p| p.shown.get(&key)).copied().unwrap_or(0);
+        self.set_shown(conn, key, count.max(before));
+    }
+
+    /// The same, where the neighbour itself says how many.
+    pub(crate) fn set_shown(&mut self, conn: ConnNo, key: SegKey, count: u16) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if peer.shown.len() >= 1_024 {
+        if peer.shown.len() >= SHOWN_LIMIT && !peer.shown.contains_key(&key) {
             peer.shown.pop_first();
         }
-        let shown = peer.shown.entry(key).or_default();
-        *shown = count.max(*shown);
+        peer.shown.insert(key, count);
     }
 
     /// The neighbour says that it has only so many records of the list.

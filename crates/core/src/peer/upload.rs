@@ -51,6 +51,8 @@ enum Sent {
 const MESSAGE_BYTES: u32 = 16 * 1024 - 64;
 /// Bytes in a channel at most: 100 ms at 20 Mb/s.
 const HIGH_WATER: u32 = 256 * 1024;
+/// Fragments whose sending is remembered.
+pub(crate) const SENT_LIMIT: usize = 16_384;
 /// Requests waiting or running, per neighbour and in all.
 const PER_PEER: usize = 8;
 const IN_ALL: usize = 64;
@@ -77,6 +79,11 @@ impl Uploads {
         self.jobs.retain(|j| j.conn != conn);
         self.in_channel.remove(&conn);
         self.sent.retain(|(c, ..), _| *c != conn);
+    }
+
+    /// How many fragments' sending is remembered.
+    pub(crate) fn fragments_sent(&self) -> usize {
+        self.sent.len()
     }
 
     fn queued_bytes(&self) -> u64 {
@@ -164,7 +171,7 @@ impl Mesh {
             let eta_ms = self.queue_ms();
             self.send(conn, &Frame::Queued { request: r.request, eta_ms });
         }
-        if self.uploads.sent.len() >= 16_384 {
+        if self.uploads.sent.len() >= SENT_LIMIT {
             self.uploads.sent.pop_first();
         }
         for i in r.first..r.first.saturating_add(r.count) {
