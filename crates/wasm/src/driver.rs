@@ -177,7 +177,11 @@ impl Driver {
 
     fn arm(&self) {
         let at = self.mesh.borrow_mut().poll_timeout().map(|wakeup| wakeup.at);
-        if self.armed.replace(at) != at {
+        // The time moves with nearly every chunk. A ring that has become too early does nothing but ask again, which
+        // costs less than a call for each move.
+        let rings_before =
+            self.armed.get().is_some_and(|armed| armed > self.now.get() && at.is_none_or(|at| armed <= at));
+        if !rings_before && self.armed.replace(at) != at {
             self.host.arm(at.map_or(NONE, Time::as_ms));
         }
     }
