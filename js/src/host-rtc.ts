@@ -127,15 +127,14 @@ export class Peers {
     if (peer) this.write(conn, peer, onData ? peer.data : peer.control, frames);
   }
 
-  /** One message of a head and media bytes, copied together in the one reused frame. */
-  sendMedia(conn: number, head: Uint8Array, media: Uint8Array): void {
+  /** One message of a head and media bytes, put together in the one reused frame; nothing if `fill` has no bytes. */
+  sendMedia(conn: number, head: Uint8Array, length: number, fill: (room: Uint8Array) => boolean): void {
     const peer = this.peers.get(conn);
     if (!peer) return;
-    const size = head.length + media.length;
+    const size = head.length + length;
     if (size > this.frame.length) this.frame = new Uint8Array(size);
     this.frame.set(head);
-    this.frame.set(media, head.length);
-    this.write(conn, peer, peer.data, this.frame.subarray(0, size));
+    if (fill(this.frame.subarray(head.length, size))) this.write(conn, peer, peer.data, this.frame.subarray(0, size));
   }
 
   lowMark(conn: number, bytes: number): void {

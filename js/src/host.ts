@@ -204,6 +204,8 @@ export class Host implements HttpEvents {
   }
 
   abortGet(http: number): void {
+    const blob = this.gets.get(http)?.blob ?? -1;
+    if (blob >= 0) this.blobs.seal(blob);
     this.gets.delete(http);
     this.client.abort(http);
   }
@@ -227,9 +229,7 @@ export class Host implements HttpEvents {
   }
 
   blobRead(room: Uint8Array, blob: number, at: number): boolean {
-    const view = this.blobs.view(blob, at, room.length);
-    if (view) room.set(view);
-    return !!view;
+    return this.blobs.read(blob, at, room.length, room);
   }
 
   // ---- what the core asks: edge and peers
@@ -280,8 +280,7 @@ export class Host implements HttpEvents {
   }
 
   peerSendMedia(conn: number, head: Uint8Array, blob: number, at: number, length: number): void {
-    const media = this.blobs.view(blob, at, length);
-    if (media) this.peers.sendMedia(conn, head, media);
+    this.peers.sendMedia(conn, head, length, (room) => this.blobs.read(blob, at, length, room));
     this.tasks.soon();
   }
 

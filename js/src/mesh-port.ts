@@ -110,7 +110,7 @@ export interface MeshPort {
   /** The session needs it no more (abort, takeover). */
   abort(id: number): void;
   /**
-   * Offers a body that a plain session loaded; the mesh copies it, and asks in that lane as the session did. `took`:
+   * Offers a body that a plain session loaded, and gives it away; the mesh asks in that lane as the session did. `took`:
    * milliseconds to the first byte, and from there to the last.
    */
   offer(request: MeshRequest, body: ArrayBuffer, recipe?: RequestRecipe, took?: [number, number]): void;

@@ -191,10 +191,16 @@ export class Page implements PageAbi, SessionHome {
   }
 
   offer(described: Described, body: ArrayBuffer): void {
-    const port = this.live?.port;
-    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body, described.recipe, described.took);
     if (this.state === 'off' || !this.allowed) return;
-    this.early.push({ described, body: body.slice(0) });
+    // HLS.js detaches the body. This is the one copy that is made of it.
+    this.give({ described, body: body.slice(0) });
+  }
+
+  private give(offered: { described: Described; body: ArrayBuffer }): void {
+    const port = this.live?.port;
+    const { described, body } = offered;
+    if (port) return port.offer({ ...described.request, lane: port.lane(described.lane) }, body, described.recipe, described.took);
+    this.early.push(offered);
     const kept = () => this.early.reduce((sum, e) => sum + e.body.byteLength, 0);
     while (kept() > EARLY_BYTES) this.early.shift();
   }
@@ -305,7 +311,7 @@ export class Page implements PageAbi, SessionHome {
     });
     this.unlisten = late.watchSurroundings((event) => port.player(event), () => this.close());
     this.attachments.forEach((attachment) => this.follow(attachment));
-    for (const { described, body } of this.early.splice(0)) this.offer(described, body);
+    for (const offered of this.early.splice(0)) this.give(offered);
   }
 
   private follow(attachment: Attachment): void {

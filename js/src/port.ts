@@ -54,7 +54,7 @@ export class Port implements MeshPort {
     if (!this.alive) return;
     if (recipe) this.host.recipes.set(request.lane, recipe);
     const blob = this.lastBlob++;
-    this.host.blobs.adopt(blob, new Uint8Array(body.slice(0)));
+    this.host.blobs.adopt(blob, new Uint8Array(body));
     const [ttfbMs, bodyMs] = took ?? [];
     this.say({ offer: { blob, length: body.byteLength, ttfbMs, bodyMs, request } });
   }
