@@ -6,6 +6,7 @@ import { cases as network } from './faults-network.mjs';
 import { cases as origin } from './faults-origin.mjs';
 import { cases as faultyPages } from './faults-page.mjs';
 import { cases as peers } from './faults-peers.mjs';
+import { cases as cost } from '../cost/cases.mjs';
 import { cases as faults } from './faults.mjs';
 import { cases as harness } from './harness.mjs';
 import { cases as life } from './life.mjs';
@@ -15,7 +16,7 @@ import { cases as playback } from './playback.mjs';
 import { cases as startup } from './startup.mjs';
 
 /** Each: `{name, limitMs, run(job)}`; `mutant`: the defence whose absence must turn it red; `alone`: it measures, and has the machine to itself; `media()`: the folder to play, if not the demo's; `aside`: only a figure, runs with `--results` or by name. */
-export const all = [...abr, ...playback, ...startup, ...origin, ...network, ...faultyPages, ...edge, ...peers, ...faults, ...passing, ...life, ...page, ...harness];
+export const all = [...abr, ...playback, ...cost, ...startup, ...origin, ...network, ...faultyPages, ...edge, ...peers, ...faults, ...passing, ...life, ...page, ...harness];
 
 export function find(name) {
   const found = all.find((each) => each.name === name);

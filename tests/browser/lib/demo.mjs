@@ -23,9 +23,9 @@ export function site() {
   return found;
 }
 
-/** Starts the demo on a free port, looping `media`; resolves to `{url, pid, log(), stop()}` once it listens. */
-export async function startDemo({ accessLog, media = path.join(ROOT, 'examples/media') }) {
-  const args = ['demo', '--port', '0', '--site', site(), '--media', media, '--access-log', accessLog];
+/** Starts the demo on a free port, looping `media`, with `more` flags; resolves to `{url, pid, log(), stop()}` once it listens. */
+export async function startDemo({ accessLog, media = path.join(ROOT, 'examples/media'), more = [] }) {
+  const args = ['demo', '--port', '0', '--site', site(), '--media', media, '--access-log', accessLog, ...more];
   const child = spawn(binary(), args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   const url = await listening(child);
   return {
