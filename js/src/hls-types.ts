@@ -117,6 +117,7 @@ export interface PlayerConfig {
   fLoader?: unknown;
   xhrSetup?: unknown;
   fetchSetup?: unknown;
+  cmcd?: unknown;
 }
 
 export interface LevelDetails {

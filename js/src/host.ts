@@ -28,8 +28,9 @@ interface Get {
   url: string;
   range: [number, number] | undefined;
   lane: number;
-  /** The load it was made for; others may have joined it. */
+  /** The load it was made for, and its number in the playlist; others may have joined it. */
   load: number;
+  msn: number | undefined;
   /** As the response said; status 0 before. */
   head: { status: number; url: string; details: unknown };
   /** Length of the body, where the response told it for sure. */
@@ -197,7 +198,7 @@ export class Host implements HttpEvents {
     const media = purpose <= Purpose.Rescue;
     const recipe = media ? (open?.recipe ?? this.recipes.get(lane)) : undefined;
     const range: [number, number] | undefined = first < 0 ? undefined : [first, end];
-    this.gets.set(http, { blob, url, range, lane, load, head: { status: 0, url, details: null }, total: null, loaded: 0, told: new Map() });
+    this.gets.set(http, { blob, url, range, lane, load, msn: open?.request.msn, head: { status: 0, url, details: null }, total: null, loaded: 0, told: new Map() });
     if (blob >= 0) this.blobs.open(blob);
     if (media && !recipe) this.later(() => this.end(http, Failure.Network, null));
     else this.client.get({ http, url, range, recipe, chunks: blob >= 0, limited: !open, streamed: this.peers.size > 0 });
@@ -431,8 +432,9 @@ export class Host implements HttpEvents {
 }
 
 /** True for a load of the very segment that this GET brings. */
-function joins(request: MeshRequest, { lane, url }: Get): boolean {
+function joins(request: MeshRequest, { lane, msn, url }: Get): boolean {
   const path = (of: string) => of.replace(/[?#].*/, '');
+  if (msn !== undefined && msn !== request.msn) return false;
   return path(request.url) === path(url) && request.lane === lane && request.kind === 'media' && !request.httpOnly;
 }
 

@@ -97,8 +97,8 @@ export class Page implements PageAbi, SessionHome {
 
   load(context: LoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks, player?: PlayerConfig): LoadSession {
     if (!player && this.attachments.size === 1) player = (this.attachments.values().next().value as Attachment).player.config;
-    // Its `loader` is who called, and would call again.
-    if (player && !player.fLoader) this.callers.add(player);
+    // Its `loader` is who called, and would call again; CMCD wraps it as an fLoader.
+    if (player && (!player.fLoader || player.cmcd)) this.callers.add(player);
     const session = this.session(player);
     // A loader class without `stats` leaves these undefined, and HLS.js 1.5 and 1.6 read them all the time.
     const holder = context.part || context.frag;

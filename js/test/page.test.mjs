@@ -537,3 +537,17 @@ test('our own class as loader is not asked to load for itself', () => {
   loader.load(context(), loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} });
   loader.destroy();
 });
+
+test("a page's own class is not asked to load for itself, though CMCD made an fLoader of it", () => {
+  globalThis.XMLHttpRequest ??= class { open() {} send() {} abort() {} setRequestHeader() {} };
+  const mesh = make();
+  let calls = 0;
+  class Own {
+    load(ctx, config, callbacks) {
+      if (++calls < 5) mesh.load(ctx, config, callbacks, player);
+    }
+  }
+  const player = { loader: Own, fLoader: class Cmcd extends Own {}, cmcd: {} };
+  mesh.load(context(), loaderConfig(), { onSuccess() {}, onError() {}, onTimeout() {} }, player).abort();
+  assert.equal(calls, 0);
+});

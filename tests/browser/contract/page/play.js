@@ -41,7 +41,7 @@
     });
     // 1.7 tells of loads that it gave up by itself.
     hls.on('hlsError', (_e, data) => data.details === 'aborted' || seen.errors.push(`${data.details}${data.fatal ? ' (fatal)' : ''}: ${data.error && data.error.message}`));
-    const detach = attach && lab.isOurs(way) ? MeshedFlow.attach(hls) : null;
+    const detach = attach && lab.isOurs(way) ? MeshedFlow.createMeshedFlow(lab.OPTIONS).attach(hls) : null;
     hls.attachMedia(element);
     hls.loadSource(url);
     const destroy = async () => {
