@@ -1,7 +1,7 @@
 // abort() and destroy() at every moment. HLS.js's own loader says what must be called back.
 import assert from 'node:assert/strict';
 
-import { check } from '../check.mjs';
+import { LINES, check } from '../check.mjs';
 import { SEGMENT } from '../expect.mjs';
 
 const act = (at, ...what) => what.map((name) => ({ at, do: name }));
@@ -23,6 +23,7 @@ const MOMENTS = {
 };
 
 export default Object.entries(MOMENTS).map(([name, [acts, wanted]]) => check(`moments: ${name}`, {
+  on: LINES,
   broken: brokenFor(name),
 }, async (t) => {
   for (const [kind, sn] of [['media', 1], ['init', 1], ['part', 2]]) {
