@@ -32,17 +32,16 @@ async function corrupt(job) {
   const { bad, good, victim } = await among(job, ['truncates', 'appends', 'substitutes']);
   await mischief(job, bad, 10_000);
   const caught = (await victim.report()).sdk.mesh.verifyFailures;
-  await goesOn(job, good, victim);
+  const text = await goesOn(job, bad, good, victim);
   assert.ok(caught > 0 || await closedBy(victim), 'the victim noticed nothing');
-  return told(bad, victim);
+  return text;
 }
 
 /** Promises, and less than nothing: half a fragment, a thousand bytes a second, everything announced, everything refused. */
 async function keepWaiting(job) {
   const { bad, good, victim } = await among(job, ['stalls', 'trickles', 'boasts', 'rejects']);
   await mischief(job, bad, 12_000);
-  await goesOn(job, good, victim);
-  return told(bad, victim);
+  return goesOn(job, bad, good, victim);
 }
 
 /** Frames that are none, or tell of what cannot be. */
@@ -50,8 +49,7 @@ async function babble(job) {
   const { bad, good, victim } = await among(job, ['garbage', 'varints', 'hugeframe', 'forged', 'unknown', 'sequences']);
   await mischief(job, bad, 6000);
   await dropped(bad, victim);
-  await goesOn(job, good, victim);
-  return told(bad, victim);
+  return goesOn(job, bad, good, victim);
 }
 
 /** Too much of everything. */
@@ -59,8 +57,7 @@ async function flood(job) {
   const { bad, good, victim } = await among(job, ['frames', 'lists', 'deltas', 'strays', 'text', 'channels']);
   await mischief(job, bad, 6000);
   await dropped(bad, victim);
-  await goesOn(job, good, victim);
-  return told(bad, victim);
+  return goesOn(job, bad, good, victim);
 }
 
 /**
@@ -88,13 +85,15 @@ async function mischief(job, bad, thenMs) {
   happened(job, true, '');
 }
 
-async function goesOn(job, good, victim) {
+async function goesOn(job, bad, good, victim) {
   const had = (await victim.report()).fromPeers;
   await morePeerBytes([victim], had, 10_000);
   const judged = [good, victim];
+  const text = await told(bad, victim);
   await calm(job, judged);
   await unharmed(job, judged);
   await nothingOpen([job.viewers.named('plain'), ...judged]);
+  return text;
 }
 
 /** Nobody keeps a neighbour that floods or says what is no frame; who only speaks of the future, or nonsense, may stay. */
