@@ -173,7 +173,7 @@ impl Lane {
 
     /// A list of this segment would be taken, from the origin's window.
     pub(crate) fn may_be_listed(&self, msn: u64) -> bool {
-        self.last_requested.is_none_or(|last| msn + LISTED_BEHIND >= last)
+        self.last_requested.is_none_or(|last| msn.saturating_add(LISTED_BEHIND) >= last)
     }
 
     /// Still being watched: not left, and a load not longer ago than three target durations.
