@@ -1,9 +1,9 @@
 //! JSON for the module that every viewer loads, where each kilobyte counts.
 //!
 //! A derived reader makes the compiler build serde_json anew for each type that is read, some kilobytes each
-//! time. Here serde_json reads every text by one visitor, into a tree ([`Json`]) that borrows from the text; a type
-//! then picks its members out of the tree ([`Fields`]), and is written member by member ([`Object`]). Servers go on
-//! using serde where nothing is to be saved.
+//! time. Here one reader takes every text into a tree ([`Json`]) that borrows from the text; a type then picks its
+//! members out of the tree ([`Fields`]), and is written member by member ([`Object`]). Servers go on using serde
+//! where nothing is to be saved, and the tests hold this reader to what serde_json says.
 //!
 //! Of two members of one name neither counts: [`Fields`] refuses to choose, and [`parse_once`] refuses the whole
 //! document, so that no two readers can see two different ones.
@@ -93,9 +93,3 @@ impl fmt::Display for JsonError {
 }
 
 impl core::error::Error for JsonError {}
-
-impl From<serde_json::Error> for JsonError {
-    fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string())
-    }
-}

@@ -1,7 +1,5 @@
 //! From values to text.
 
-use core::fmt::Write as _;
-
 /// An object, written member by member.
 #[derive(Debug)]
 pub struct Object(String);
@@ -31,8 +29,7 @@ impl Object {
     /// Adds a whole number.
     pub fn whole(mut self, name: &str, value: u64) -> Self {
         self.name(name);
-        // Writing to a String cannot fail.
-        let _ = write!(self.0, "{value}");
+        self.0.push_str(&value.to_string());
         self
     }
 
@@ -84,10 +81,20 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-#[inline(never)]
 fn quote(text: &str, out: &mut String) {
-    // A text is never refused.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            '\0'..='\x1f' => {
+                let digit = |digit| char::from_digit(digit, 16).unwrap_or_default();
+                out.push_str("\\u00");
+                out.extend([digit(letter as u32 >> 4), digit(letter as u32 & 15)]);
+            }
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
 }
 
 #[cfg(test)]
