@@ -39,7 +39,6 @@ mod roster;
 pub mod scheduler;
 mod segment;
 mod sizes;
-pub mod sorted;
 mod store;
 mod telemetry;
 mod time;
@@ -47,6 +46,7 @@ pub mod verify;
 
 pub use input::*;
 pub use mesh::Mesh;
+pub use meshedflow_protocol::sorted;
 pub use output::*;
 pub use policy::Effective;
 pub use sizes::Table;

@@ -160,5 +160,5 @@ fn stream_override<'a>(p: &'a Patch, stream: &str) -> Option<&'a Patch> {
         return Some(exact);
     }
     let fits = |pattern: &str| pattern.strip_suffix('*').is_some_and(|start| stream.starts_with(start));
-    p.streams.iter().filter(|(k, _)| fits(k)).max_by_key(|(k, _)| k.len()).map(|(_, patch)| patch)
+    p.streams.iter().filter(|(k, _)| fits(k)).max_by_key(|(k, _)| k.len()).map(|(_, patch)| patch.as_ref())
 }

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
-    Bad, ClientMessage, Join, Lanes, Need, Parsed, Proposal, ServerMessage, Signal, Welcome, parse_server,
+    Bad, Join, Lanes, Need, Parsed, Proposal, ServerMessage, Signal, Welcome, parse_server,
 };
 use meshedflow_protocol::wire::{WIRE_MAX, WIRE_MIN};
 
@@ -103,8 +103,8 @@ impl Mesh {
         self.tell_lane_to_peers(no);
     }
 
-    fn say(&mut self, message: &ClientMessage) {
-        self.push(Output::Say(message.to_json()));
+    fn say(&mut self, message: String) {
+        self.push(Output::Say(message));
     }
 
     fn say_join(&mut self) {
@@ -126,7 +126,7 @@ impl Mesh {
             class: self.my_class_for_edge(),
             resume: self.roster.resume.take(),
         };
-        self.say(&ClientMessage::Join(Box::new(join)));
+        self.say(join.said());
     }
 
     /// Renditions of the media lanes that take part, at most 8.
@@ -146,7 +146,7 @@ impl Mesh {
             return;
         }
         self.roster.joined_lanes = now;
-        self.say(&ClientMessage::Lanes(Lanes { add, drop: Vec::new() }));
+        self.say(Lanes { add, drop: Vec::new() }.said());
     }
 
     fn on_edge_text(&mut self, text: &str) {
@@ -270,7 +270,7 @@ impl Mesh {
 
     pub(crate) fn signal_to(&mut self, signal: Signal) {
         if self.roster.link == Link::Joined {
-            self.say(&ClientMessage::Signal(signal));
+            self.say(signal.said());
         }
     }
 
@@ -281,7 +281,7 @@ impl Mesh {
         }
         if self.roster.link == Link::Joined {
             let reason = reason.chars().take(200).collect();
-            self.say(&ClientMessage::Bad(Bad { peer: id, reason }));
+            self.say(Bad { peer: id, reason }.said());
         }
     }
 
@@ -306,7 +306,7 @@ impl Mesh {
         let count = u8::try_from(self.effective.peers_min - self.peers.len()).unwrap_or(u8::MAX);
         let exclude: Vec<PeerId> =
             self.peers.values().map(|p| p.id).chain(self.roster.banned.iter().copied()).take(64).collect();
-        self.say(&ClientMessage::Need(Need { count, exclude }));
+        self.say(Need { count, exclude }.said());
     }
 
     /// A neighbour was lost: not many are left, so the edge is asked sooner, but no more than every 5 s.

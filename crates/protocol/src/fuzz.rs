@@ -86,7 +86,7 @@ pub fn policy(bytes: &[u8]) {
     let Ok((patch, notices)) = Patch::parse(bytes) else { return };
     assert!(notices.len() <= NOTICE_LIMIT);
     within_limits(&patch);
-    patch.streams.values().for_each(within_limits);
+    patch.streams.values().for_each(|patch| within_limits(patch));
 }
 
 fn within_limits(patch: &Patch) {

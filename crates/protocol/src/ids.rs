@@ -191,6 +191,13 @@ fn as_text(digits: &[u8; 32]) -> &str {
     core::str::from_utf8(digits).unwrap_or_default()
 }
 
+impl PeerId {
+    /// The id as text.
+    pub fn hex(&self) -> String {
+        as_text(&to_hex(&self.0)).to_owned()
+    }
+}
+
 /// The text of both kinds of 16 bytes, without allocation on either way.
 macro_rules! as_hex {
     ($name:ident) => {

@@ -25,6 +25,7 @@ pub mod fuzz;
 pub mod ids;
 pub mod policy;
 pub mod signal;
+pub mod sorted;
 pub mod telemetry;
 pub mod topology;
 pub mod wire;

@@ -10,9 +10,9 @@
 mod limits;
 mod read;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+use crate::sorted::SortedMap;
 
 pub use limits::{LIMITS, Limit, NAMES, limit};
 pub use read::{NOTICE_LIMIT, POLICY_LIMIT_BYTES, PolicyError, PolicyNotice, STREAMS_LIMIT, URL_LIMIT_BYTES};
@@ -79,8 +79,8 @@ pub struct Patch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<TelemetryRules>,
     /// Patches for single streams: a stream id, or a prefix of ids ending in `*`. No streams within.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub streams: BTreeMap<String, Self>,
+    #[serde(skip_serializing_if = "SortedMap::is_empty")]
+    pub streams: SortedMap<String, Box<Self>>,
 }
 
 /// What flows between peers.
@@ -213,11 +213,11 @@ impl Patch {
         let by_prefix = || {
             let matching = self.streams.iter().filter_map(|(pattern, patch)| {
                 let prefix = pattern.strip_suffix('*')?;
-                stream.starts_with(prefix).then_some((prefix.len(), patch))
+                stream.starts_with(prefix).then_some((prefix.len(), patch.as_ref()))
             });
             matching.max_by_key(|(length, _)| *length).map(|(_, patch)| patch)
         };
-        self.streams.get(stream).or_else(by_prefix)
+        self.streams.get(stream).map(Box::as_ref).or_else(by_prefix)
     }
 }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use meshedflow_protocol::signal::{
-    ClientMessage, Parsed, RawSignal, ServerMessage, SignalError, parse_client, parse_client_typed,
-    parse_server,
+    ClientMessage, Parsed, RawSignal, ServerMessage, SignalError, SignalKind, parse_client,
+    parse_client_typed, parse_server,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +36,27 @@ fn messages_from_pages() {
     let vectors = vectors(CLIENT);
     assert!(vectors.len() >= 35);
     vectors.iter().for_each(|vector| judge(vector, parse_client_typed(text(vector))));
+}
+
+/// What a page's core writes by hand is what serde writes.
+#[test]
+fn pages_say_what_serde_would() {
+    let mut said = 0;
+    for vector in vectors(CLIENT) {
+        let Ok(Parsed::Known(message)) = parse_client_typed(text(&vector)) else { continue };
+        let text = match &message {
+            ClientMessage::Join(join) => join.said(),
+            ClientMessage::Lanes(lanes) => lanes.said(),
+            ClientMessage::Need(need) => need.said(),
+            ClientMessage::Signal(signal) if signal.data.kind() != SignalKind::Other => signal.said(),
+            ClientMessage::Bad(bad) => bad.said(),
+            ClientMessage::Leave(leave) => leave.said(),
+            _ => continue,
+        };
+        assert_eq!(text, message.to_json(), "{}", vector["name"]);
+        said += 1;
+    }
+    assert!(said >= 15, "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use meshedflow_protocol::signal::{ClientMessage, ErrorCode, ErrorMessage, Leave};
+use meshedflow_protocol::signal::{ErrorCode, ErrorMessage, Leave};
 
 use super::{Roster, short};
 use crate::input::SignalInput;
@@ -150,7 +150,7 @@ impl Mesh {
 
     pub(crate) fn leave_edge(&mut self) {
         if self.roster.link == Link::Joined {
-            self.say(&ClientMessage::Leave(Leave {}));
+            self.say(Leave {}.said());
         }
         if !matches!(self.roster.link, Link::Idle | Link::Waiting(_)) {
             self.push(Output::Disconnect);

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 
 use meshedflow_protocol::ids::{Name, PeerId};
+use meshedflow_protocol::sorted::SortedMap;
 
 use crate::chance::Chance;
 use crate::place::Network;
@@ -211,7 +212,7 @@ impl Room {
     }
 
     /// The summed election weights of these lanes.
-    pub fn weights(&self, lanes: &[Name]) -> BTreeMap<Name, f64> {
+    pub fn weights(&self, lanes: &[Name]) -> SortedMap<Name, f64> {
         let weight = |name: &Name| (name.clone(), self.lanes.get(name).map_or(0.0, Lane::weight));
         lanes.iter().map(weight).collect()
     }

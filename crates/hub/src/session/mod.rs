@@ -16,6 +16,7 @@ use meshedflow_protocol::signal::{
     ClientMessage, ErrorCode, ErrorMessage, Gone, Join, Parsed, PolicyPush, Proposal, Proposals, RawSignal,
     Reconnect, ServerMessage, SignalError, parse_client,
 };
+use meshedflow_protocol::sorted::SortedMap;
 use meshedflow_protocol::telemetry::Report;
 
 use crate::limits::Limits;
@@ -219,7 +220,7 @@ impl Session {
             SessionInput::Gone(peer) => self.part(peer),
             SessionInput::ProposalsRefused => self.refuse_proposals(),
             SessionInput::Weight(lane, weight) => {
-                self.send(&ServerMessage::Weights(BTreeMap::from([(lane.clone(), weight)])));
+                self.send(&ServerMessage::Weights(SortedMap::from([(lane.clone(), weight)])));
             }
             SessionInput::Relayed(relay) => self.receive(relay, now_ms),
             SessionInput::Undelivered(peer) => self.undelivered(peer, now_ms),

@@ -40,7 +40,7 @@ fn admission(join: Box<Join>, slot: u32, until: Option<u64>) -> Box<Admission> {
         until,
         resume: "secret".into(),
         ice_servers: Vec::new(),
-        weights: BTreeMap::new(),
+        weights: Default::default(),
         salter: Salter::new([1; 32]),
         salt_delay_ms: 0,
         topology: Topology::default(),

@@ -1,7 +1,6 @@
 //! Reading a policy: take every known key out of the JSON object, judge it, report what is left.
 
 use core::fmt;
-use std::collections::BTreeMap;
 
 use meshedflow_json::{Json, JsonError, Member, parse};
 
@@ -9,6 +8,7 @@ use super::{
     CmafMode, InFlight, Limit, Patch, Peers, TelemetryRules, Timeouts, TopologyRules, Upload, limit,
 };
 use crate::ids::Name;
+use crate::sorted::SortedMap;
 
 /// Longest policy in bytes.
 pub const POLICY_LIMIT_BYTES: usize = 256 * 1024;
@@ -151,7 +151,7 @@ impl<'t> Section<'_, 't> {
             topology: self.within("topology.", |s| s.topology()),
             holdout_percent: self.integer("holdoutPercent"),
             telemetry: self.within("telemetry.", |s| s.telemetry()),
-            streams: BTreeMap::new(),
+            streams: SortedMap::new(),
         }
     }
 
@@ -202,24 +202,24 @@ impl<'t> Section<'_, 't> {
         }
     }
 
-    fn streams(&mut self) -> BTreeMap<String, Patch> {
-        let Some(value) = self.remove("streams") else { return BTreeMap::new() };
+    fn streams(&mut self) -> SortedMap<String, Box<Patch>> {
+        let Some(value) = self.remove("streams") else { return SortedMap::new() };
         let Json::Object(streams) = value else {
             self.dropped("streams", "an object of stream ids or prefixes ending in *");
-            return BTreeMap::new();
+            return SortedMap::new();
         };
         if streams.len() > STREAMS_LIMIT {
             self.dropped("streams", &format!("at most {STREAMS_LIMIT} entries; further ones are left out"));
         }
         // One by one: collecting would bring a whole sorting algorithm along.
-        let mut patches = BTreeMap::new();
+        let mut patches = SortedMap::new();
         for member in streams.into_iter().take(STREAMS_LIMIT) {
             patches.extend(self.stream(member.name.into_owned(), member.value));
         }
         patches
     }
 
-    fn stream(&mut self, pattern: String, value: Json<'_>) -> Option<(String, Patch)> {
+    fn stream(&mut self, pattern: String, value: Json<'_>) -> Option<(String, Box<Patch>)> {
         let id = pattern.strip_suffix('*').unwrap_or(&pattern);
         let named = id.is_empty() && pattern == "*" || Name::new(id).is_ok();
         let (true, Json::Object(object)) = (named, value) else {
@@ -230,7 +230,7 @@ impl<'t> Section<'_, 't> {
         let mut inner = Section { object, place, section: "", notices: self.notices };
         let patch = inner.patch();
         inner.finish();
-        Some((pattern, patch))
+        Some((pattern, Box::new(patch)))
     }
 
     /// Reads the object at `section` (with its dot) by `read`.

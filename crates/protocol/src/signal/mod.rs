@@ -12,6 +12,7 @@ mod client;
 mod limits;
 mod parse;
 mod relayed;
+mod said;
 pub mod sdp;
 mod server;
 

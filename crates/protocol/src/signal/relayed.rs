@@ -94,6 +94,17 @@ impl Signal {
 }
 
 impl SignalKind {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Answer => "answer",
+            Self::Candidate => "candidate",
+            Self::End => "end",
+            Self::Other => "other",
+        }
+    }
+
     fn from_name(name: &str) -> Self {
         match name {
             "offer" => Self::Offer,

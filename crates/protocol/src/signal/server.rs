@@ -4,13 +4,12 @@ mod read;
 
 pub(super) use read::peer;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::relayed::Signal;
 use crate::ids::{ElectionSalt, Name, PeerId};
 use crate::policy::Patch;
+use crate::sorted::SortedMap;
 use crate::topology::Topology;
 
 /// A message from an edge to a page. `S` is [`Signal`] at the page, [`super::RawSignal`] where it is written.
@@ -26,7 +25,7 @@ pub enum ServerMessage<S = Signal> {
     /// A proposed neighbour left the edge.
     Gone(Gone),
     /// Summed election weights of lanes that changed.
-    Weights(BTreeMap<Name, f64>),
+    Weights(SortedMap<Name, f64>),
     /// A new election salt.
     Salt(Salt),
     /// The policy changed.
@@ -52,7 +51,7 @@ pub struct Welcome {
     /// How often the edge pings.
     pub heartbeat_ms: u32,
     /// Summed election weights of the page's lanes.
-    pub weights: BTreeMap<Name, f64>,
+    pub weights: SortedMap<Name, f64>,
     /// The election salt.
     pub salt: Salt,
     /// Where the edge sees the page.

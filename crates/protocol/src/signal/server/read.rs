@@ -1,7 +1,5 @@
 //! Reading messages of an edge, member by member: the page's way.
 
-use std::collections::BTreeMap;
-
 use meshedflow_json::{Fields, Json, JsonError};
 
 use super::{
@@ -12,6 +10,7 @@ use crate::ids::{ElectionSalt, Name, PeerId};
 use crate::policy::Patch;
 use crate::signal::limits::{ICE_SERVERS_LIMIT, LANES_LIMIT, PROPOSALS_LIMIT};
 use crate::signal::relayed::Signal;
+use crate::sorted::SortedMap;
 use crate::topology::Topology;
 
 type Read<T> = Result<T, JsonError>;
@@ -66,7 +65,7 @@ fn welcome(fields: Fields<'_, '_>) -> Read<Welcome> {
         heartbeat_ms: fields.u32("heartbeatMs")?.unwrap_or_default(),
         weights: match fields.get("weights")? {
             Some(value) => weights(Fields::of(value, "weights")?)?,
-            None => BTreeMap::new(),
+            None => SortedMap::new(),
         },
         salt: salt(Fields::of(fields.need("salt")?, "salt")?)?,
         topology: fields.get("topology")?.map(topology).transpose()?,
@@ -94,8 +93,8 @@ fn topology(value: &Json<'_>) -> Read<Topology> {
     })
 }
 
-fn weights(fields: Fields<'_, '_>) -> Read<BTreeMap<Name, f64>> {
-    let mut weights = BTreeMap::new();
+fn weights(fields: Fields<'_, '_>) -> Read<SortedMap<Name, f64>> {
+    let mut weights = SortedMap::new();
     for member in fields.members() {
         let weight = member.value.as_f64().ok_or_else(|| JsonError::member(&member.name, "a number"))?;
         weights.insert(name(&member.name)?, weight);
@@ -167,6 +166,11 @@ impl ErrorCode {
         ("internal", Self::Internal),
     ];
 
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, code)| *code == self).map_or("other", |(name, _)| name)
+    }
+
     fn from_name(name: &str) -> Self {
         Self::NAMES.iter().find(|(known, _)| *known == name).map_or(Self::Other, |(_, code)| *code)
     }
@@ -180,7 +184,7 @@ mod tests {
     fn codes_are_read_as_they_are_written() {
         for (name, code) in ErrorCode::NAMES {
             assert_eq!(serde_json::to_value(code).unwrap(), name);
-            assert_eq!(ErrorCode::from_name(name), code);
+            assert_eq!((ErrorCode::from_name(name), code.name()), (code, name));
         }
         assert_eq!(ErrorCode::from_name("moonPhase"), ErrorCode::Other);
     }

@@ -8,6 +8,8 @@
 use core::borrow::Borrow;
 use core::ops::{Bound, Range, RangeBounds};
 
+use serde::{Serialize, Serializer};
+
 /// A map, sorted by key; its methods are those of `std::collections::BTreeMap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortedMap<K, V>(Vec<(K, V)>);
@@ -216,6 +218,18 @@ impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
         let mut map = Self::new();
         map.extend(entries);
         map
+    }
+}
+
+impl<K: Ord, V, const N: usize> From<[(K, V); N]> for SortedMap<K, V> {
+    fn from(entries: [(K, V); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl<K: Ord + Serialize, V: Serialize> Serialize for SortedMap<K, V> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self)
     }
 }
 
