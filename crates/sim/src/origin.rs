@@ -39,6 +39,8 @@ pub enum OriginFault {
     RefusesElected,
     /// What no player waits for is never answered.
     HangsElected,
+    /// Segment 12 is a body of no bytes.
+    Empty,
 }
 
 /// The origin.

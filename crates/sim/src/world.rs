@@ -164,6 +164,11 @@ impl World {
         self.origin.copies(lane, msn)
     }
 
+    /// GETs of a segment that the origin answered.
+    pub fn requests(&self, lane: usize, msn: u64) -> usize {
+        self.origin.log.get(&(lane, msn)).map_or(0, Vec::len)
+    }
+
     /// Share of delivered bytes that the origin did not send, over segments from `first` on.
     pub fn offload(&self) -> f64 {
         let delivered: u64 = self.reports().iter().map(|r| r.from_peers + r.from_http).sum();

@@ -336,9 +336,12 @@ impl Mesh {
             _ => false,
         };
         let startup = self.lanes.get(&key.lane).is_none_or(|l| l.media_loads <= 2 && self.has_load(key));
+        // The first knower supersedes the elected one. Only one of two may yield, or both begin again and again.
         let superseded = their_stage == 255 && m.stage != 255;
+        let supersedes = m.stage == 255 && their_stage != 255;
+        let yields = superseded || lower && !supersedes;
         let believed = !seg.yielded || self.options.mutant("believe-all");
-        if young && !much && !startup && believed && (lower || superseded) && seg.body.is_none() {
+        if young && !much && !startup && believed && yields && seg.body.is_none() {
             self.stop_transfers(key);
             if let Some(seg) = self.seg_mut(key) {
                 seg.mine = None;
