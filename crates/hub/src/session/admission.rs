@@ -5,9 +5,9 @@ use core::fmt;
 use meshedflow_protocol::ids::Name;
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::signal::{ErrorCode, IceServer, Join, ServerMessage, Welcome};
+use meshedflow_protocol::sorted::SortedMap;
 use meshedflow_protocol::topology::Topology;
 use meshedflow_protocol::wire::{WIRE_MAX, WIRE_MIN};
-use std::collections::BTreeMap;
 
 use super::{Code, Counted, Phase, Session, SessionOutput};
 use crate::place::Place;
@@ -34,7 +34,7 @@ pub struct Admission {
     /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
     /// Weights of its lanes now.
-    pub weights: BTreeMap<Name, f64>,
+    pub weights: SortedMap<Name, f64>,
     /// Makes the salts.
     pub salter: Salter,
     /// New salts are sent this long after the minute, so that an edge does not write to all sockets at once.
