@@ -52,7 +52,7 @@ impl Mesh {
                 peers * 8 * MAP_LIMIT,
             ),
             table("lists shown", by_peer(|p| p.shown.len()), peers * SHOWN_LIMIT),
-            table("fragments sent", self.uploads.fragments_sent(), SENT_LIMIT),
+            table("segments sent", self.uploads.segments_sent(), SENT_LIMIT),
             table("origins without ranges", self.no_range.len(), 64),
         ]
     }

@@ -1,7 +1,7 @@
 //! Serving neighbours, politely: a few slots, a rate, a session cap, small messages, their turn each.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use meshedflow_protocol::wire::{DataHeader, Frame, RejectReason, Request, encode, encode_data_head};
 
@@ -12,6 +12,7 @@ use crate::peer::bucket::Bucket;
 use crate::peer::handshake::LOW_MARK;
 use crate::policy::Effective;
 use crate::segment::SegKey;
+use crate::sorted::SortedMap;
 use crate::time::{Time, Wakeup};
 
 /// Everything being served.
@@ -19,12 +20,12 @@ use crate::time::{Time, Wakeup};
 pub(crate) struct Uploads {
     jobs: VecDeque<Job>,
     /// Bytes handed to each channel and not known to have drained.
-    in_channel: BTreeMap<ConnNo, u32>,
+    in_channel: SortedMap<ConnNo, u32>,
     bucket: Bucket,
     rate: u32,
     pub(crate) sent_bytes: u64,
-    /// How often each fragment went to each neighbour.
-    sent: BTreeMap<(ConnNo, SegKey, u16), u8>,
+    /// How often each fragment of a segment went to each neighbour.
+    sent: SortedMap<(ConnNo, SegKey), Vec<u8>>,
 }
 
 /// A request being served.
@@ -51,22 +52,22 @@ enum Sent {
 const MESSAGE_BYTES: u32 = 16 * 1024 - 64;
 /// Bytes in a channel at most: 100 ms at 20 Mb/s.
 const HIGH_WATER: u32 = 256 * 1024;
-/// Fragments whose sending is remembered.
-pub(crate) const SENT_LIMIT: usize = 16_384;
 /// Requests waiting or running, per neighbour and in all.
 const PER_PEER: usize = 8;
 const IN_ALL: usize = 64;
+/// Segments of neighbours for which it is known how often each fragment went out.
+pub(crate) const SENT_LIMIT: usize = 1_024;
 
 impl Uploads {
     pub(crate) fn new(effective: &Effective, now: Time) -> Self {
         let rate = effective.upload_rate_bytes_per_s;
         Self {
             jobs: VecDeque::new(),
-            in_channel: BTreeMap::new(),
+            in_channel: SortedMap::new(),
             bucket: Bucket::new(f64::from(rate), burst(rate), now),
             rate,
             sent_bytes: 0,
-            sent: BTreeMap::new(),
+            sent: SortedMap::new(),
         }
     }
 
@@ -81,9 +82,21 @@ impl Uploads {
         self.sent.retain(|(c, ..), _| *c != conn);
     }
 
-    /// How many fragments' sending is remembered.
-    pub(crate) fn fragments_sent(&self) -> usize {
+    /// Of how many segments of neighbours the sending is remembered.
+    pub(crate) fn segments_sent(&self) -> usize {
         self.sent.len()
+    }
+
+    fn note_sent(&mut self, conn: ConnNo, key: SegKey, first: u16, count: u16) {
+        if self.sent.len() >= SENT_LIMIT {
+            self.sent.pop_first();
+        }
+        let (first, count) = (usize::from(first), usize::from(count));
+        let times = self.sent.entry((conn, key)).or_default();
+        if times.len() < first + count {
+            times.resize(first + count, 0);
+        }
+        times.iter_mut().skip(first).take(count).for_each(|n| *n += 1);
     }
 
     fn queued_bytes(&self) -> u64 {
@@ -151,11 +164,12 @@ impl Mesh {
         if epoch != Some(r.segment.epoch) {
             return Err(RejectReason::NotHeld);
         }
+        let sent = self.uploads.sent.get(&(conn, key));
         let mut left = VecDeque::new();
         for i in r.first..r.first.saturating_add(r.count) {
             let held = seg.fragments.get(&i).ok_or(RejectReason::NotHeld)?;
             let (offset, _) = seg.bounds(i).ok_or(RejectReason::NotHeld)?;
-            if self.uploads.sent.get(&(conn, key, i)).is_some_and(|n| *n >= 2) {
+            if sent.and_then(|times| times.get(usize::from(i))).is_some_and(|n| *n >= 2) {
                 return Err(RejectReason::Repeated);
             }
             let skip = if i == r.first { r.skip.min(held.span().len) } else { 0 };
@@ -171,12 +185,7 @@ impl Mesh {
             let eta_ms = self.queue_ms();
             self.send(conn, &Frame::Queued { request: r.request, eta_ms });
         }
-        if self.uploads.sent.len() >= SENT_LIMIT {
-            self.uploads.sent.pop_first();
-        }
-        for i in r.first..r.first.saturating_add(r.count) {
-            *self.uploads.sent.entry((conn, key, i)).or_default() += 1;
-        }
+        self.uploads.note_sent(conn, key, r.first, r.count);
         self.uploads.jobs.push_back(Job { conn, request: r.request, key, left });
         self.pump_uploads();
     }
