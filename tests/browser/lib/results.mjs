@@ -1,10 +1,13 @@
-// Writes figures of a run as a table for people: `e2e.mjs --results tests/browser/results.md`.
+// Writes figures of a run as a table for people: `e2e.mjs --results tests/browser/results.md`. What other commands
+// measured stands below a mark in the same file, and stays.
 
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { ROOT, site } from './demo.mjs';
+
+const MARK = '<!-- Measured by other commands, which each section names. -->';
 
 export function writeResults(file, results) {
   const found = (name) => results.find((r) => r.name === name && r.ok)?.figures;
@@ -18,17 +21,24 @@ export function writeResults(file, results) {
     ...['playback-1.7', 'offload-2', 'playback-1.6', 'playback-1.5'].map(found).filter(Boolean)
       .map((f) => `| ${f.version} | ${f.viewers} | ${percent(f.offload)} | ${percent(f.warm)} | ${percent(1 - 1 / f.viewers)} |`), '',
     'The warm column cuts through transfers at both ends: a few points either way.', '',
-    ...startupLines(found('startup-vs-plain')),
+    ...pairLines('Startup: navigation to first frame', found('startup-vs-plain')),
+    ...pairLines('Seek: from the call to the first frame there', found('seek-vs-plain')),
     '## Sizes', '', '| file | bytes | brotli |', '|---|---|---|', ...sizes(), '',
   ];
-  writeFileSync(file, lines.join('\n'));
+  writeFileSync(file, lines.join('\n') + kept(file));
 }
 
-function startupLines(startup) {
-  if (!startup) return [];
+function kept(file) {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const at = text.indexOf(MARK);
+  return at < 0 ? '' : `\n${text.slice(at)}`;
+}
+
+function pairLines(title, pairs) {
+  if (!pairs) return [];
   const row = (name, s) => `| ${name} | ${s.median} ms | ${s.worst} ms | ${s.all.join(', ')} |`;
-  return ['## Startup: navigation to first frame', '', '| player | median | worst | all |', '|---|---|---|---|',
-    row('plain HLS.js 1.7', startup.plain), row('with MeshedFlow', startup.mesh), ''];
+  return [`## ${title}`, '', '| player | median | worst | all |', '|---|---|---|---|',
+    row('plain HLS.js 1.7', pairs.plain), row('with MeshedFlow', pairs.mesh), ''];
 }
 
 function sizes() {
