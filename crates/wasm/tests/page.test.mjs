@@ -203,7 +203,7 @@ test('a page may close the mesh from inside a call of the core, which then gets 
     port.host.newBlob(1, 10);
     port.host.connect('ws://127.0.0.1:1');
     port.host.arm(performance.now());
-    return { errors, alive: port.alive, dead: heard.told.filter((word) => word === 'dead').length, body: heard.body, blobs: port.host.blobs.view(1, 0, 1) ?? null, socket: port.host.socket.socket };
+    return { errors, alive: port.alive, dead: heard.told.filter((word) => word === 'dead').length, body: heard.body, blobs: port.host.blobs.join(Uint32Array.of(1, 0, 1)) ?? null, socket: port.host.socket.socket };
   }, CORE);
   assert.deepEqual(seen, { errors: [], alive: false, dead: 1, body: null, blobs: null, socket: null });
   assert.deepEqual(said, []);
@@ -233,7 +233,8 @@ test('a failed load is told as HTTP told it', async () => {
   const { page } = await open();
   const faults = await page.evaluate(async (core) => {
     const port = await startMesh({ core });
-    const loads = [begin(port, 'gone.m4s'), begin(port, 'gone.m4s', { xhrSetup: () => {} })];
+    const fetchSetup = (context, init) => new Request(context.url, init);
+    const loads = [begin(port, 'gone.m4s', { fetchSetup }), begin(port, 'gone.m4s', { xhrSetup: () => {} })];
     await until(() => loads.every(({ fault }) => fault));
     return loads.map(({ fault }) => fault);
   }, CORE);
