@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::load::Load;
 use crate::mesh::Mesh;
-use crate::segment::Segment;
+use crate::segment::{Segment, Transfer};
 use crate::time::Time;
 
 /// The time in which bytes of a segment flowed, from anywhere; waiting for a turn is not in it.
@@ -75,11 +75,15 @@ pub(crate) enum Origin {
 
 impl Mesh {
     pub(crate) fn origin_of_load(&self, seg: &Segment, load: &Load, from_peers: u32) -> Origin {
+        // An unsigned body that an earlier load took is no part of this one.
+        let counts = |t: &Transfer| {
+            t.done.is_none() || t.verified > 0 || seg.body.is_some_and(|(blob, _)| blob == t.blob)
+        };
         if seg.flow.over_before(load.asked) {
             Origin::Store
         } else if from_peers > 0 {
             Origin::Peers
-        } else if seg.transfers.values().any(|t| t.began < load.asked) {
+        } else if seg.transfers.values().any(|t| t.began < load.asked && counts(t)) {
             Origin::HttpBefore
         } else {
             Origin::Http

@@ -38,7 +38,7 @@ export default [
   }),
 
   scripted('one that serves in no time does not fool the estimate', 'peers', {}, async (t) => {
-    const { bandwidth } = await t.play({ path: '/m/paced.m3u8', more: { abrEwmaDefaultEstimate: 8e6, abrEwmaFastVoD: 0.1, abrEwmaSlowVoD: 0.1 } });
+    const { bandwidth } = await t.play({ path: '/m/paced.m3u8', more: { abrEwmaDefaultEstimate: 8e6, abrEwmaFastVoD: 0.01, abrEwmaSlowVoD: 0.01 } });
     assert.ok(bandwidth > 2e6 && bandwidth < 11e6, `estimate ${Math.round(bandwidth)} bit/s, told 8e6`);
   }),
 

@@ -98,7 +98,8 @@ export default [
   plays('xhrSetup, loader: ours', { on: ['1.5.20', NEWEST], ways: 'shared', setup: 'xhrHeader', everything: true, broken: { 'setup-ignored': /requests/ } }),
   plays('fetchSetup', { on: ['1.6.19', NEWEST], setup: 'fetchAsync', bodies: {}, buffered: 3, broken: { 'setup-ignored': /requests/ } }),
   plays('the pathway changes', { on: LINES, path: '/m/steered.m3u8', same: false, broken: { 'first-zero': /statistics/ }, extra: (t) => assert.ok(mediaOf(t.log('b-')).filter((r) => r.path.includes('seg_')).length >= 2, 'segments of the second pathway') }),
-  plays('LL-HLS parts', { on: LINES, path: '/m/parts.m3u8', end: 24, bodies: partBodies(), buffered: 0, same: true, config: 'lowLatency', more: { lowLatencyMode: true, liveSyncDuration: 3, startPosition: 17 }, broken: { 'parts-as-whole': /./ }, extra: (_t, seen) => assert.ok(seen.loaded.filter((name) => name.includes('.')).length >= 8, `parts: ${seen.loaded}`) }),
+  // HLS.js 1.5 alone does not come to the end of this one.
+  plays('LL-HLS parts', { on: ['1.6.19', NEWEST], path: '/m/parts.m3u8', end: 24, bodies: partBodies(), buffered: 0, same: true, config: 'lowLatency', more: { lowLatencyMode: true, liveSyncDuration: 3, startPosition: 17 }, broken: { 'parts-as-whole': /./ }, extra: (_t, seen) => assert.ok(seen.loaded.filter((name) => name.includes('.')).length >= 8, `parts: ${seen.loaded}`) }),
 ];
 
 function partBodies() {
