@@ -22,9 +22,14 @@ export class EdgeSocket {
     try {
       this.listen((this.socket = new WebSocket(url)));
     } catch {
-      // No URL, or a page that may not open it. As any failure, it is told later, not from inside this call.
-      setTimeout(() => this.event(SocketEvent.Closed, ''));
+      // A page that may not open it.
+      this.refuse();
     }
+  }
+
+  /** There is no way to the edge. As any failure, it is told later, not from inside this call. */
+  refuse(): void {
+    setTimeout(() => this.event(SocketEvent.Closed, ''));
   }
 
   say(text: string): void {

@@ -236,8 +236,10 @@ export class Host implements HttpEvents {
   // ---- what the core asks: edge and peers
 
   connect(url: string): void {
-    // To the socket, no URL is an edge that is not there.
-    if (this.core) this.socket.connect(hasWebRtc() ? url : '');
+    if (!this.core) return;
+    // Who can reach no peer has no business at the edge. (No URL would do in old browsers; new ones connect to the page.)
+    if (hasWebRtc()) this.socket.connect(url);
+    else this.socket.refuse();
   }
 
   say(text: string): void {

@@ -82,7 +82,7 @@ async function pool(cases, width) {
  */
 async function judgeAlone(results, cases) {
   const failed = results.filter((r) => !r.good);
-  if (failed.length > 4) return;
+  if (failed.length > 10) return;
   for (const before of failed) {
     const result = await runOne(cases.find((each) => each.name === before.name));
     results[results.indexOf(before)] = result;

@@ -20,7 +20,7 @@ export const cases = [
 ];
 
 function life(name, run) {
-  return { name, limitMs: 45_000, run };
+  return { name, alone: true, limitMs: 45_000, run };
 }
 
 // ---- a core that does not come up
@@ -283,7 +283,7 @@ async function pageComesBack(viewer) {
     return { alive: window.__first.alive, state: viewer.mesh.stats().state };
   });
   assert.deepEqual(first, { alive: false, state: 'waiting' });
-  await everythingClosed(viewer, 0);
+  await everythingClosed(viewer, 500);
   await viewer.page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
   await viewer.until('another core', (r) => r.sdk?.state === 'on', 15_000);
   assert.equal(await viewer.page.evaluate(() => viewer.mesh.page.mesh.port !== window.__first), true);
@@ -308,7 +308,7 @@ async function destroyedWhileStarting(job) {
   await pause(2000);
   const { sdk } = await viewer.report();
   assert.deepEqual([sdk.state, sdk.mesh], ['waiting', null], 'nothing was started for a player that is gone');
-  await everythingClosed(viewer, 0);
+  await everythingClosed(viewer, 500);
   return viewer;
 }
 
