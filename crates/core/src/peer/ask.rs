@@ -288,16 +288,21 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.speed.sample(now, len, took);
         peer.peer_bytes += u64::from(len);
-        peer.delivered();
         peer.hollow = 0;
         let id = peer.id;
+        let mut answered = false;
         if let Some(ask) = peer.asks.get_mut(&request) {
             ask.left = ask.left.saturating_sub(1);
             ask.bytes = ask.bytes.saturating_sub(len);
             ask.patience = now + patience(took * 4, budget);
+            answered = ask.left == 0;
             if over {
                 peer.asks.remove(&request);
             }
+        }
+        // Half an answer makes good for nothing: the rest was waited for.
+        if answered {
+            peer.delivered();
         }
         if let Some(seg) = self.seg_mut(key) {
             seg.senders.insert(id);

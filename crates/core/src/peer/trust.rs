@@ -13,7 +13,7 @@ use crate::time::Time;
 
 /// Strikes that end a connection.
 const LIMIT: u8 = 2;
-/// A neighbour that kept this viewer waiting; a delivered fragment makes good for one of these.
+/// A neighbour that kept this viewer waiting; a request answered in full makes good for half of it.
 const LET_DOWN: u8 = 2;
 /// From here on its word covers nothing: two requests in a row without an answer.
 const UNRELIABLE: u8 = 4;
