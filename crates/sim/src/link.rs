@@ -3,7 +3,7 @@
 use crate::event::Micros;
 
 /// Rates in bytes per second, latency in microseconds one way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Uplink.
     pub up_bytes_per_s: u64,
