@@ -15,6 +15,8 @@ pub struct Plan {
     pub seed: u64,
     /// How long it is.
     pub seconds: u64,
+    /// From when on the mesh counts as warm: those who begin together have come, and a little more.
+    pub warm_ms: u64,
     /// Viewers have the SDK; without it, the same world with plain players.
     pub meshed: bool,
     /// What is watched.
