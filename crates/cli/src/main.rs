@@ -5,6 +5,7 @@
 //! wrong with it and what was expected; anything that fails later ends with 1; SIGINT and SIGTERM end a server
 //! with 0. Nothing on disk is touched before all inputs were checked.
 
+mod bench;
 mod demo;
 mod edge;
 mod failure;
@@ -37,6 +38,9 @@ enum Command {
     Origin(origin::Command),
     /// Run a signaling edge
     Edge(edge::Flags),
+    /// Measure the mesh
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Make and show signing keys
     #[command(subcommand)]
     Keys(keys::Command),
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo(flags) => demo::run(flags),
         Command::Origin(command) => origin::run(command),
         Command::Edge(flags) => edge::run(flags),
+        Command::Bench(command) => bench::run(command),
         Command::Keys(command) => keys::run(command),
     };
     match result {

@@ -4,7 +4,7 @@ mod support;
 
 use support::{TempDir, command, copy, media, refused, run, stdout, tree};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
     &["demo"],
     &["edge"],
@@ -12,6 +12,8 @@ const COMMANDS: [&[&str]; 11] = [
     &["origin", "sign"],
     &["origin", "loop"],
     &["origin", "serve"],
+    &["bench"],
+    &["bench", "sim"],
     &["keys"],
     &["keys", "generate"],
     &["keys", "show"],

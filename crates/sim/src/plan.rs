@@ -136,6 +136,8 @@ pub enum Change {
     EdgeMood(Mood),
     /// The origin does this from now on.
     Origin(OriginFault),
+    /// The origin answers every GET of media with 503, or no longer.
+    OriginRefuses(bool),
     /// The origin answers so late from now on, in milliseconds.
     OriginTtfb(u64),
     /// What leaves the origin in all from now on, in bytes per second.

@@ -16,7 +16,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meshedflow-sim", &["meshedflow-core", "meshedflow-hub", "meshedflow-manifest", "meshedflow-protocol"]),
     (
         "meshedflow-cli",
-        &["meshedflow-origin", "meshedflow-edge", "meshedflow-manifest", "meshedflow-protocol"],
+        &[
+            "meshedflow-origin",
+            "meshedflow-edge",
+            "meshedflow-manifest",
+            "meshedflow-protocol",
+            "meshedflow-sim",
+        ],
     ),
     ("xtask", &[]),
 ];
