@@ -2,6 +2,8 @@
 
 use crate::sorted::SortedMap;
 
+use core::time::Duration;
+
 use crate::time::Time;
 
 /// Fragments held of one segment, as bits, least significant first.
@@ -43,7 +45,17 @@ impl Held {
 
     /// True if the first `count` are all held.
     pub(crate) fn has_all(&self, count: u16) -> bool {
-        (0..count).all(|i| self.has(i))
+        let whole = usize::from(count / 8);
+        self.0.get(..whole).is_some_and(|bytes| bytes.iter().all(|b| *b == 255))
+            && (count / 8 * 8..count).all(|i| self.has(i))
+    }
+
+    /// Notes all of these.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
     }
 
     /// True if none is held.
@@ -65,6 +77,11 @@ pub(crate) struct RemoteSegment {
     pub(crate) held: Held,
     /// It must not be asked for this segment before then.
     pub(crate) not_before: Time,
+    /// What it offers to this viewer before all others.
+    pub(crate) offered: Held,
+    /// What it offered to another neighbour first, who will have it soon: it is spared these until then.
+    pub(crate) hinted: Held,
+    pub(crate) hint_until: Time,
 }
 
 /// One lane of a neighbour.
@@ -78,8 +95,8 @@ pub(crate) struct RemoteLane {
     pub(crate) elect: Option<meshedflow_protocol::wire::Elect>,
     /// Whom it takes for electable.
     pub(crate) view: meshedflow_protocol::wire::View,
-    /// The neighbour's queue in milliseconds, as last told.
-    pub(crate) queue_ms: u32,
+    /// When the neighbour's queue, as last told, will have been served.
+    pub(crate) queue_until: Time,
     /// Segments by media sequence number, at most 256.
     pub(crate) segments: SortedMap<u64, RemoteSegment>,
 }
@@ -90,6 +107,16 @@ pub(crate) const REMOTE_LANES: usize = 8;
 pub(crate) const MAP_LIMIT: usize = 256;
 
 impl RemoteLane {
+    /// The neighbour told of its queue.
+    pub(crate) fn told_queue(&mut self, now: Time, ms: u32) {
+        self.queue_until = now + Duration::from_millis(ms.min(60_000).into());
+    }
+
+    /// What is left of its queue, as far as is known.
+    pub(crate) fn queue(&self, now: Time) -> Duration {
+        self.queue_until.since(now)
+    }
+
     /// The entry for `msn`, made if absent; the oldest go beyond 256.
     pub(crate) fn entry(&mut self, msn: u64) -> &mut RemoteSegment {
         if self.segments.len() >= MAP_LIMIT && !self.segments.contains_key(&msn) {

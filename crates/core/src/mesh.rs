@@ -20,6 +20,7 @@ use crate::load::probe::Climb;
 use crate::output::{Event, Output, Reason};
 use crate::peer::Peer;
 use crate::peer::bucket::Bucket;
+use crate::peer::hedge::HedgeBudget;
 use crate::peer::upload::Uploads;
 use crate::player::Player;
 use crate::policy::Effective;
@@ -50,6 +51,8 @@ pub struct Mesh {
     pub(crate) started: Time,
     pub(crate) now: Time,
     pub(crate) rng: Rng,
+    /// Decides ties that must fall the same way each time.
+    pub(crate) seed: u64,
     pub(crate) check: Checker,
     pub(crate) lanes: SortedMap<LaneNo, Lane>,
     pub(crate) loads: SortedMap<LoadId, Load>,
@@ -62,6 +65,7 @@ pub struct Mesh {
     pub(crate) roster: Roster,
     pub(crate) http: HttpEstimate,
     pub(crate) climb: Climb,
+    pub(crate) hedging: HedgeBudget,
     /// Lists of neighbours that may still be verified on this page.
     pub(crate) verifies: Bucket,
     pub(crate) player: Player,
@@ -102,6 +106,7 @@ impl Mesh {
             started: now,
             now,
             rng: Rng::new(seed),
+            seed,
             check: Checker(check),
             lanes: SortedMap::new(),
             loads: SortedMap::new(),
@@ -113,6 +118,7 @@ impl Mesh {
             verifies: Bucket::new(VERIFIES_PER_S, VERIFIES_BURST, now),
             http: HttpEstimate::default(),
             climb: Climb::default(),
+            hedging: HedgeBudget::default(),
             player: Player::default(),
             tally: Tally::default(),
             quarantines: 0,

@@ -2,8 +2,13 @@
 
 pub(crate) mod ask;
 pub(crate) mod bucket;
+pub(crate) mod channel;
+pub(crate) mod choose;
 pub(crate) mod gossip;
 pub(crate) mod handshake;
+pub(crate) mod hedge;
+pub(crate) mod manners;
+pub(crate) mod offer;
 pub(crate) mod throughput;
 pub(crate) mod trust;
 pub(crate) mod upload;
@@ -20,6 +25,7 @@ use crate::input::{ConnNo, LaneNo, PeerInput};
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, PeerCommand};
 use crate::peer::ask::Ask;
+use crate::peer::manners::Delay;
 use crate::peer::throughput::Throughput;
 use crate::peer::trust::Budgets;
 use crate::segment::SegKey;
@@ -50,6 +56,7 @@ pub(crate) struct Peer {
     pub(crate) lanes: SortedMap<u8, Name>,
     pub(crate) remote: SortedMap<LaneNo, RemoteLane>,
     pub(crate) speed: Throughput,
+    pub(crate) delay: Delay,
     pub(crate) asks: SortedMap<u32, Ask>,
     pub(crate) next_request: u32,
     pub(crate) strikes: u8,
@@ -63,7 +70,8 @@ pub(crate) struct Peer {
     pub(crate) budgets: Budgets,
     /// Records of our lists that were sent to it or shown by it, per segment.
     pub(crate) shown: SortedMap<SegKey, u16>,
-    pub(crate) ping: Option<(u32, Time)>,
+    /// The ping on its way, when it left, and whether nothing of this viewer's media was before it.
+    pub(crate) ping: Option<(u32, Time, bool)>,
     pub(crate) next_ping: Time,
     pub(crate) missed_pings: u8,
     pub(crate) not_before: Time,
@@ -72,6 +80,8 @@ pub(crate) struct Peer {
 
 /// Pings go out this often; two without an answer end the connection.
 const PING_EVERY: Duration = Duration::from_secs(5);
+/// While media flows, the queues that it makes are looked at more often.
+const PING_WHILE_SERVING: Duration = Duration::from_secs(1);
 
 impl Peer {
     pub(crate) fn dialing(id: PeerId, me: Option<PeerId>, dial: u32, now: Time) -> Self {
@@ -86,6 +96,7 @@ impl Peer {
             lanes: SortedMap::new(),
             remote: SortedMap::new(),
             speed: Throughput::default(),
+            delay: Delay::default(),
             asks: SortedMap::new(),
             next_request: 0,
             strikes: 0,
@@ -175,11 +186,17 @@ impl Mesh {
     }
 
     fn on_pong(&mut self, conn: ConnNo, nonce: u32, hold_ms: u32) {
-        let now = self.now;
+        let (now, serving) = (self.now, self.uploads.is_serving());
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if let Some((_, at)) = peer.ping.take_if(|(n, _)| *n == nonce) {
-            peer.speed.round_trip(now.since(at).saturating_sub(Duration::from_millis(hold_ms.into())));
-            peer.missed_pings = 0;
+        let Some((_, at, clear)) = peer.ping.take_if(|(n, ..)| *n == nonce) else { return };
+        let rtt = now.since(at).saturating_sub(Duration::from_millis(hold_ms.into()));
+        peer.speed.round_trip(rtt);
+        peer.missed_pings = 0;
+        if serving {
+            peer.next_ping = peer.next_ping.min(now + PING_WHILE_SERVING);
+        }
+        if clear {
+            self.mind_delay(conn, rtt);
         }
     }
 
@@ -261,6 +278,7 @@ impl Mesh {
     fn ping(&mut self, conn: ConnNo) {
         let now = self.now;
         let nonce = self.fresh();
+        let clear = self.uploads.channels.is_clear(now, conn);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         // A timer that fired late says nothing about the neighbour.
         let late = now.since(peer.next_ping) > PING_EVERY;
@@ -270,7 +288,7 @@ impl Mesh {
         if peer.missed_pings >= 2 {
             return self.close_peer(conn, None);
         }
-        peer.ping = Some((nonce, now));
+        peer.ping = Some((nonce, now, clear));
         peer.next_ping = now + PING_EVERY;
         self.send(conn, &Frame::Ping { nonce });
     }

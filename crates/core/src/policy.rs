@@ -36,6 +36,8 @@ pub struct Effective {
     pub upload_session_bytes: u64,
     /// Parallel uploads.
     pub upload_slots: usize,
+    /// Uploaded bytes per downloaded byte, if that is limited.
+    pub upload_ratio: Option<f64>,
     /// Uploading on cellular links.
     pub upload_on_cellular: bool,
     /// Uploading although the user saves data.
@@ -85,6 +87,7 @@ impl Effective {
             upload_rate_bytes_per_s: o.upload.rate_bytes_per_s.unwrap_or(UPLOAD_CEILING).min(UPLOAD_CEILING),
             upload_session_bytes: o.upload.session_bytes.unwrap_or(u64::MAX),
             upload_slots: usize::from(o.upload.slots.unwrap_or(4)).min(16),
+            upload_ratio: None,
             upload_on_cellular: false,
             upload_on_save_data: false,
             memory_bytes: o.memory_bytes.unwrap_or(memory).min(512 * MIB),
@@ -129,6 +132,9 @@ impl Effective {
             tighten(&mut self.upload_rate_bytes_per_s, u.rate_bytes_per_s);
             tighten(&mut self.upload_session_bytes, u.session_bytes);
             tighten(&mut self.upload_slots, u.slots.map(usize::from));
+            let ratio = u.ratio.filter(|r| r.is_finite() && *r >= 0.0);
+            self.upload_ratio =
+                ratio.map(|r| self.upload_ratio.map_or(r, |old| old.min(r))).or(self.upload_ratio);
             set(&mut self.upload_on_cellular, u.on_cellular);
             set(&mut self.upload_on_save_data, u.on_save_data);
         }

@@ -69,12 +69,16 @@ pub(crate) struct Segment {
     pub(crate) flow: Flow,
     /// When the list may be asked for once more.
     pub(crate) list_retry: Option<Time>,
+    /// Neighbours are spared until then; it is decided anew.
+    pub(crate) look_again: Option<Time>,
     pub(crate) list_tries: u8,
     /// Lists asked of neighbours.
     pub(crate) list_asked: SortedSet<ConnNo>,
     pub(crate) reason: Option<Reason>,
     /// HTTP bytes of it did not match the list: never stored, never announced.
     pub(crate) tainted: bool,
+    /// How often each fragment began to be sent to anyone.
+    given: Vec<u8>,
 }
 
 /// This viewer's own fetch.
@@ -109,6 +113,10 @@ impl Transfer {
     pub(crate) fn new(now: Time, blob: BlobId, from: u32, to: Option<u32>, load: Option<LoadId>) -> Self {
         Self { blob, from, to, granted: 0, done: None, began: now, headed: false, load, verified: 0 }
     }
+
+    fn brings(&self, a: u32, b: u32) -> bool {
+        self.from <= a && self.to.is_none_or(|to| b <= to)
+    }
 }
 
 impl Segment {
@@ -135,6 +143,15 @@ impl Segment {
         self.transfers.values().any(|t| t.done.is_none())
     }
 
+    /// A running transfer will bring this fragment.
+    pub(crate) fn http_brings(&self, i: u16) -> bool {
+        self.bounds(i).is_some_and(|(a, b)| self.running().any(|t| t.brings(a, b)))
+    }
+
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Transfer> {
+        self.transfers.values().filter(|t| t.done.is_none())
+    }
+
     /// Segment offset and end of record `i`.
     pub(crate) fn bounds(&self, i: u16) -> Option<(u32, u32)> {
         self.list.as_ref()?.record(i).map(|r| (r.offset, r.offset.saturating_add(r.length)))
@@ -143,6 +160,21 @@ impl Segment {
     /// Bytes of the given records.
     pub(crate) fn bytes_of(&self, records: &[u16]) -> u32 {
         records.iter().filter_map(|i| self.bounds(*i)).map(|(a, b)| b - a).sum()
+    }
+
+    /// How often a fragment began to be sent to anyone.
+    pub(crate) fn copies_given(&self, i: u16) -> u16 {
+        self.given.get(usize::from(i)).copied().unwrap_or(0).into()
+    }
+
+    pub(crate) fn note_given(&mut self, i: u16) {
+        let at = usize::from(i);
+        if self.given.len() <= at {
+            self.given.resize(at + 1, 0);
+        }
+        if let Some(n) = self.given.get_mut(at) {
+            *n = n.saturating_add(1);
+        }
     }
 
     /// The whole length, once the list is closed.

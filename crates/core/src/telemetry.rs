@@ -22,6 +22,8 @@ pub(crate) struct Tally {
     pub(crate) verifies_refused: u32,
     pub(crate) rejects: u32,
     pub(crate) slow_peers: u32,
+    pub(crate) back_offs: u32,
+    pub(crate) hedges: u32,
     pub(crate) connects: u32,
     pub(crate) dial_failures: u32,
     pub(crate) candidates_refused: u32,
@@ -80,6 +82,10 @@ pub struct Stats {
     pub rejects: u32,
     /// Requests given up because a neighbour was slow.
     pub slow_peers: u32,
+    /// Requests that moved on to a faster neighbour.
+    pub hedges: u32,
+    /// Times this viewer gave less because its line grew slow.
+    pub back_offs: u32,
     /// Connections that came up.
     pub connects: u32,
     /// Dials that did not.
@@ -110,6 +116,8 @@ impl Stats {
             ("falseSignatures", self.false_signatures.into()),
             ("rejects", self.rejects.into()),
             ("slowPeers", self.slow_peers.into()),
+            ("hedges", self.hedges.into()),
+            ("backOffs", self.back_offs.into()),
             ("connects", self.connects.into()),
             ("dialFailures", self.dial_failures.into()),
             ("elections", self.elections.into()),
@@ -150,6 +158,8 @@ impl Mesh {
             false_signatures: t.false_signatures,
             rejects: t.rejects,
             slow_peers: t.slow_peers,
+            hedges: t.hedges,
+            back_offs: t.back_offs,
             connects: t.connects,
             dial_failures: t.dial_failures,
             elections: t.elections,

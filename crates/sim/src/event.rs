@@ -13,22 +13,53 @@ pub(crate) enum Happening {
     Arrive,
     Wake,
     PlayerTick,
-    Head { http: HttpId, status: u16, length: Option<u64> },
-    Chunk { http: HttpId, upto: u32 },
-    Body { http: HttpId, body: Vec<u8> },
-    Done { http: HttpId },
-    Failed { http: HttpId },
+    Head {
+        http: HttpId,
+        status: u16,
+        length: Option<u64>,
+    },
+    Chunk {
+        http: HttpId,
+        upto: u32,
+    },
+    Body {
+        http: HttpId,
+        body: Vec<u8>,
+    },
+    Done {
+        http: HttpId,
+    },
+    Failed {
+        http: HttpId,
+    },
     SignalOpened,
     SignalText(String),
     SignalClosed,
     ToEdge(String),
     ToEdgeClosed,
-    Described { conn: ConnNo, sdp: String },
-    ChannelsOpen { conn: ConnNo },
-    Frames { conn: ConnNo, bytes: Vec<u8> },
-    Media { conn: ConnNo, message: Vec<u8> },
-    Drained { conn: ConnNo },
-    ConnClosed { conn: ConnNo },
+    Described {
+        conn: ConnNo,
+        sdp: String,
+    },
+    ChannelsOpen {
+        conn: ConnNo,
+    },
+    Frames {
+        conn: ConnNo,
+        bytes: Vec<u8>,
+    },
+    Media {
+        conn: ConnNo,
+        message: Vec<u8>,
+    },
+    /// So many bytes of a channel have left.
+    Left {
+        conn: ConnNo,
+        bytes: usize,
+    },
+    ConnClosed {
+        conn: ConnNo,
+    },
     Leave,
     EdgeWake,
 }

@@ -35,6 +35,16 @@ pub enum Evil {
 pub(crate) struct Conn {
     pub(crate) other: Option<(usize, ConnNo)>,
     pub(crate) open: bool,
+    /// Bytes given to the channel that have not left.
+    pub(crate) queued: usize,
+    /// Its low mark.
+    pub(crate) low: usize,
+}
+
+impl Conn {
+    pub(crate) fn to(other: Option<(usize, ConnNo)>, open: bool) -> Self {
+        Self { other, open, queued: 0, low: 0 }
+    }
 }
 
 pub(crate) struct Viewer {

@@ -245,7 +245,7 @@ impl World {
             Happening::Described { conn, sdp } => self.feed(v, Input::Peer(conn, PeerInput::Described(&sdp))),
             Happening::ChannelsOpen { conn } => self.feed(v, Input::Peer(conn, PeerInput::Opened)),
             Happening::Frames { conn, bytes } => self.feed(v, Input::Peer(conn, PeerInput::Frames(&bytes))),
-            Happening::Drained { conn } => self.feed(v, Input::Peer(conn, PeerInput::Drained)),
+            Happening::Left { conn, bytes } => self.left(v, conn, bytes),
             Happening::ConnClosed { conn } => {
                 self.with(v, |viewer| viewer.conns.remove(&conn));
                 self.feed(v, Input::Peer(conn, PeerInput::Closed));

@@ -150,6 +150,10 @@ impl Mesh {
         needs.min(slack.unwrap_or(needs)).max(Duration::from_millis(300))
     }
 
+    pub(crate) fn is_probing(&self) -> bool {
+        self.climb.running.is_some()
+    }
+
     pub(crate) fn is_probe(&self, http: HttpId) -> bool {
         self.climb.running.is_some_and(|p| p.http == http)
     }

@@ -133,7 +133,7 @@ impl Mesh {
         {
             return None;
         }
-        let missing: Vec<u16> = seg.missing().into_iter().filter(|i| !self.http_brings(key, *i)).collect();
+        let missing: Vec<u16> = seg.missing().into_iter().filter(|i| !seg.http_brings(*i)).collect();
         let from = seg.bounds(*missing.first()?)?.0;
         let to = seg.bounds(*missing.last()?)?.1;
         // "No Range at or past the end", and none where the whole is asked anyway.

@@ -16,6 +16,7 @@ impl Mesh {
         let now = self.now;
         if let Some(seg) = self.seg_mut(key) {
             seg.mind_flow(now);
+            seg.look_again = None;
         }
         if self.try_finish(key) || self.seg(key).is_none() {
             return;
@@ -108,7 +109,7 @@ impl Mesh {
     }
 
     /// By when the earliest load of a segment must be complete.
-    fn deadline(&self, key: SegKey) -> Option<Time> {
+    pub(crate) fn deadline(&self, key: SegKey) -> Option<Time> {
         let lane = self.lanes.get(&key.lane)?;
         let http = self.http_time(key);
         let by_loads =
@@ -274,6 +275,7 @@ impl Mesh {
                 let open = self.may_share(key).is_ok();
                 offer(open.then(|| self.election(key).map(|(at, ..)| at)).flatten(), "election");
                 offer(self.seg(key).and_then(|s| s.list_retry), "list retry");
+                offer(self.seg(key).and_then(|s| s.look_again), "neighbours spared");
             }
         }
         soonest

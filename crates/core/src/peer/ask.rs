@@ -3,14 +3,14 @@
 use crate::sorted::SortedSet;
 use core::time::Duration;
 
-use meshedflow_protocol::policy::CmafMode;
 use meshedflow_protocol::wire::{Frame, RejectReason, Request, SegmentRef};
 
+use crate::buffer_map::Held;
 use crate::input::{ConnNo, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::{Output, Source};
 use crate::peer::Peer;
-use crate::segment::SegKey;
+use crate::segment::{SegKey, Segment};
 use crate::time::{Time, Wakeup};
 
 /// A request to a neighbour.
@@ -22,16 +22,22 @@ pub(crate) struct Ask {
     /// Given up if nothing verified arrives until then.
     pub(crate) patience: Time,
     pub(crate) bytes: u32,
-    /// It said once that others come first; saying it again gains it nothing.
-    pub(crate) queued: bool,
+    /// It said once that others come first, and for how long; saying it again gains it nothing.
+    pub(crate) queued: Option<Duration>,
+    /// When it was made, or last brought a fragment.
+    pub(crate) moved: Time,
+    /// What the next fragment was forecast to take from then on.
+    pub(crate) expected: Duration,
+    /// When to see whether somebody else would be faster.
+    pub(crate) review: Option<Time>,
+    /// Nothing of it is here yet.
+    pub(crate) first: bool,
     /// The list alone was asked for.
     pub(crate) list: bool,
 }
 
-/// One request brings at most so many bytes: the uploader can serve others in between.
-const RUN_LIMIT_BYTES: u32 = 512 * 1024;
-/// An unproven neighbour is taken at this rate.
-const UNPROVEN_BYTES_PER_S: f64 = 500_000.0;
+/// Longer queues than this are not believed.
+const QUEUE_LIMIT_MS: u32 = 5_000;
 /// A neighbour that says it has a list shows it within this time.
 const LIST_PATIENCE: Duration = Duration::from_secs(1);
 /// Prefetching reaches this many segments beyond the player's last request.
@@ -44,19 +50,18 @@ impl Mesh {
             return;
         }
         self.ask_for_list(key);
-        let mut tries = 0;
-        while let Some((conn, run)) = self.next_run(key) {
+        let plan = self.plan(key);
+        for (conn, run) in plan.runs {
             self.request(conn, key, &run);
-            tries += 1;
-            if tries >= self.effective.in_flight_total {
-                return;
-            }
+        }
+        if let Some(seg) = self.seg_mut(key) {
+            seg.look_again = plan.again;
         }
     }
 
     /// The player waits for it, or will ask next in a lane that is watched.
     pub(crate) fn wants_from_peers(&self, key: SegKey) -> bool {
-        if self.seg(key).is_none_or(|s| s.is_complete() || s.mine.is_some() && s.transferring()) {
+        if self.seg(key).is_none_or(Segment::is_complete) {
             return false;
         }
         let Some(lane) = self.lanes.get(&key.lane) else { return false };
@@ -64,107 +69,33 @@ impl Mesh {
         self.has_load(key) || (lane.is_active(self.now) && lane.last_requested.is_some_and(ahead))
     }
 
-    /// The first missing run and the neighbour with the best forecast for it.
-    fn next_run(&self, key: SegKey) -> Option<(ConnNo, Vec<u16>)> {
-        let seg = self.seg(key)?;
-        let in_flight: usize = self.peers.values().map(|p| p.asks.len()).sum();
-        if in_flight >= self.effective.in_flight_total {
-            return None;
-        }
-        let open: Vec<u16> = seg
-            .missing()
-            .into_iter()
-            .filter(|i| !seg.asked.contains_key(i) && !self.http_brings(key, *i))
-            .collect();
-        open.iter().enumerate().find_map(|(at, first)| {
-            let conn = self.best_holder(key, *first)?;
-            let rest = open.get(at..).unwrap_or_default();
-            Some((conn, self.run_at(key, conn, rest)))
-        })
-    }
-
-    /// Fragments that a running transfer will bring.
-    pub(crate) fn http_brings(&self, key: SegKey, i: u16) -> bool {
-        let Some(seg) = self.seg(key) else { return false };
-        let Some((a, b)) = seg.bounds(i) else { return false };
-        seg.transfers.values().any(|t| t.done.is_none() && t.from <= a && t.to.is_none_or(|to| b <= to))
-    }
-
-    /// Consecutive fragments from the start of `open` that this neighbour holds, up to the byte limit.
-    fn run_at(&self, key: SegKey, conn: ConnNo, open: &[u16]) -> Vec<u16> {
-        let mut run: Vec<u16> = Vec::new();
-        let mut bytes = 0;
-        for i in open {
-            let follows = run.last().is_none_or(|last| last + 1 == *i);
-            let size = self.seg(key).map_or(0, |s| s.bytes_of(&[*i]));
-            if !follows || !self.holds(conn, key, *i) || (bytes > 0 && bytes + size > RUN_LIMIT_BYTES) {
-                break;
-            }
-            bytes += size;
-            run.push(*i);
-        }
-        run
-    }
-
-    fn best_holder(&self, key: SegKey, i: u16) -> Option<ConnNo> {
-        let candidates =
-            self.peers.iter().filter(|(conn, _)| self.may_ask(**conn, key) && self.holds(**conn, key, i));
-        let cost = |conn: &ConnNo| self.forecast(*conn, key, i);
-        candidates.map(|(conn, _)| *conn).min_by_key(cost)
-    }
-
-    /// When this neighbour would have delivered the fragment, counting what it already owes.
-    fn forecast(&self, conn: ConnNo, key: SegKey, i: u16) -> Duration {
-        let Some(peer) = self.peers.get(&conn) else { return Duration::MAX };
-        let owed: u32 = peer.asks.values().map(|a| a.bytes).sum();
-        let queue = peer.remote.get(&key.lane).map_or(0, |r| r.queue_ms);
-        let bytes = owed.saturating_add(self.seg(key).map_or(0, |s| s.bytes_of(&[i])));
-        let promised = peer.speed.forecast(Duration::from_millis(queue.into()), bytes, UNPROVEN_BYTES_PER_S);
-        promised * (1 + u32::from(peer.failures))
-    }
-
-    fn may_ask(&self, conn: ConnNo, key: SegKey) -> bool {
-        let Some(peer) = self.peers.get(&conn) else { return false };
-        let shunned = self.seg(key).is_some_and(|s| s.shunned.contains(&conn));
-        let paused = |r: &crate::buffer_map::RemoteLane| {
-            r.segments.get(&key.msn).is_some_and(|s| s.not_before > self.now)
-        };
-        peer.is_open()
-            && !shunned
-            && peer.not_before <= self.now
-            && peer.asks.len() < self.effective.in_flight_per_peer
-            && !peer.remote.get(&key.lane).is_some_and(paused)
-    }
-
-    /// Does this neighbour hold the fragment, in a form that the mode in force lets flow?
-    pub(crate) fn holds(&self, conn: ConnNo, key: SegKey, i: u16) -> bool {
-        let Some(peer) = self.peers.get(&conn) else { return false };
-        let Some(remote) = peer.remote.get(&key.lane) else { return false };
-        let Some(theirs) = remote.segments.get(&key.msn) else { return false };
-        let Some(list) = self.seg(key).and_then(|s| s.list.as_ref()) else { return false };
-        let whole =
-            self.effective.cmaf_mode != CmafMode::Serve || peer.hello.as_ref().is_some_and(|h| h.sharing < 2);
-        let fresh = self.now.since(remote.heard) <= self.effective.map_ttl;
-        fresh
-            && remote.epoch == list.header().epoch
-            && theirs.held.has(i)
-            && (!whole || (list.closed() && theirs.held.has_all(list.count())))
-    }
-
     /// True if neighbours hold, or have been asked for, all that is missing.
     pub(crate) fn neighbours_cover(&self, key: SegKey) -> bool {
         let Some(seg) = self.seg(key) else { return false };
-        let held_by_any = |i: &u16| {
-            let asked = seg.asked.contains_key(i);
-            let holder =
-                |c: &ConnNo| !seg.shunned.contains(c) && self.is_reliable(*c) && self.holds(*c, key, *i);
-            asked || self.peers.keys().any(holder)
-        };
         match &seg.list {
-            Some(list) if list.closed() => seg.missing().iter().all(held_by_any),
+            Some(list) if list.closed() => {
+                let count = list.count();
+                let mut here = Held::default();
+                seg.fragments.keys().chain(seg.asked.keys()).for_each(|i| here.set(*i));
+                for (_, peer) in self.peers.iter().filter(|(c, p)| !seg.shunned.contains(c) && self.counts(p))
+                {
+                    if here.has_all(count) {
+                        break;
+                    }
+                    if let Some(theirs) = self.held_by(peer, key, seg) {
+                        here.add(&theirs.held);
+                    }
+                }
+                here.has_all(count)
+            }
             Some(_) => false,
             None => self.list_holder(key).is_some(),
         }
+    }
+
+    /// Does the word of this neighbour count?
+    fn counts(&self, peer: &Peer) -> bool {
+        peer.is_reliable() || self.options.mutant("believe-all")
     }
 
     /// A neighbour that holds the segment and has a list which is missing here.
@@ -182,7 +113,7 @@ impl Mesh {
             .find(|(c, p)| {
                 p.is_open()
                     && has_more(p)
-                    && self.is_reliable(**c)
+                    && self.counts(p)
                     && !self.seg(key).is_some_and(|s| s.shunned.contains(c))
             })
             .map(|(c, _)| *c)
@@ -198,9 +129,10 @@ impl Mesh {
             return;
         }
         let request = self.next_request(conn);
-        let patience = self.now + LIST_PATIENCE;
+        let now = self.now;
+        let patience = now + LIST_PATIENCE;
         if let Some(peer) = self.peers.get_mut(&conn) {
-            let ask = Ask { key, left: 0, patience, bytes: 0, queued: false, list: true };
+            let ask = Ask { list: true, ..Ask::new(key, now, patience) };
             peer.asks.insert(request, ask);
         }
         let ask =
@@ -214,10 +146,6 @@ impl Mesh {
         if here && let Some(peer) = self.peers.get_mut(&conn) {
             peer.asks.retain(|_, ask| !(ask.list && ask.key == key));
         }
-    }
-
-    pub(crate) fn is_reliable(&self, conn: ConnNo) -> bool {
-        self.peers.get(&conn).is_some_and(Peer::is_reliable) || self.options.mutant("believe-all")
     }
 
     /// The segment in this viewer's own lane numbers, as frames to a neighbour name it.
@@ -244,7 +172,7 @@ impl Mesh {
         let Some((start, _)) = self.seg(key).and_then(|s| s.bounds(*first)) else { return };
         let Some((_, end)) = self.seg(key).and_then(|s| s.bounds(*last)) else { return };
         let (request, blob, now) = (self.next_request(conn), self.fresh_blob(), self.now);
-        let expected = self.forecast(conn, key, *first);
+        let expected = self.expected(conn, key, *first);
         let count = u16::try_from(run.len()).unwrap_or(u16::MAX);
         self.push(Output::NewBlob(blob, end - start));
         if let Some(seg) = self.seg_mut(key) {
@@ -256,7 +184,13 @@ impl Mesh {
         }
         self.grant(key, Source::Peer(conn, request), blob, start, run);
         let patience = now + patience(expected * 3, self.effective.p2p_budget);
-        let ask = Ask { key, left: count, patience, bytes: end - start, queued: false, list: false };
+        let ask = Ask {
+            left: count,
+            bytes: end - start,
+            expected,
+            review: Some(now + review_after(expected)),
+            ..Ask::new(key, now, patience)
+        };
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.asks.insert(request, ask);
         }
@@ -268,9 +202,15 @@ impl Mesh {
             count,
             skip: 0,
             deadline_ms: u32::try_from(due).unwrap_or(u32::MAX),
-            urgent: self.has_load(key),
+            urgent: self.has_load(key) && self.is_hurried(key),
         };
         self.send(conn, &Frame::Request(frame));
+    }
+
+    /// What this neighbour is forecast to take for a fragment.
+    fn expected(&self, conn: ConnNo, key: SegKey, i: u16) -> Duration {
+        let bytes = self.seg(key).map_or(0, |s| s.bytes_of(&[i]));
+        self.holders(key).iter().find(|h| h.conn == conn).map_or(LIST_PATIENCE, |h| h.forecast(bytes))
     }
 
     /// A fragment of a neighbour verified.
@@ -285,8 +225,10 @@ impl Mesh {
     ) {
         let (now, budget) = (self.now, self.effective.p2p_budget);
         self.tally.peer_bytes += u64::from(len);
+        self.hedging.earn(now, len);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.speed.sample(now, len, took);
+        let waited = peer.asks.get(&request).map_or(Duration::ZERO, |a| a.waited(now));
+        peer.speed.sample(now, len, took.saturating_sub(waited));
         peer.peer_bytes += u64::from(len);
         peer.hollow = 0;
         let id = peer.id;
@@ -294,7 +236,11 @@ impl Mesh {
         if let Some(ask) = peer.asks.get_mut(&request) {
             ask.left = ask.left.saturating_sub(1);
             ask.bytes = ask.bytes.saturating_sub(len);
-            ask.patience = now + patience(took * 4, budget);
+            let next =
+                Duration::from_secs_f64(f64::from(len) / peer.speed.rate().unwrap_or(1e6).max(1_000.0));
+            (ask.moved, ask.expected, ask.first) = (now, next, false);
+            ask.review = Some(now + review_after(next));
+            ask.patience = now + patience(took.max(next) * 4, budget);
             answered = ask.left == 0;
             if over {
                 peer.asks.remove(&request);
@@ -312,10 +258,16 @@ impl Mesh {
 
     pub(crate) fn on_queued(&mut self, conn: ConnNo, request: u32, eta_ms: u32) {
         let (now, budget) = (self.now, self.effective.p2p_budget);
-        let ask = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request));
-        if let Some(ask) = ask.filter(|a| !a.queued) {
-            ask.queued = true;
-            ask.patience = now + patience(Duration::from_millis(eta_ms.into()) * 2, budget);
+        let eta = Duration::from_millis(eta_ms.min(QUEUE_LIMIT_MS).into());
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(ask) = peer.asks.get_mut(&request).filter(|a| a.queued.is_none() && !a.list) else { return };
+        ask.queued = Some(eta);
+        ask.expected = ask.expected.max(eta + peer.speed.rtt());
+        ask.patience = now + eta + patience(ask.expected, budget);
+        ask.review = Some(now + review_after(ask.expected));
+        let lane = ask.key.lane;
+        if let Some(remote) = peer.remote.get_mut(&lane) {
+            remote.told_queue(now, eta_ms);
         }
     }
 
@@ -325,6 +277,9 @@ impl Mesh {
         let Some(ask) = self.end_ask(conn, request) else { return };
         let wait = Duration::from_millis(u64::from(queue_ms).clamp(100, 5_000));
         if let Some(peer) = self.peers.get_mut(&conn) {
+            if let Some(remote) = peer.remote.get_mut(&ask.key.lane) {
+                remote.told_queue(now, queue_ms);
+            }
             // Whoever is busy has shown before that it serves at all.
             if reason != RejectReason::Busy || peer.peer_bytes == 0 {
                 peer.turned_away();
@@ -386,6 +341,7 @@ impl Mesh {
             .filter(|(_, _, a)| a.patience <= now)
             .map(|(c, r, a)| (c, r, a.key))
             .collect();
+        self.review_asks();
         for (conn, request, key) in late {
             self.tally.slow_peers += 1;
             if let Some(peer) = self.peers.get_mut(&conn) {
@@ -401,7 +357,8 @@ impl Mesh {
     }
 
     pub(crate) fn asks_wakeup(&self) -> Option<Wakeup> {
-        let patience = self.peers.values().flat_map(|p| p.asks.values()).map(|a| a.patience);
+        let asks = self.peers.values().flat_map(|p| p.asks.values());
+        let patience = asks.map(|a| a.review.map_or(a.patience, |r| r.min(a.patience)));
         let pauses = self.peers.values().filter(|p| p.not_before > self.now).map(|p| p.not_before);
         let at = patience.chain(pauses).min()?;
         Some(Wakeup { at, reason: "request to a neighbour" })
@@ -416,6 +373,34 @@ impl Mesh {
     pub(crate) fn lane_has_company(&self, no: LaneNo) -> bool {
         self.peers.values().any(|p| p.is_open() && p.remote.contains_key(&no))
     }
+}
+
+impl Ask {
+    fn new(key: SegKey, now: Time, patience: Time) -> Self {
+        Self {
+            key,
+            left: 0,
+            patience,
+            bytes: 0,
+            queued: None,
+            moved: now,
+            expected: Duration::ZERO,
+            review: None,
+            first: true,
+            list: false,
+        }
+    }
+
+    /// Of the time to its first fragment, what was spent in its neighbour's queue as told; never nearly all.
+    fn waited(&self, now: Time) -> Duration {
+        let queue = self.queued.filter(|_| self.first).unwrap_or_default();
+        queue.min(now.since(self.moved) * 3 / 4)
+    }
+}
+
+/// A request is looked at again when it is half as late again as it was forecast.
+fn review_after(expected: Duration) -> Duration {
+    (expected * 3 / 2).max(Duration::from_millis(150))
 }
 
 /// At least 400 ms, at most the budget, which a policy may set to less; `clamp` would panic then.

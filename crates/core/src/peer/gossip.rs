@@ -44,13 +44,18 @@ impl Mesh {
         if !self.may_upload() {
             return;
         }
+        let offer = self.offer_of(key, index);
         for conn in self.open_conns() {
-            self.send_delta(conn, key, first, count);
+            self.send_offer(conn, key, (first, count), offer);
         }
     }
 
     /// One delta to one neighbour that is in the lane, with the list where it may be news.
     pub(crate) fn send_delta(&mut self, conn: ConnNo, key: SegKey, first: u16, held: u16) {
+        self.send_offer(conn, key, (first, held), None);
+    }
+
+    fn send_offer(&mut self, conn: ConnNo, key: SegKey, (first, held): (u16, u16), offer_to: Option<PeerId>) {
         let Some(segment) = self.my_ref(key, conn) else { return };
         if self.peers.get(&conn).is_none_or(|p| !p.remote.contains_key(&key.lane)) {
             return;
@@ -64,8 +69,7 @@ impl Mesh {
             let (header, records, signature) = list.batch(shown, shown == 0);
             ListBatch { header, first: shown, records, signature }
         });
-        let delta =
-            Delta { segment, count, closed, list_hash, first, held, queue_ms, view, offer_to: None, batch };
+        let delta = Delta { segment, count, closed, list_hash, first, held, queue_ms, view, offer_to, batch };
         self.note_shown(conn, key, count);
         self.send(conn, &Frame::Delta(delta));
     }
@@ -237,16 +241,15 @@ impl Mesh {
             heard: now,
             elect: Some(map.elect),
             view: map.view,
-            queue_ms: map.queue_ms.min(60_000),
             ..RemoteLane::default()
         };
+        remote.told_queue(now, map.queue_ms);
         for s in map.segments {
-            let not_before = before.segments.get(&s.msn).map_or_else(Time::default, |b| b.not_before);
             let entry = remote.entry(s.msn);
+            *entry = before.segments.get(&s.msn).cloned().unwrap_or_default();
             (entry.count, entry.closed, entry.list_hash) =
                 (s.count.min(FRAGMENT_LIMIT), s.closed, s.list_hash);
             entry.held = Held::from_bytes(&s.held);
-            entry.not_before = not_before;
         }
         let shown: Vec<(u64, u16, u64)> =
             remote.segments.iter().map(|(m, s)| (*m, s.count, s.list_hash)).collect();
@@ -284,7 +287,8 @@ impl Mesh {
         let key = SegKey { lane: no, msn: d.segment.msn };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let remote = peer.remote.entry(no).or_default();
-        (remote.heard, remote.queue_ms, remote.view) = (now, d.queue_ms.min(60_000), d.view);
+        (remote.heard, remote.view) = (now, d.view);
+        remote.told_queue(now, d.queue_ms);
         if remote.epoch != d.segment.epoch {
             remote.segments.clear();
             remote.epoch = d.segment.epoch;
@@ -292,6 +296,7 @@ impl Mesh {
         let entry = remote.entry(key.msn);
         (entry.count, entry.closed, entry.list_hash) = (d.count.min(FRAGMENT_LIMIT), d.closed, d.list_hash);
         (d.first..d.first.saturating_add(d.held).min(FRAGMENT_LIMIT)).for_each(|i| entry.held.set(i));
+        self.note_offer(conn, key, d);
         let verdict = d.batch.as_ref().map(|batch| self.take_batch(conn, key, d, batch));
         self.match_shown(conn, key, d.count, d.list_hash);
         if verdict == Some(ListVerdict::News)

@@ -9,10 +9,8 @@ use crate::input::{ConnNo, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, PeerCommand};
 use crate::peer::PeerState;
+use crate::peer::channel::FIRST_LOW_MARK;
 use crate::time::Time;
-
-/// The send buffer's low mark in bytes.
-pub(crate) const LOW_MARK: u32 = 64 * 1024;
 
 impl Mesh {
     /// The browser made a description: send its typed form.
@@ -102,11 +100,11 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.state == PeerState::Dialing) else { return };
         peer.state = PeerState::Open;
         let Some(me) = peer.me else { return self.close_peer(conn, None) };
-        self.push(Output::Peer(conn, PeerCommand::LowMark(LOW_MARK)));
+        self.push(Output::Peer(conn, PeerCommand::LowMark(FIRST_LOW_MARK)));
         let hello = Hello {
             wire: (WIRE_MIN, WIRE_MAX),
             peer: me,
-            uplink_bytes_per_s: 0,
+            uplink_bytes_per_s: self.uploads.channels.lower_quartile(),
             sharing: match self.effective.cmaf_mode {
                 CmafMode::Off => 0,
                 CmafMode::AdvertiseOnly => 1,

@@ -47,11 +47,9 @@ impl Throughput {
         self.rtt.unwrap_or(Duration::from_millis(100))
     }
 
-    /// When `bytes` asked now would be here, given the queue it told of. An unproven neighbour is taken at
-    /// `unproven_bytes_per_s`.
-    pub(crate) fn forecast(&self, queue: Duration, bytes: u32, unproven_bytes_per_s: f64) -> Duration {
-        let rate = if self.at.is_some() { self.rate } else { unproven_bytes_per_s };
-        self.rtt() + queue + Duration::from_secs_f64((f64::from(bytes) / rate.max(1_000.0)).min(600.0))
+    /// Bytes per second, once proven.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        self.at.map(|_| self.rate)
     }
 }
 
@@ -68,13 +66,5 @@ mod tests {
         assert!(up > 500_000.0, "{up}");
         t.sample(Time(2_000_000), 100_000, Duration::from_secs(1));
         assert!(t.rate > up * 0.8);
-    }
-
-    #[test]
-    fn the_forecast_counts_queue_round_trip_and_rate() {
-        let mut t = Throughput::default();
-        t.round_trip(Duration::from_millis(20));
-        let f = t.forecast(Duration::from_millis(100), 50_000, 100_000.0);
-        assert_eq!(f.as_millis(), 620);
     }
 }

@@ -1,4 +1,7 @@
-//! Serving neighbours, politely: a few slots, a rate, a session cap, small messages, their turn each.
+//! Serving neighbours, politely: a few slots, a rate, a session cap, small messages.
+//!
+//! Whatever was sent least often goes first, so that a fragment reaches a second viewer before a third gets another
+//! one; a fragment that was begun is finished before the next, so that its receiver can serve it on the sooner.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -9,7 +12,8 @@ use crate::input::{ConnNo, Span};
 use crate::mesh::Mesh;
 use crate::output::{Output, PeerCommand};
 use crate::peer::bucket::Bucket;
-use crate::peer::handshake::LOW_MARK;
+use crate::peer::channel::Channels;
+use crate::peer::manners::Politeness;
 use crate::policy::Effective;
 use crate::segment::SegKey;
 use crate::sorted::SortedMap;
@@ -18,14 +22,17 @@ use crate::time::{Time, Wakeup};
 /// Everything being served.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    jobs: VecDeque<Job>,
-    /// Bytes handed to each channel and not known to have drained.
-    in_channel: SortedMap<ConnNo, u32>,
+    /// In the order in which they came.
+    jobs: Vec<Job>,
+    pub(crate) channels: Channels,
     bucket: Bucket,
     rate: u32,
+    pub(crate) polite: Politeness,
     pub(crate) sent_bytes: u64,
     /// How often each fragment of a segment went to each neighbour.
     sent: SortedMap<(ConnNo, SegKey), Vec<u8>>,
+    /// Messages wait for the rate, or for channels that will not tell: until then.
+    pause: Option<Time>,
 }
 
 /// A request being served.
@@ -34,51 +41,54 @@ struct Job {
     conn: ConnNo,
     request: u32,
     key: SegKey,
-    /// What is left of it, in order, with segment offsets.
-    left: VecDeque<(u32, Span)>,
+    urgent: bool,
+    /// The fragment at the head of `left` is half sent: it has a slot.
+    begun: bool,
+    /// What is left of it, in order.
+    left: VecDeque<Piece>,
 }
 
-/// What became of the request at the head of the line.
-enum Sent {
-    /// It moved on, or is over.
-    On,
-    /// Its neighbour's channel takes no more now.
-    ChannelFull,
-    /// This viewer's upload rate is used up.
-    RateSpent,
+/// A fragment, or the rest of one, that is to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    index: u16,
+    /// Segment offset.
+    offset: u32,
+    span: Span,
 }
 
 /// Media bytes per message: with its head a message stays below 16 KiB.
 const MESSAGE_BYTES: u32 = 16 * 1024 - 64;
-/// Bytes in a channel at most: 100 ms at 20 Mb/s.
-const HIGH_WATER: u32 = 256 * 1024;
 /// Requests waiting or running, per neighbour and in all.
 const PER_PEER: usize = 8;
 const IN_ALL: usize = 64;
 /// Segments of neighbours for which it is known how often each fragment went out.
 pub(crate) const SENT_LIMIT: usize = 1_024;
+/// A viewer that is asked to give no more than it takes may still begin with so much.
+const RATIO_ADVANCE_BYTES: f64 = 4e6;
 
 impl Uploads {
     pub(crate) fn new(effective: &Effective, now: Time) -> Self {
         let rate = effective.upload_rate_bytes_per_s;
         Self {
-            jobs: VecDeque::new(),
-            in_channel: SortedMap::new(),
-            bucket: Bucket::new(f64::from(rate), burst(rate), now),
+            jobs: Vec::new(),
+            channels: Channels::default(),
+            bucket: Bucket::new(f64::from(rate), burst(f64::from(rate)), now),
             rate,
+            polite: Politeness::new(now),
             sent_bytes: 0,
             sent: SortedMap::new(),
+            pause: None,
         }
     }
 
     pub(crate) fn retune(&mut self, effective: &Effective) {
         self.rate = effective.upload_rate_bytes_per_s;
-        self.bucket.retune(f64::from(self.rate), burst(self.rate));
     }
 
     pub(crate) fn forget_peer(&mut self, conn: ConnNo) {
         self.jobs.retain(|j| j.conn != conn);
-        self.in_channel.remove(&conn);
+        self.channels.forget(conn);
         self.sent.retain(|(c, ..), _| *c != conn);
     }
 
@@ -87,43 +97,65 @@ impl Uploads {
         self.sent.len()
     }
 
-    fn note_sent(&mut self, conn: ConnNo, key: SegKey, first: u16, count: u16) {
+    pub(crate) fn is_serving(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Bytes of the largest piece that waits, for the slowest rate.
+    pub(crate) fn largest_piece(&self) -> u32 {
+        self.jobs.iter().flat_map(|j| &j.left).map(|p| p.span.len).max().unwrap_or(0).max(MESSAGE_BYTES)
+    }
+
+    fn note_sent(&mut self, conn: ConnNo, key: SegKey, index: u16) {
         if self.sent.len() >= SENT_LIMIT {
             self.sent.pop_first();
         }
-        let (first, count) = (usize::from(first), usize::from(count));
         let times = self.sent.entry((conn, key)).or_default();
-        if times.len() < first + count {
-            times.resize(first + count, 0);
+        let at = usize::from(index);
+        if times.len() <= at {
+            times.resize(at + 1, 0);
         }
-        times.iter_mut().skip(first).take(count).for_each(|n| *n += 1);
+        if let Some(n) = times.get_mut(at) {
+            *n = n.saturating_add(1);
+        }
     }
 
-    fn queued_bytes(&self) -> u64 {
-        self.jobs.iter().flat_map(|j| &j.left).map(|(_, s)| u64::from(s.len)).sum()
+    /// Bytes that wait in front of a new request.
+    fn queued_bytes(&self, now: Time) -> u64 {
+        let asked: u64 = self.jobs.iter().flat_map(|j| &j.left).map(|p| u64::from(p.span.len)).sum();
+        asked + u64::from(self.channels.waiting(now))
+    }
+
+    /// Bytes per second that this viewer is believed to send.
+    fn believed_rate(&self) -> f64 {
+        let cap = f64::from(self.rate.max(1));
+        self.channels.rate().map_or(cap, |r| r.min(cap)).max(1_000.0)
     }
 }
 
 /// A quarter of a second, at least one message.
-fn burst(rate: u32) -> f64 {
-    (f64::from(rate) / 4.0).max(f64::from(MESSAGE_BYTES))
+fn burst(rate: f64) -> f64 {
+    (rate / 4.0).max(f64::from(MESSAGE_BYTES))
 }
 
 impl Mesh {
     /// May this viewer give anything at all?
     pub(crate) fn may_upload(&self) -> bool {
         let (e, p) = (&self.effective, &self.options.platform);
+        let taken = self.tally.peer_bytes + self.tally.delivered_http_bytes;
+        let fair = |ratio: f64| self.uploads.sent_bytes as f64 <= ratio * taken as f64 + RATIO_ADVANCE_BYTES;
         e.upload_rate_bytes_per_s > 0
             && e.upload_slots > 0
             && self.uploads.sent_bytes < e.upload_session_bytes
+            && e.upload_ratio.is_none_or(fair)
             && (!p.save_data || e.upload_on_save_data)
             && (!p.cellular || e.upload_on_cellular)
     }
 
-    /// What a new request would wait for, in milliseconds of the upload rate.
+    /// What a new request would wait for, in milliseconds of the rate that this viewer's uplink shows.
     pub(crate) fn queue_ms(&self) -> u32 {
-        let ms = self.uploads.queued_bytes() * 1_000 / u64::from(self.uploads.rate.max(1));
-        u32::try_from(ms).unwrap_or(u32::MAX)
+        let ms = self.uploads.queued_bytes(self.now) as f64 * 1_000.0 / self.uploads.believed_rate();
+        ms as u32
     }
 
     pub(crate) fn on_request(&mut self, conn: ConnNo, r: &Request) {
@@ -148,7 +180,7 @@ impl Mesh {
         }
     }
 
-    fn judge(&self, conn: ConnNo, key: SegKey, r: &Request) -> Result<VecDeque<(u32, Span)>, RejectReason> {
+    fn judge(&self, conn: ConnNo, key: SegKey, r: &Request) -> Result<VecDeque<Piece>, RejectReason> {
         if self.may_mesh().is_err() {
             return Err(RejectReason::Policy);
         }
@@ -156,7 +188,7 @@ impl Mesh {
             return Err(RejectReason::Capped);
         }
         let theirs = self.uploads.jobs.iter().filter(|j| j.conn == conn).count();
-        if theirs >= PER_PEER || self.uploads.jobs.len() >= IN_ALL {
+        if theirs >= PER_PEER || self.uploads.jobs.len() >= IN_ALL || self.queue_ms() > r.deadline_ms {
             return Err(RejectReason::Busy);
         }
         let seg = self.seg(key).filter(|s| !s.quarantined).ok_or(RejectReason::NotHeld)?;
@@ -166,28 +198,28 @@ impl Mesh {
         }
         let sent = self.uploads.sent.get(&(conn, key));
         let mut left = VecDeque::new();
-        for i in r.first..r.first.saturating_add(r.count) {
-            let held = seg.fragments.get(&i).ok_or(RejectReason::NotHeld)?;
-            let (offset, _) = seg.bounds(i).ok_or(RejectReason::NotHeld)?;
-            if sent.and_then(|times| times.get(usize::from(i))).is_some_and(|n| *n >= 2) {
+        for index in r.first..r.first.saturating_add(r.count) {
+            let held = seg.fragments.get(&index).ok_or(RejectReason::NotHeld)?;
+            let (offset, _) = seg.bounds(index).ok_or(RejectReason::NotHeld)?;
+            if sent.and_then(|times| times.get(usize::from(index))).is_some_and(|n| *n >= 2) {
                 return Err(RejectReason::Repeated);
             }
-            let skip = if i == r.first { r.skip.min(held.span().len) } else { 0 };
-            let Span { blob, at, len } = held.span();
-            left.push_back((offset + skip, Span { blob, at: at + skip, len: len - skip }));
+            let skip = if index == r.first { r.skip.min(held.span().len) } else { 0 };
+            left.push_back(Piece { index, offset, span: held.span() }.after(skip));
         }
         Ok(left)
     }
 
-    fn enqueue(&mut self, conn: ConnNo, r: &Request, key: SegKey, left: VecDeque<(u32, Span)>) {
-        let waiting = self.uploads.jobs.len() >= self.effective.upload_slots;
-        if waiting {
-            let eta_ms = self.queue_ms();
+    /// The answer comes within a round trip: bytes, or when they will come.
+    fn enqueue(&mut self, conn: ConnNo, r: &Request, key: SegKey, left: VecDeque<Piece>) {
+        let eta_ms = self.queue_ms();
+        let job = Job { conn, request: r.request, key, urgent: r.urgent, begun: false, left };
+        self.uploads.jobs.push(job);
+        self.pump_uploads();
+        let waits = self.uploads.jobs.iter().any(|j| j.conn == conn && j.request == r.request && !j.begun);
+        if waits {
             self.send(conn, &Frame::Queued { request: r.request, eta_ms });
         }
-        self.uploads.note_sent(conn, key, r.first, r.count);
-        self.uploads.jobs.push_back(Job { conn, request: r.request, key, left });
-        self.pump_uploads();
     }
 
     fn reject(&mut self, conn: ConnNo, request: u32, reason: RejectReason) {
@@ -200,90 +232,160 @@ impl Mesh {
     }
 
     pub(crate) fn on_drained(&mut self, conn: ConnNo) {
-        self.uploads
-            .in_channel
-            .insert(conn, LOW_MARK.min(self.uploads.in_channel.get(&conn).copied().unwrap_or(0)));
+        if let Some(low) = self.uploads.channels.drained(self.now, conn) {
+            self.push(Output::Peer(conn, PeerCommand::LowMark(low)));
+        }
         self.pump_uploads();
     }
 
-    /// Sends what rate, slots and channels allow, each request in turn.
+    /// Sends what rate, slots and channels allow.
     pub(crate) fn pump_uploads(&mut self) {
-        if self.effective.upload_slots == 0 {
+        self.uploads.pause = None;
+        // What is measured for the player's choice of level is measured alone.
+        if self.uploads.jobs.is_empty() || self.effective.upload_slots == 0 || self.is_probing() {
             return;
         }
-        let mut full = 0;
-        while full < self.uploads.jobs.len() {
-            match self.send_next() {
-                Sent::On => full = 0,
-                Sent::ChannelFull => full += 1,
-                Sent::RateSpent => return,
+        let now = self.now;
+        let rate = self.uploads.polite.rate(now, f64::from(self.uploads.rate));
+        self.uploads.bucket.retune(rate, burst(rate));
+        let slots = self.effective.upload_slots;
+        let share = rate * (2.0 / slots as f64).min(1.0);
+        while let Some(at) = self.next_job() {
+            let len = self.uploads.jobs.get(at).map_or(0, Job::next_len);
+            if len > 0 && !self.uploads.bucket.take(now, f64::from(len)) {
+                let wait = self.uploads.bucket.wait(now, f64::from(len));
+                return self.pause_uploads(wait.unwrap_or(Duration::from_secs(1)));
+            }
+            self.send_piece(at, share);
+        }
+    }
+
+    fn pause_uploads(&mut self, wait: Duration) {
+        let at = self.now + wait.max(Duration::from_millis(5));
+        self.uploads.pause = Some(self.uploads.pause.map_or(at, |p| p.min(at)));
+    }
+
+    /// The job whose next message goes now: what was begun, then what was sent least often, then what came first; of
+    /// one neighbour's jobs the urgent ones before the others.
+    fn next_job(&mut self) -> Option<usize> {
+        let now = self.now;
+        let jobs = &self.uploads.jobs;
+        if let Some(over) = jobs.iter().position(|j| j.left.is_empty()) {
+            return Some(over);
+        }
+        let slots = self.effective.upload_slots;
+        // The last three tenths of the slots are for first copies.
+        let for_all = (slots - (slots * 3).div_ceil(10)).max(1);
+        let takes = |j: &&Job| self.uploads.channels.has_room(j.conn, j.next_len());
+        let begun = jobs.iter().filter(takes).filter(|j| j.begun).count();
+        let mut order: Vec<((bool, u16, bool), usize)> = Vec::new();
+        for (at, job) in jobs.iter().enumerate().filter(|(_, j)| takes(j)) {
+            let copies = job.left.front().map_or(0, |p| self.copies_given(job.key, p.index));
+            if job.begun || begun < if copies == 0 { slots } else { for_all } {
+                let yields = !job.urgent && jobs.iter().any(|j| j.conn == job.conn && j.urgent);
+                order.push(((!job.begun, copies, yields), at));
             }
         }
+        order.sort_unstable();
+        let mut wait: Option<Duration> = None;
+        for (_, at) in order {
+            let Some((conn, len)) = self.uploads.jobs.get(at).map(|j| (j.conn, j.next_len())) else {
+                continue;
+            };
+            let channels = &mut self.uploads.channels;
+            let full = if channels.is_full(now, len) { channels.wait(len) } else { Duration::ZERO };
+            let later = channels.share_wait(now, conn, len).max(full);
+            if later.is_zero() {
+                return Some(at);
+            }
+            wait = Some(wait.map_or(later, |w| w.min(later)));
+        }
+        if let Some(wait) = wait {
+            self.pause_uploads(wait);
+        }
+        None
     }
 
-    /// One message of the request at the head of the line.
-    fn send_next(&mut self) -> Sent {
-        let now = self.now;
-        let Some(mut job) = self.uploads.jobs.pop_front() else { return Sent::RateSpent };
-        let in_channel = self.uploads.in_channel.get(&job.conn).copied().unwrap_or(0);
-        let Some((offset, span)) = job.left.front().copied() else { return self.finish_job(&job) };
-        let len = span.len.min(MESSAGE_BYTES);
-        if !self.still_held(&job, span) {
-            self.reject(job.conn, job.request, RejectReason::NotHeld);
-            return Sent::On;
+    fn copies_given(&self, key: SegKey, index: u16) -> u16 {
+        self.seg(key).map_or(0, |s| s.copies_given(index))
+    }
+
+    /// One message of this job, or its end.
+    fn send_piece(&mut self, at: usize, share: f64) {
+        let Some(job) = self.uploads.jobs.get(at) else { return };
+        let (conn, request, key, begun) = (job.conn, job.request, job.key, job.begun);
+        let Some(piece) = job.left.front().copied() else {
+            self.uploads.jobs.remove(at);
+            return self.say_done(conn, request);
+        };
+        // Evicted in the meantime?
+        if self.seg(key).is_none_or(|s| !s.blobs.contains_key(&piece.span.blob)) {
+            self.uploads.jobs.remove(at);
+            return self.reject(conn, request, RejectReason::NotHeld);
         }
-        if in_channel + len > HIGH_WATER {
-            // A neighbour that takes nothing must not hold a slot that others could use.
-            self.uploads.jobs.push_back(job);
-            return Sent::ChannelFull;
+        if !begun {
+            self.uploads.note_sent(conn, key, piece.index);
+            if let Some(seg) = self.seg_mut(key) {
+                seg.note_given(piece.index);
+            }
         }
-        if !self.uploads.bucket.take(now, f64::from(len)) {
-            self.uploads.jobs.push_front(job);
-            return Sent::RateSpent;
-        }
-        self.send_media(job.conn, job.request, offset, Span { len, ..span });
+        let len = piece.span.len.min(MESSAGE_BYTES);
+        self.send_media(conn, request, Piece { span: Span { len, ..piece.span }, ..piece }, share);
+        let rest = piece.after(len);
+        let Some(job) = self.uploads.jobs.get_mut(at) else { return };
         job.left.pop_front();
-        if len < span.len {
-            job.left
-                .push_front((offset + len, Span { blob: span.blob, at: span.at + len, len: span.len - len }));
+        job.begun = rest.span.len > 0;
+        if job.begun {
+            job.left.push_front(rest);
         }
-        self.keep_place(job);
-        Sent::On
     }
 
-    /// Jobs take turns within the slots; those beyond wait for their order.
-    fn keep_place(&mut self, job: Job) {
-        let at = self.uploads.jobs.len().min(self.effective.upload_slots.saturating_sub(1));
-        self.uploads.jobs.insert(at, job);
-    }
-
-    /// Evicted in the meantime?
-    fn still_held(&self, job: &Job, span: Span) -> bool {
-        self.seg(job.key).is_some_and(|s| s.blobs.contains_key(&span.blob))
-    }
-
-    fn send_media(&mut self, conn: ConnNo, request: u32, offset: u32, span: Span) {
+    fn send_media(&mut self, conn: ConnNo, request: u32, piece: Piece, share: f64) {
+        let Piece { offset, span, .. } = piece;
         let mut head = Vec::with_capacity(24);
         encode_data_head(&DataHeader { request, offset, batch: None }, span.len as usize, &mut head);
-        *self.uploads.in_channel.entry(conn).or_default() += span.len;
+        self.uploads.channels.put(self.now, conn, span.len, share);
         self.uploads.sent_bytes += u64::from(span.len);
         self.push(Output::Peer(conn, PeerCommand::SendMedia(head, span)));
     }
 
-    fn finish_job(&mut self, job: &Job) -> Sent {
+    fn say_done(&mut self, conn: ConnNo, request: u32) {
         let mut bytes = Vec::new();
-        encode(&Frame::Done { request: job.request }, &mut bytes);
-        self.push(Output::Peer(job.conn, PeerCommand::SendData(bytes)));
-        Sent::On
+        encode(&Frame::Done { request }, &mut bytes);
+        self.push(Output::Peer(conn, PeerCommand::SendData(bytes)));
     }
 
-    pub(crate) fn uploads_wakeup(&mut self) -> Option<Wakeup> {
+    /// A pong that waited behind nothing of ours says how long the queues on the way are.
+    pub(crate) fn mind_delay(&mut self, conn: ConnNo, rtt: Duration) {
         let now = self.now;
-        let open = |j: &&Job| {
-            self.uploads.in_channel.get(&j.conn).copied().unwrap_or(0) + MESSAGE_BYTES <= HIGH_WATER
-        };
-        self.uploads.jobs.iter().find(open)?;
-        let wait = self.uploads.bucket.wait(now, f64::from(MESSAGE_BYTES))?;
-        Some(Wakeup { at: now + wait.max(Duration::from_millis(5)), reason: "upload rate" })
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(delay) = peer.delay.sample(now, rtt) else { return };
+        if !self.uploads.is_serving() {
+            return;
+        }
+        let (sending, fragment) = (self.uploads.believed_rate(), self.uploads.largest_piece());
+        if self.uploads.polite.judge(now, delay, rtt, sending, fragment) {
+            self.tally.back_offs += 1;
+        }
+    }
+
+    pub(crate) fn uploads_wakeup(&self) -> Option<Wakeup> {
+        self.uploads.pause.map(|at| Wakeup { at, reason: "upload rate" })
+    }
+}
+
+impl Job {
+    /// Bytes of its next message.
+    fn next_len(&self) -> u32 {
+        self.left.front().map_or(0, |p| p.span.len.min(MESSAGE_BYTES))
+    }
+}
+
+impl Piece {
+    /// What is left of it after `skip` bytes.
+    fn after(self, skip: u32) -> Self {
+        let Span { blob, at, len } = self.span;
+        let span = Span { blob, at: at + skip, len: len - skip };
+        Self { index: self.index, offset: self.offset + skip, span }
     }
 }

@@ -1,6 +1,6 @@
 //! Connections between viewers: descriptions by way of the edge, then frames and media over links.
 
-use meshedflow_core::{ConnNo, PeerCommand, Span};
+use meshedflow_core::{ConnNo, Input, PeerCommand, PeerInput, Span};
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::signal::Description;
 use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
@@ -14,7 +14,7 @@ impl World {
     pub(super) fn peer(&mut self, v: usize, conn: ConnNo, command: PeerCommand) {
         match command {
             PeerCommand::Open { .. } => {
-                self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: None, open: false }));
+                self.with(v, |viewer| viewer.conns.insert(conn, Conn::to(None, false)));
             }
             PeerCommand::Offer => self.describe(v, conn, Side::Offer),
             PeerCommand::Answer(offer) => self.answer(v, conn, &offer),
@@ -22,7 +22,10 @@ impl World {
             PeerCommand::Send(bytes) | PeerCommand::SendData(bytes) => self.send(v, conn, bytes),
             PeerCommand::SendMedia(head, span) => self.send_media(v, conn, head, span),
             PeerCommand::Close => self.close(v, conn),
-            PeerCommand::Candidate(_) | PeerCommand::LowMark(_) => {}
+            PeerCommand::LowMark(bytes) => {
+                self.with(v, |viewer| viewer.conns.get_mut(&conn).map(|c| c.low = bytes as usize));
+            }
+            PeerCommand::Candidate(_) => {}
         }
     }
 
@@ -39,16 +42,17 @@ impl World {
 
     fn answer(&mut self, v: usize, conn: ConnNo, offer: &str) {
         if let Some((other, theirs)) = end_of(offer) {
-            self.with(v, |viewer| {
-                viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: false })
-            });
+            self.with(v, |viewer| viewer.conns.insert(conn, Conn::to(Some((other, theirs)), false)));
         }
         self.describe(v, conn, Side::Answer);
     }
 
     fn accept(&mut self, v: usize, conn: ConnNo, answer: &str) {
         let Some((other, theirs)) = end_of(answer) else { return };
-        self.with(v, |viewer| viewer.conns.insert(conn, Conn { other: Some((other, theirs)), open: true }));
+        self.with(v, |viewer| {
+            let low = viewer.conns.get(&conn).map_or(0, |c| c.low);
+            viewer.conns.insert(conn, Conn { low, ..Conn::to(Some((other, theirs)), true) })
+        });
         self.with(other, |viewer| viewer.conns.get_mut(&theirs).map(|c| c.open = true));
         self.plan(v, 60_000, Happening::ChannelsOpen { conn });
         self.plan(other, 55_000, Happening::ChannelsOpen { conn: theirs });
@@ -88,16 +92,31 @@ impl World {
                 *byte ^= 1;
             }
             let left = viewer.uplink.send(now, message.len(), &viewer.link);
+            if let Some(c) = viewer.conns.get_mut(&conn) {
+                c.queued += message.len();
+            }
             (message, left - now, viewer.link.latency_us * 2, viewer.evil)
         });
         let Some((message, after, latency, evil)) = sent else { return };
-        self.plan(v, after, Happening::Drained { conn });
+        self.plan(v, after, Happening::Left { conn, bytes: message.len() });
         if !matches!(evil, Evil::Withholds | Evil::Boasts) {
             self.plan(other, after + latency, Happening::Media { conn: theirs, message });
         }
         if evil == Evil::ClosesMidFragment {
             self.close(v, conn);
             self.plan(v, 1, Happening::ConnClosed { conn });
+        }
+    }
+
+    /// Bytes left a channel; as a browser does, the page tells when that brought it to its low mark.
+    pub(super) fn left(&mut self, v: usize, conn: ConnNo, bytes: usize) {
+        let drained = self.with(v, |viewer| {
+            let c = viewer.conns.get_mut(&conn)?;
+            c.queued = c.queued.saturating_sub(bytes);
+            Some(c.queued <= c.low)
+        });
+        if drained.flatten() == Some(true) {
+            self.feed(v, Input::Peer(conn, PeerInput::Drained));
         }
     }
 
