@@ -1,5 +1,7 @@
 //! Stories of who sends what to whom: thin uplinks, first copies, ranges, manners.
 
+#![allow(clippy::indexing_slicing, reason = "a story that panics is a test that fails")]
+
 use meshedflow_sim::{LANES, Link, Setup, World};
 
 /// 480p at 1.27 Mb/s in segments of 4 s, with audio.
