@@ -9,6 +9,8 @@ export class FragmentLog {
   count = 0;
   /** `{kind, url, type, sn, part, level, range, bytes, sha256}` and `{buffered: true, url, type, sn, stats}`. */
   records = [];
+  /** What came when: `{url, bytes, at, ms}`, `at` in Unix milliseconds, `ms` since HLS.js asked for it. Newest last, 4,096 at most. */
+  bodies = [];
   #pending = new Set();
   #wish;
 
@@ -37,11 +39,12 @@ export class FragmentLog {
 
   #listening(context, callbacks) {
     const chunks = [];
+    const asked = performance.now();
     const heard = {
       ...callbacks,
       onSuccess: (response, ...rest) => {
         const body = chunks.length > 0 ? chunks : [this.#seen(response.data)];
-        this.#received(context, body);
+        this.#received(context, body, asked);
         callbacks.onSuccess(response, ...rest);
       },
     };
@@ -59,10 +62,13 @@ export class FragmentLog {
     return { bytes: data.byteLength, copy: this.#wish.hash ? new Uint8Array(data.slice(0)) : null };
   }
 
-  #received({ frag, part }, chunks) {
+  #received({ frag, part, url }, chunks, asked) {
     const size = chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
     this.deliveredBytes += size;
     this.count += 1;
+    const now = performance.now();
+    this.bodies.push({ url, bytes: size, at: performance.timeOrigin + now, ms: now - asked });
+    if (this.bodies.length > 4096) this.bodies.shift();
     if (this.#wish.hash) this.#keep(frag, part, chunks, size);
   }
 

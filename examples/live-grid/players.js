@@ -7,13 +7,18 @@ export function release(wish) {
   return RELEASES[wish] ?? (Object.values(RELEASES).includes(wish) ? wish : RELEASES['1.7']);
 }
 
-// The distance to the live edge decides every figure, so it is pinned; all else is as HLS.js comes.
-const PLAYER = { liveSyncDurationCount: 3 };
+// The distance to the live edge decides every figure, so it is pinned; all else is as HLS.js comes, or as a page that
+// wants more has it.
+const PLAYER = { liveSyncDurationCount: 3, ...window.playerSettings };
 
 const WAYS = { plain, config, fragment, snippet, shared };
 
-/** Builds the player in one of the {@link WAYS}, with the SDK's `options`: `{Hls, hls, mesh}`. */
+/**
+ * Builds the player in one of the {@link WAYS}, with the SDK's `options`: `{Hls, hls, mesh}`. A page that compares may bring
+ * a way of its own, `anotherPlayer(Hls, settings)`.
+ */
 export async function player(way, version, options) {
+  if (window.anotherPlayer) return window.anotherPlayer(await loadHls(version), PLAYER);
   const build = WAYS[way];
   if (!build) throw new Error(`unknown way "${way}"; expected one of ${Object.keys(WAYS).join(', ')}`);
   const [Hls, sdk] = await Promise.all([loadHls(version), way === 'plain' ? null : import('/sdk/index.js')]);

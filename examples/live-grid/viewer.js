@@ -52,6 +52,8 @@ window.viewer = {
   report,
   /** Per-fragment records (`hash=1`, `frags=1`), once all digests are done. */
   async fragments() { await fragments?.settled(); return fragments?.records ?? []; },
+  /** What HLS.js received, and when. */
+  get bodies() { return fragments?.bodies ?? []; },
   get hls() { return playing?.hls ?? null; },
   get mesh() { return playing?.mesh ?? null; },
   leave,

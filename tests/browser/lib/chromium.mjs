@@ -11,6 +11,10 @@ const FLAGS = [
   '--disable-renderer-backgrounding',
 ];
 
-export function launch() {
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS, handleSIGINT: false, handleSIGTERM: false });
+/** `executablePath`: another program that ends in Chromium; `more`: flags besides the usual ones. */
+export function launch({ executablePath = EXECUTABLE, more = [] } = {}) {
+  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...more], handleSIGINT: false, handleSIGTERM: false });
 }
+
+/** What a launch through a wrapper must run in the end. */
+export const program = EXECUTABLE;

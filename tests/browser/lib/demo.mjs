@@ -23,9 +23,13 @@ export function site() {
   return found;
 }
 
-/** Starts the demo on a free port, looping `media`, with `more` flags; resolves to `{url, pid, log(), stop()}` once it listens. */
-export async function startDemo({ accessLog, media = path.join(ROOT, 'examples/media'), more = [] }) {
-  const args = ['demo', '--port', '0', '--site', site(), '--media', media, '--access-log', accessLog, ...more];
+/** Starts the demo on a free port, looping `media`, with the pages of `pages` and `more` flags; resolves to `{url, pid, log(), stop()}` once it listens. */
+export async function startDemo({ accessLog, media = path.join(ROOT, 'examples/media'), pages = site(), more = [] }) {
+  return startServer(['demo', '--port', '0', '--site', pages, '--media', media, '--access-log', accessLog, ...more], accessLog);
+}
+
+/** Starts `meshedflow` with `args`, which make it listen on loopback; resolves as {@link startDemo} does. */
+export async function startServer(args, accessLog) {
   const child = spawn(binary(), args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   const url = await listening(child);
   return {
@@ -51,7 +55,7 @@ function listening(child) {
   return new Promise((resolve, reject) => {
     let said = '';
     const late = setTimeout(() => fail(`said no address within ${START_LIMIT_MS} ms`), START_LIMIT_MS);
-    const fail = (why) => { clearTimeout(late); child.kill('SIGKILL'); reject(new Error(`meshedflow demo ${why}; it said:\n${said}`)); };
+    const fail = (why) => { clearTimeout(late); child.kill('SIGKILL'); reject(new Error(`meshedflow ${child.spawnargs[1]} ${why}; it said:\n${said}`)); };
     const hear = (chunk) => {
       said = (said + chunk).slice(-20_000);
       const found = /http:\/\/(?:127\.0\.0\.1|localhost):(\d+)/.exec(said);

@@ -34,6 +34,31 @@ export function makeNamespace() {
   }
 }
 
+/**
+ * Namespaces for `n` viewers, each with an address of its own on a bridge in `hub` (which {@link makeNamespace} made), and
+ * with `uplinkKbps` only so much that it may send. They are removed like any other.
+ */
+export function makeStar(hub, n, { uplinkKbps } = {}) {
+  const inHub = (words) => ip('-n', hub, ...words.split(' '));
+  const viewers = [];
+  inHub('link add br0 type bridge');
+  inHub('addr add 10.89.0.1/24 dev br0');
+  inHub('link set br0 up');
+  for (let i = 0; i < n; i += 1) {
+    const name = `${PREFIX}-${process.pid}-${(sequence += 1)}`;
+    ip('netns', 'add', name);
+    viewers.push(name);
+    inHub(`link add v${i} type veth peer name mf0 netns ${name}`);
+    inHub(`link set v${i} master br0 up`);
+    for (const words of ['link set lo up', `addr add 10.89.0.${i + 10}/24 dev mf0`, 'link set mf0 up', 'route add default via 10.89.0.1']) ip('-n', name, ...words.split(' '));
+    if (uplinkKbps) execFileSync('tc', ['-n', name, 'qdisc', 'add', 'dev', 'mf0', 'root', 'tbf', 'rate', `${uplinkKbps}kbit`, 'burst', '32kb', 'latency', '200ms']);
+  }
+  return viewers;
+}
+
+/** Where a star's viewers find its hub. */
+export const HUB_ADDRESS = '10.89.0.1';
+
 /** Ends what still runs inside, then removes it. Idempotent. */
 export function removeNamespace(name) {
   if (!name) return;

@@ -41,6 +41,8 @@ export class Viewer {
   console = [];
   /** WebSockets opened so far. */
   sockets = 0;
+  /** What went over them, both ways. */
+  signaling = { messages: 0, bytes: 0 };
   pageErrors = [];
 
   constructor(name, page) {
@@ -53,9 +55,17 @@ export class Viewer {
     });
     page.on('requestfailed', (request) => { this.#seen(request).aborted = true; });
     page.on('requestfinished', (request) => { this.#seen(request); });
-    page.on('websocket', () => { this.sockets += 1; });
+    page.on('websocket', (socket) => {
+      this.sockets += 1;
+      for (const way of ['framesent', 'framereceived']) socket.on(way, ({ payload }) => this.#signaled(payload));
+    });
     page.on('console', (message) => this.console.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => this.pageErrors.push(String(error.stack ?? error)));
+  }
+
+  #signaled(payload) {
+    this.signaling.messages += 1;
+    this.signaling.bytes += Buffer.byteLength(payload);
   }
 
   /** A request that is over. */
