@@ -82,7 +82,8 @@ function fromPeers({ warmAt }, watched) {
       if (source.http === 0 && SEGMENT.test(pathOf(body.url))) times.push(body.ms);
     }
   }
-  const first = watched.map((each) => each.bench?.firstPeerByteAt ?? null).filter((at) => at !== null);
+  // The first viewer has nobody to get anything from.
+  const first = watched.slice(1).map((each) => each.bench?.firstPeerByteAt ?? null).filter((at) => at !== null);
   const core = watched.map((each) => each.report?.sdk?.mesh).filter(Boolean);
   const useless = sum(core.map((mesh) => mesh.duplicateBytes + mesh.strayBytes));
   return {

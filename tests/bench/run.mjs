@@ -112,7 +112,8 @@ class Run {
 
   async #open(browser, index) {
     const { behind } = this.modeOf;
-    const settings = behind ? { liveSyncDurationCount: behind } : {};
+    // By its defaults HLS.js would fetch a film of this rate whole, at once.
+    const settings = behind ? { liveSyncDurationCount: behind } : { maxMaxBufferLength: 30 };
     const scene = { settings, index, streamId: STREAM, tracker: this.tracker?.url, signaling: this.signaling, loopback: !this.faultOf.star };
     const victim = index === 0 && this.faultOf.victim;
     const faults = [watchesPeers, ...this.productOf.faults(scene), ...(victim && this.faultOf.inPage ? [this.faultOf.inPage] : [])];

@@ -29,6 +29,7 @@ macro_rules! say {
     ($($words:tt)*) => { println!($($words)*) };
 }
 
+mod bench;
 mod build;
 mod demo;
 mod flags;
@@ -87,6 +88,12 @@ const COMMANDS: &[Command] = &[
             Flag::switch("strict", "stop a stage at its hard limit (the default when CI is set)"),
         ],
         run: test::run,
+    },
+    Command {
+        name: bench::NAME,
+        about: "measure in real browsers, HLS.js and p2p-media-loader beside; see `bench browser --help`",
+        flags: &[],
+        run: |_| bench::run(&[]),
     },
     Command {
         name: "build",
@@ -164,6 +171,9 @@ fn dispatch(words: &[String]) -> Result<(), Failure> {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         return Err(Failure::Usage(format!("there is no command `{name}`")));
     };
+    if command.name == bench::NAME {
+        return bench::run(rest);
+    }
     let flags = Flags::parse(command.name, command.flags, rest).map_err(Failure::Usage)?;
     (command.run)(&flags)
 }

@@ -18,8 +18,9 @@ export const p2pml = {
     bundle: true, format: 'esm', minify: true, legalComments: 'none', logLevel: 'error', outfile: path.join(site, FILE),
     alias: Object.fromEntries(['core', 'hlsjs'].map((part) => [`p2p-media-loader-${part}`, path.join(ROOT, `node_modules/p2p-media-loader-${part}/dist/p2p-media-loader-${part}.es.min.js`)])),
   }),
-  faults: ({ settings, streamId, tracker }) => [
-    [plays, { ...settings, enableWorker: false }],
+  // It sets a buffer of its own where the page sets none.
+  faults: ({ settings: { maxMaxBufferLength: _, ...settings }, streamId, tracker }) => [
+    [plays, { ...settings, enableWorker: process.env.P2PML_WORKER === '1' }],
     [playsP2pMediaLoader, { url: `/${FILE}`, core: { swarmId: streamId, announceTrackers: [tracker], isP2PUploadDisabled: false, rtcConfig: { iceServers: [] } } }],
   ],
   worker: () => false,

@@ -128,6 +128,7 @@ fn typescript() -> Result<Vec<Step>, String> {
         Step::new("the npm package", Work::Check(|| crate::pack::fill().map(drop))),
         Step::new("unit tests", Work::Tests(node_tests("js")?)),
         Step::new("golden vectors", Work::Tests(node_tests("tests/vectors")?)),
+        Step::new("the bench's own arithmetic", Work::Tests(node_tests("tests/bench")?)),
         Step::new("size budget", Work::Program(xtask(&["size"])?)),
     ])
 }
