@@ -3,7 +3,8 @@
 // run is a process and a network namespace of its own. `cargo xtask bench browser` builds what is needed and calls this;
 // its options are in options.mjs.
 
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT, binary, site } from '../browser/lib/demo.mjs';
@@ -21,6 +22,7 @@ const GRACE_MS = 90_000; // starting and closing, beyond a run's own time
 const JOIN_MS = 64_000; // the last of 16 viewers, 4 s apart
 
 const namespaces = new Set();
+const folders = new Set();
 const children = new Set();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { stopAll(); process.exit(130); });
 process.on('exit', stopAll);
@@ -89,7 +91,9 @@ function one(spec) {
   const { star } = FAULTS[spec.fault] ?? {};
   const networks = hub && star ? makeStar(hub, spec.viewers, star) : null;
   networks?.forEach((name) => namespaces.add(name));
-  const child = spawnIn(hub, process.execPath, [path.join(HERE, 'run.mjs'), JSON.stringify({ ...spec, hub, networks })], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'meshedflow-bench-'));
+  folders.add(folder);
+  const child = spawnIn(hub, process.execPath, [path.join(HERE, 'run.mjs'), JSON.stringify({ ...spec, hub, networks, folder })], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   return new Promise((resolve) => {
     let out = '';
@@ -101,6 +105,7 @@ function one(spec) {
       clearTimeout(late);
       children.delete(child);
       for (const name of [...(networks ?? []), hub]) { removeNamespace(name); namespaces.delete(name); }
+      rmSync(folder, { recursive: true, force: true });
       const line = out.split('\n').findLast((each) => each.startsWith('RUN '));
       if (!line) console.error(`\n${(out + err).slice(-3000)}`);
       resolve(line ? JSON.parse(line.slice(4)) : null);
@@ -116,6 +121,7 @@ function readResults(out) {
 function stopAll() {
   for (const child of children) child.kill('SIGKILL');
   for (const name of namespaces) removeNamespace(name);
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   children.clear();
   namespaces.clear();
 }

@@ -1,6 +1,6 @@
 // One run in this process; bench.mjs starts it inside a namespace: `node run.mjs SPEC`, SPEC as JSON. Last line: `RUN {json}`.
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { launch, program } from '../browser/lib/chromium.mjs';
@@ -23,12 +23,10 @@ const LEAST_WARM_MS = 12_000;
 
 class Run {
   #closers = [];
-  #folder = mkdtempSync(path.join(os.tmpdir(), 'meshedflow-bench-'));
   all = [];
 
   constructor(spec) {
     Object.assign(this, spec, { modeOf: MODES[spec.mode], productOf: products[spec.product], faultOf: FAULTS[spec.fault] ?? {} });
-    this.#closers.push(() => rmSync(this.#folder, { recursive: true, force: true }));
   }
 
   async measured() {
@@ -41,11 +39,11 @@ class Run {
   }
 
   async #servers() {
-    const log = path.join(this.#folder, 'access.jsonl');
+    const log = path.join(this.folder, 'access.jsonl');
     const { rateKbps, delayMs } = { ...ORIGIN, ...this.faultOf.shape?.(this.stream) };
     const shaped = ['--rate-kbps', String(rateKbps), '--delay-ms', String(delayMs)];
     this.shape = { rateKbps, delayMs };
-    const policy = path.join(this.#folder, 'policy.json');
+    const policy = path.join(this.folder, 'policy.json');
     writeFileSync(policy, JSON.stringify(this.productOf.policy ?? { version: 1, enabled: true }));
     const { live, window = 6 } = this.modeOf;
     const demo = await startDemo({ accessLog: log, media: this.stream.live, pages: this.site, more: ['--stream', STREAM, '--window', String(window), '--policy', policy, ...(live ? shaped : [])] });
@@ -54,7 +52,7 @@ class Run {
     this.origin = demo;
     this.src = `${demo.url}/live/${STREAM}/master.m3u8`;
     if (!live) {
-      const films = path.join(this.#folder, 'films.jsonl');
+      const films = path.join(this.folder, 'films.jsonl');
       this.origin = await startServer(['origin', 'serve', '--stream', STREAM, '--key', path.join(this.stream.film, 'bench.key'), '--listen', '127.0.0.1:0', '--access-log', films, ...shaped, this.stream.film], films);
       this.#closers.push(() => this.origin.stop());
       this.src = `${this.origin.url}/vod/${STREAM}/master.m3u8`;
@@ -104,7 +102,7 @@ class Run {
   }
 
   #wrapper(network) {
-    const file = path.join(this.#folder, `chromium-${network}`);
+    const file = path.join(this.folder, `chromium-${network}`);
     writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${network} ${program} "$@"\n`);
     chmodSync(file, 0o755);
     return file;
