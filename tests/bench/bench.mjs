@@ -54,7 +54,7 @@ async function main(options) {
 
 async function runAll(options, out) {
   const cache = path.join(TARGET, 'bench-browser', '.cache');
-  const shared = { seconds: options.seconds, site: await pages(cache), stream: media(options, cache) };
+  const shared = { seconds: options.seconds, profile: options.profile, site: await pages(cache), stream: media(options, cache) };
   const failed = [];
   let done = 0;
   for (const run of options.runs) {
@@ -63,7 +63,12 @@ async function runAll(options, out) {
     const result = await one({ ...run, ...shared });
     if (!result) { failed.push(name); console.log('failed'); continue; }
     result.command = `cargo xtask bench browser ${process.argv.slice(2).join(' ')}`.trim();
-    writeFileSync(path.join(out, `${name.replaceAll('/', '~')}.json`), JSON.stringify(result));
+    const file = path.join(out, name.replaceAll('/', '~'));
+    for (const each of result.watched) {
+      if (each.profile) writeFileSync(`${file}.cpuprofile`, JSON.stringify(each.profile));
+      delete each.profile;
+    }
+    writeFileSync(`${file}.json`, JSON.stringify(result));
     console.log(oneLine(figures(result)));
   }
   return failed;

@@ -21,6 +21,7 @@ export const USAGE = `usage: cargo xtask bench browser [options]
   --only LIST      runs by name, MODE/VIEWERS/PRODUCT[/FAULT]; instead of the four above
   --seconds N      of a run, from the first viewer on, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 120)
   --out DIR        raw results, one JSON file a run, and the table of all that lie there (default target/bench-browser)
+  --profile        also a CPU profile of the last viewer's warm part, to be opened in Chromium's tools; it costs time itself
   --publish        write the table and the charts of what lies in DIR to tests/bench
   --report         measure nothing, only write the table
   --list           name the runs, measure nothing`;
@@ -36,6 +37,7 @@ export function read(words) {
   const options = {
     seconds: whole('seconds', given.seconds ?? '120', LEAST_SECONDS, MOST_SECONDS),
     out: given.out ?? null,
+    profile: 'profile' in given,
     publish: 'publish' in given,
     report: 'report' in given,
     list: 'list' in given,
@@ -76,7 +78,7 @@ function named(name) {
 
 function raw(words) {
   const values = ['mode', 'viewers', 'product', 'fault', 'only', 'seconds', 'out'];
-  const switches = ['publish', 'report', 'list'];
+  const switches = ['profile', 'publish', 'report', 'list'];
   const given = {};
   for (let i = 0; i < words.length; i += 1) {
     const [, name, inline] = /^--([a-z]+)(?:=(.*))?$/.exec(words[i]) ?? [];

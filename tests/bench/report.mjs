@@ -68,7 +68,7 @@ function how(results) {
     `- p2p-media-loader: \`p2p-media-loader-hlsjs\` ${installed('p2p-media-loader-hlsjs')}, core ${installed('p2p-media-loader-core')}, by \`HlsJsP2PEngine.injectMixin\`, as its documentation has it:`,
     '  `swarmId`, `announceTrackers` (one: `bittorrent-tracker` ' + `${installed('bittorrent-tracker')}, WebSocket, on loopback, its defaults), \`isP2PUploadDisabled: false\`, its default time windows.`,
     '  `rtcConfig.iceServers` is empty, as there is no internet. `enableWorker: false`: with the worker on, HLS.js takes the buffers that the',
-    '  loader keeps for its peers, and they get empty segments. In VOD it limits HLS.js\'s buffer itself (15 s).',
+    '  loader keeps for its peers, who then get empty segments (`fragParsingError`). In VOD it limits HLS.js\'s buffer itself (15 s).',
     '- MeshedFlow: `createMeshedFlow` and `attach`, `cmafMode` as named, all else default; HLS.js\'s worker on. Its edge is on loopback, too.'];
 }
 

@@ -118,7 +118,7 @@ class Run {
     const query = { src: this.src, stream: STREAM, hls: '1.7', ...this.productOf.query(scene) };
     const viewer = await new Viewers(browser, this.page).open(`viewer-${index + 1}`, query, { faults });
     if (victim) this.victim = viewer;
-    this.all.push(await Watched.of(viewer, { victim, worker: this.productOf.worker(index) }));
+    this.all.push(await Watched.of(viewer, { victim, worker: this.productOf.worker(index), profiled: this.profile && index === this.viewers - 1 }));
   }
 
   async #play() {

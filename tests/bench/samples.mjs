@@ -43,12 +43,20 @@ export class Watched {
   }
 
   /** Where the warm part begins. */
-  async mark() { if (this.#open) this.#marks.push(await this.#metrics()); }
+  async mark() {
+    if (!this.#open) return;
+    if (this.#facts.profiled) {
+      await this.#cdp.send('Profiler.enable');
+      await this.#cdp.send('Profiler.start');
+    }
+    this.#marks.push(await this.#metrics());
+  }
 
   async end() {
     await this.look();
     if (!this.#open) return;
     this.#marks.push(await this.#metrics());
+    if (this.#facts.profiled) this.profile = (await this.#cdp.send('Profiler.stop')).profile;
     this.carried = await this.#viewer.page.evaluate(() => window.__bench.carried());
     await this.#cdp.send('HeapProfiler.collectGarbage');
     this.heap = await this.#cdp.send('Runtime.getHeapUsage');
@@ -65,7 +73,7 @@ export class Watched {
     const { name, openedAt, signaling, pageErrors, sockets, console: said } = this.#viewer;
     return {
       name, openedAt, signaling, sockets, pageErrors, said: said.slice(-20), ...this.#facts, stayed: this.#open,
-      ...this.#last, looks: this.#looks, marks: this.#marks, carried: this.carried ?? null, heap: this.heap ?? null, wasmBytes: this.wasmBytes ?? 0,
+      ...this.#last, looks: this.#looks, marks: this.#marks, carried: this.carried ?? null, heap: this.heap ?? null, profile: this.profile, wasmBytes: this.wasmBytes ?? 0,
     };
   }
 }

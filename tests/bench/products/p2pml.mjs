@@ -20,7 +20,7 @@ export const p2pml = {
   }),
   // It sets a buffer of its own where the page sets none.
   faults: ({ settings: { maxMaxBufferLength: _, ...settings }, streamId, tracker }) => [
-    [plays, { ...settings, enableWorker: process.env.P2PML_WORKER === '1' }],
+    [plays, { ...settings, enableWorker: false }],
     [playsP2pMediaLoader, { url: `/${FILE}`, core: { swarmId: streamId, announceTrackers: [tracker], isP2PUploadDisabled: false, rtcConfig: { iceServers: [] } } }],
   ],
   worker: () => false,
