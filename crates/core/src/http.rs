@@ -78,7 +78,12 @@ impl Mesh {
                 self.sample_http(&job, length);
                 self.on_segment_body(key, http, length, job.load);
             }
-            (JobKind::Segment(key), HttpInput::Failed(_)) => self.on_segment_failed(key, http, job.load),
+            (JobKind::Segment(key), HttpInput::Failed(why)) => {
+                if tells_of_ranges(why) {
+                    self.note_no_range(key, http);
+                }
+                self.on_segment_failed(key, http, job.load);
+            }
             (JobKind::Direct(load), HttpInput::Done { length }) => {
                 self.sample_http(&job, length);
                 self.on_direct_body(load, http, length);
@@ -99,6 +104,11 @@ impl Mesh {
         let body = self.now.since(head);
         self.http.sample(self.now, length, head.since(job.started), body);
     }
+}
+
+/// A range that the origin or the way to it does not bear; other errors say nothing about ranges.
+fn tells_of_ranges(why: HttpFailure) -> bool {
+    matches!(why, HttpFailure::Network | HttpFailure::TooLong | HttpFailure::Status(405 | 416 | 501))
 }
 
 /// One line for people.

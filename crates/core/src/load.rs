@@ -2,6 +2,7 @@
 
 pub(crate) mod assembly;
 pub(crate) mod probe;
+pub(crate) mod ranges;
 pub(crate) mod rate;
 pub(crate) mod rescue;
 pub(crate) mod source;

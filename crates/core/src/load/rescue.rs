@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::http::{JobKind, MediaGet};
 use crate::input::{HttpId, LoadId, Span};
+use crate::load::ranges::Rescue;
 use crate::mesh::Mesh;
 use crate::output::{Output, Purpose, Reason, Source};
 use crate::scheduler::election;
@@ -13,6 +14,11 @@ use crate::time::Time;
 impl Mesh {
     /// Gets what is missing for the waiting loads over HTTP, beside whatever peers still send.
     pub(crate) fn fetch_over_http(&mut self, key: SegKey, reason: Reason) {
+        let rescue = self.rescue_of(key);
+        if rescue == Rescue::Nothing && self.seg(key).is_some_and(|s| !s.transferring()) {
+            // Due no later than the player needs it: looked at again by then.
+            return self.tell_due_by_deadline(key);
+        }
         if let Some(seg) = self.seg_mut(key) {
             seg.reason.get_or_insert(reason);
         }
@@ -20,9 +26,22 @@ impl Mesh {
         if self.http_covers_rest(key) {
             return;
         }
-        let range = self.missing_range(key);
-        self.start_transfer(key, range, Purpose::Media);
-        self.claim(key, if range.is_some() { 254 } else { 255 }, range);
+        match rescue {
+            Rescue::Nothing => {}
+            Rescue::Whole => {
+                self.start_transfer(key, None, Purpose::Media);
+                self.claim(key, 255, None);
+                self.cancel_asks_of(key);
+            }
+            Rescue::Ranges(ranges) => {
+                for range in ranges {
+                    self.cancel_asks_within(key, range);
+                    self.start_transfer(key, Some(range), Purpose::Media);
+                    self.claim(key, 254, Some(range));
+                }
+                self.ask_neighbours(key);
+            }
+        }
     }
 
     /// Begins the fetch that the election gave this viewer.
@@ -120,26 +139,6 @@ impl Mesh {
         self.block_prefetch(key);
     }
 
-    /// The exact bytes to ask for, or `None` for the whole segment.
-    fn missing_range(&self, key: SegKey) -> Option<(u32, u32)> {
-        let seg = self.seg(key)?;
-        let length = seg.length()?;
-        let origin = origin_of(seg.url.as_deref()?);
-        if seg.fragments.is_empty()
-            || seg.tainted
-            || seg.mismatch
-            || self.no_range.contains(origin)
-            || !self.init_fits(key)
-        {
-            return None;
-        }
-        let missing: Vec<u16> = seg.missing().into_iter().filter(|i| !seg.http_brings(*i)).collect();
-        let from = seg.bounds(*missing.first()?)?.0;
-        let to = seg.bounds(*missing.last()?)?.1;
-        // "No Range at or past the end", and none where the whole is asked anyway.
-        (from < to && to <= length && (from, to) != (0, length)).then_some((from, to))
-    }
-
     pub(crate) fn start_transfer(
         &mut self,
         key: SegKey,
@@ -214,7 +213,7 @@ impl Mesh {
         if status == 200 && t.to.is_some() && whole {
             (t.from, t.to, t.granted) = (0, None, 0);
             self.drop_grants_of_http(http);
-            self.note_no_range(key);
+            self.forbid_ranges(key);
             self.grant_transfers(key);
             return;
         }
@@ -234,6 +233,7 @@ impl Mesh {
         let Some(t) = seg.transfers.get_mut(&http) else { return };
         let asked = t.to.map(|to| to - t.from);
         if length == 0 || asked.is_some_and(|a| a != length) {
+            self.note_no_range(key, http);
             return self.on_segment_failed(key, http, load);
         }
         t.done = Some(length);
@@ -264,9 +264,6 @@ impl Mesh {
         self.free_unused_blobs(key);
         self.say_dropped(key);
         let waiting = self.loads_of(key);
-        if ranged {
-            self.note_no_range(key);
-        }
         // Nobody depends on a probe: its bytes are asked of neighbours.
         if self.is_probe(http) {
             return self.decide(key);
@@ -295,7 +292,15 @@ impl Mesh {
         }
     }
 
-    fn note_no_range(&mut self, key: SegKey) {
+    /// This transfer failed in a way that ranges do; if it asked for one, none is asked for again in this session.
+    pub(crate) fn note_no_range(&mut self, key: SegKey, http: HttpId) {
+        let ranged = self.seg(key).and_then(|s| s.transfers.get(&http)).is_some_and(|t| t.to.is_some());
+        if ranged {
+            self.forbid_ranges(key);
+        }
+    }
+
+    fn forbid_ranges(&mut self, key: SegKey) {
         let Some(url) = self.seg(key).and_then(|s| s.url.as_deref()) else { return };
         let origin = origin_of(url).to_owned();
         if self.no_range.len() < 64 && !self.options.mutant("trust-ranges") {

@@ -10,6 +10,9 @@ use crate::scheduler::election::{self, Standing};
 use crate::segment::{SegKey, Segment};
 use crate::time::{Time, Wakeup};
 
+/// Neighbours that are to bring the last bytes are looked at so often.
+const WATCH: Duration = Duration::from_millis(50);
+
 impl Mesh {
     /// Looks at one segment: deliver it, ask neighbours, fetch it, or wait for a time that is told.
     pub(crate) fn decide(&mut self, key: SegKey) {
@@ -86,7 +89,9 @@ impl Mesh {
             let early = self.now + Duration::from_secs(1) < self.rescue_at(key)?;
             return (!patient || !early).then_some(Reason::NoPeers);
         }
-        if lane.bound.segments() < 2 && !covered {
+        if lane.bound.segments() < 2 && !covered
+            || covered && self.is_thin(key) && !self.neighbours_suffice(key)
+        {
             return Some(Reason::Startup);
         }
         if self.now >= self.rescue_at(key)? {
@@ -130,13 +135,24 @@ impl Mesh {
     pub(crate) fn http_time(&self, key: SegKey) -> Duration {
         let Some(seg) = self.seg(key) else { return Duration::ZERO };
         let rate = f64::from(seg.bitrate_bps.max(400_000)) / 8.0 * 2.0;
-        self.http.time_for(self.missing_bytes(seg), rate)
+        self.http.time_for(self.missing_bytes(seg), rate) * self.http.crowd(self.now)
     }
 
     fn missing_bytes(&self, seg: &Segment) -> u64 {
         match seg.length() {
             Some(length) => u64::from(length.saturating_sub(seg.verified_bytes())),
             None => (f64::from(seg.bitrate_bps.max(64_000)) / 8.0 * seg.duration.as_secs_f64()) as u64,
+        }
+    }
+
+    /// Neighbours are about to bring all: the load is theirs until the player needs it.
+    pub(crate) fn tell_due_by_deadline(&mut self, key: SegKey) {
+        let Some(at) = self.deadline(key) else { return };
+        for id in self.loads_of(key) {
+            let told = self.loads.get(&id).and_then(|l| l.due).flatten();
+            if told.is_none_or(|due| due < at) {
+                self.tell_due(id, Some(at), Reason::Peer);
+            }
         }
     }
 
@@ -264,7 +280,8 @@ impl Mesh {
                 && let Some(due) = load.due.flatten()
             {
                 offer(Some(due), "load due");
-                offer(self.rescue_at(key).map(|r| r.max(self.now)), "rescue");
+                // Past it neighbours are watched closely.
+                offer(self.rescue_at(key).map(|r| if r > self.now { r } else { self.now + WATCH }), "rescue");
             }
             if let crate::load::Route::Segment(key) = load.route {
                 offer(self.hung_at(key), "hung transfer");

@@ -322,6 +322,15 @@ impl Mesh {
         }
     }
 
+    /// Requests for what HTTP is to bring now; they would come too late.
+    pub(crate) fn cancel_asks_within(&mut self, key: SegKey, (from, to): (u32, u32)) {
+        let Some(seg) = self.seg(key) else { return };
+        let inside = |i: &u16| seg.bounds(*i).is_some_and(|(a, b)| from <= a && b <= to);
+        let asks: SortedSet<(ConnNo, u32)> =
+            seg.asked.iter().filter(|(i, _)| inside(i)).map(|(_, by)| *by).collect();
+        asks.into_iter().for_each(|(conn, request)| self.cancel_ask(conn, request));
+    }
+
     pub(crate) fn cancel_asks_of(&mut self, key: SegKey) {
         let asks: SortedSet<(ConnNo, u32)> =
             self.seg(key).map(|s| s.asked.values().copied().collect()).unwrap_or_default();

@@ -42,6 +42,7 @@ pub(crate) struct Holder<'a> {
     /// Round trip and queue.
     wait: Duration,
     bytes_per_s: f64,
+    proven: bool,
     /// Bytes asked of it and not here.
     owed: u32,
     /// Forecasts of who let others wait are taken so many times.
@@ -52,6 +53,15 @@ pub(crate) struct Holder<'a> {
 impl Holder<'_> {
     pub(crate) fn has(&self, i: u16) -> bool {
         self.theirs.held.has(i)
+    }
+
+    /// It delivered before, or told of its uplink.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.bytes_per_s / f64::from(self.doubt)
     }
 
     pub(crate) fn is_free(&self) -> bool {
@@ -100,6 +110,8 @@ impl Mesh {
             free: self.effective.in_flight_per_peer.saturating_sub(peer.asks.len()),
             wait: peer.speed.rtt() + queue,
             bytes_per_s: peer.speed.rate().unwrap_or_else(|| self.unproven_rate(peer)).max(1_000.0),
+            proven: peer.speed.rate().is_some()
+                || peer.hello.as_ref().is_some_and(|h| h.uplink_bytes_per_s > 0),
             owed: peer.asks.values().map(|a| a.bytes).sum(),
             doubt: 1 + u32::from(peer.failures),
             busy_until: (queue > QUEUE).then(|| now + (queue - QUEUE)),
@@ -107,7 +119,7 @@ impl Mesh {
     }
 
     /// An unproven neighbour is taken at what HTTP brings, and at no more than the uplink it told of.
-    fn unproven_rate(&self, peer: &Peer) -> f64 {
+    pub(crate) fn unproven_rate(&self, peer: &Peer) -> f64 {
         let http = self.http.rate().unwrap_or(UNKNOWN_BYTES_PER_S);
         let told = peer.hello.as_ref().map_or(0, |h| h.uplink_bytes_per_s);
         if told == 0 { http } else { http.min(told.into()) }

@@ -398,6 +398,7 @@ impl Mesh {
                 seg.told_by = Some(conn);
             }
             seg.hearsay.claim(now, f.fetcher);
+            self.http.heard_fetch(now);
             let theirs = self.ticket_of(key, f.fetcher);
             self.yield_to(key, theirs, f.stage);
         }

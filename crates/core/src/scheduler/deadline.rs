@@ -14,6 +14,11 @@ pub struct HttpEstimate {
     /// Known from transfers that are too small to tell more than a lower bound.
     rough: bool,
     at: Time,
+    /// Least time to first byte, rising slowly.
+    base: Option<f64>,
+    last_ttfb: f64,
+    /// When the last two fetches of others were heard of.
+    others: [Option<Time>; 2],
 }
 
 /// Transfers below this say little about the rate: a burst at the start, slow start after it.
@@ -22,18 +27,38 @@ const SAMPLE_FLOOR_BYTES: u32 = 128 * 1024;
 const ROUGH_FLOOR_BYTES: u32 = 64 * 1024;
 /// An estimate this old counts for half.
 const HALF_TRUST: Duration = Duration::from_secs(60);
+/// The least time to first byte is forgotten by so much with each transfer.
+const BASE_RISES: f64 = 1.02;
+/// Answers this fast are no sign of a crowd.
+const CROWDED_FLOOR_S: f64 = 0.05;
+/// A fetch that was told of is taken to last so long.
+const CONCURRENT: Duration = Duration::from_secs(1);
 /// A transfer that was cut off tells something once it took so long.
 const CUT_FLOOR: Duration = Duration::from_secs(1);
 
 impl HttpEstimate {
     /// Notes a finished transfer: time to its first byte, and from there to its last.
     pub fn sample(&mut self, now: Time, bytes: u32, ttfb: Duration, body: Duration) {
-        self.ttfb = Some(blend(self.ttfb, ttfb.as_secs_f64(), KEEP));
+        self.last_ttfb = ttfb.as_secs_f64();
+        self.base = Some(self.base.map_or(self.last_ttfb, |b| (b * BASE_RISES).min(self.last_ttfb)));
+        self.ttfb = Some(blend(self.ttfb, self.last_ttfb, KEEP));
         if bytes >= SAMPLE_FLOOR_BYTES {
             self.learn(now, bytes, body, false);
         } else if bytes >= ROUGH_FLOOR_BYTES && (self.rough || self.bytes_per_s.is_none()) {
             self.learn(now, bytes, ttfb + body, true);
         }
+    }
+
+    /// Another viewer said that it fetches now.
+    pub fn heard_fetch(&mut self, now: Time) {
+        self.others = [Some(now), self.others[0]];
+    }
+
+    /// What others who fetch at the same time make of a forecast where the origin answers late: 1, 2 or 4.
+    pub fn crowd(&self, now: Time) -> u32 {
+        let crowded = self.base.is_some_and(|base| self.last_ttfb > (base * 2.0).max(CROWDED_FLOOR_S));
+        let others = self.others.iter().flatten().filter(|at| now.since(**at) < CONCURRENT).count();
+        if crowded { 1 << others } else { 1 }
     }
 
     /// Notes a transfer that was given up: at most `bytes` came in `body`.
