@@ -121,8 +121,12 @@ impl Channels {
         self.pace.left(now, left, more);
         let low = self.high() / 2;
         let channel = self.open.get_mut(&conn)?;
-        let other = low.abs_diff(channel.low) * 4 > channel.low;
-        other.then(|| core::mem::replace(&mut channel.low, low)).map(|_| low)
+        if low.abs_diff(channel.low) * 4 <= channel.low {
+            return None;
+        }
+        // A browser tells of marks that are passed: whoever is below a new one from the start would wait for ever.
+        (channel.low, channel.queued) = (low, channel.queued.min(low));
+        Some(low)
     }
 
     /// Bytes that probably wait in all channels.
@@ -132,8 +136,10 @@ impl Channels {
     }
 
     /// Does this channel take `len` bytes more? All together are [`Channels::is_full`] or not.
-    pub(crate) fn has_room(&self, conn: ConnNo, len: u32) -> bool {
-        self.open.get(&conn).is_none_or(|c| c.queued + len <= self.high())
+    pub(crate) fn has_room(&self, now: Time, conn: ConnNo, len: u32) -> bool {
+        let rate = self.pace.rate.unwrap_or(f64::INFINITY);
+        let held = |c: &Channel| if c.is_backlogged() { c.queued } else { c.waiting(now, rate) };
+        self.open.get(&conn).is_none_or(|c| held(c) + len <= self.high())
     }
 
     pub(crate) fn is_full(&self, now: Time, len: u32) -> bool {
@@ -190,7 +196,7 @@ mod tests {
     fn drained_at(bytes_per_s: u32) -> (Channels, Time, Option<u32>) {
         let (mut c, mut now, mut mark) = (Channels::default(), Time(0), None);
         for _ in 0..40 {
-            while c.has_room(A, KIB16) && !c.is_full(now, KIB16) {
+            while c.has_room(now, A, KIB16) && !c.is_full(now, KIB16) {
                 c.put(now, A, KIB16, 1e9);
             }
             let low = c.open.get(&A).map_or(0, |a| a.low);
@@ -215,11 +221,38 @@ mod tests {
     #[test]
     fn who_takes_nothing_holds_nobody_up_for_long() {
         let (mut c, now, _) = drained_at(100_000);
-        while c.has_room(A, KIB16) {
+        while c.has_room(now, A, KIB16) {
             c.put(now, A, KIB16, 1e9);
         }
-        assert!(c.is_full(now, KIB16) && c.has_room(B, KIB16));
+        assert!(c.is_full(now, KIB16) && c.has_room(now, B, KIB16));
         assert!(!c.is_full(now + STUCK * 2, KIB16));
+    }
+
+    #[test]
+    fn a_mark_that_falls_below_what_lies_there_leaves_nobody_waiting() {
+        let (mut c, now) = (Channels::default(), Time(0));
+        (0..3).for_each(|_| c.put(now, A, KIB16, 1e9));
+        // A busy page hears of it late: a low rate, and so a lower mark. Nothing will pass it.
+        let now = now + Duration::from_millis(400);
+        assert_eq!(c.drained(now, A), Some(HIGH_LEAST / 2));
+        assert!(c.has_room(now, A, KIB16));
+    }
+
+    #[test]
+    fn what_left_long_ago_takes_no_room_when_the_line_becomes_slow() {
+        let (mut c, now, _) = drained_at(50_000_000);
+        (0..3).for_each(|_| c.put(now, B, KIB16, 1e9));
+        let mut now = now + Duration::from_millis(1);
+        assert!(c.drained(now, B).is_some_and(|low| low > KIB16 * 12));
+        (0..12).for_each(|_| c.put(now, B, KIB16, 1e9));
+        for _ in 0..60 {
+            while c.has_room(now, A, KIB16) {
+                c.put(now, A, KIB16, 1e9);
+            }
+            now = now + Duration::from_secs(1);
+            c.drained(now, A);
+        }
+        assert!(c.high() < KIB16 * 12 && c.has_room(now, B, KIB16));
     }
 
     #[test]
@@ -237,7 +270,7 @@ mod tests {
         for _ in 0..200 {
             now = now + Duration::from_millis(50);
             c.drained(now, A);
-            while c.share_wait(now, A, KIB16).is_zero() && c.has_room(A, KIB16) {
+            while c.share_wait(now, A, KIB16).is_zero() && c.has_room(now, A, KIB16) {
                 c.put(now, A, KIB16, 50_000.0);
                 sent += KIB16;
             }

@@ -276,7 +276,7 @@ impl Mesh {
         let slots = self.effective.upload_slots;
         // The last three tenths of the slots are for first copies.
         let for_all = (slots - (slots * 3).div_ceil(10)).max(1);
-        let takes = |j: &&Job| self.uploads.channels.has_room(j.conn, j.next_len());
+        let takes = |j: &&Job| self.uploads.channels.has_room(now, j.conn, j.next_len());
         let begun = jobs.iter().filter(takes).filter(|j| j.begun).count();
         let mut order: Vec<((bool, u16, bool), usize)> = Vec::new();
         for (at, job) in jobs.iter().enumerate().filter(|(_, j)| takes(j)) {
