@@ -35,7 +35,7 @@ fn the_demo_serves_stream_keys_policy_edge_and_page_on_one_port() {
     let keys = KeySet::parse(get(server.url("keys")).1.as_bytes(), None).unwrap();
     let rolling = Rolling::parse(at("/live/demo/v360/index.mfi.json").1.as_bytes()).unwrap();
     let list = rolling.segments[0].list.decode().unwrap();
-    assert!(verify(list, &keys.keys()[0].key, None, &mut Ed25519).is_ok());
+    assert!(verify(list, &keys.keys()[0].key, None, &mut Ed25519::default()).is_ok());
     assert!(server.url("edge").starts_with("ws://127.0.0.1:"));
     assert_eq!(at("/mesh").0, 426, "a socket, not a page");
     let lines = std::fs::read_to_string(&log).unwrap();
@@ -105,6 +105,6 @@ fn origins_loop_and_serve_with_a_key_of_their_own() {
     let index = get(&format!("{}a64/index.mfi.json", serving.url("stream"))).1;
     let keys = KeySet::parse(get(serving.url("keys")).1.as_bytes(), None).unwrap();
     let list = Rolling::parse(index.as_bytes()).unwrap().segments[5].list.decode().unwrap();
-    assert!(verify(list, &keys.keys()[0].key, None, &mut Ed25519).is_ok());
+    assert!(verify(list, &keys.keys()[0].key, None, &mut Ed25519::default()).is_ok());
     assert_eq!(serving.signal("INT").0.code(), Some(0));
 }

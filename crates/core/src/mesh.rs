@@ -89,7 +89,7 @@ const WAKE_FLOOR: core::time::Duration = core::time::Duration::from_millis(2);
 impl Mesh {
     /// A mesh that knows nobody yet. `seed` decides every tie; `now` is the page's clock.
     pub fn new(options: Options, seed: u64, now: Time) -> Self {
-        Self::with_check(options, seed, now, Box::new(Ed25519))
+        Self::with_check(options, seed, now, Box::new(Ed25519::default()))
     }
 
     /// Like [`Mesh::new`], with another way to check signatures (the simulator's memo).

@@ -57,7 +57,8 @@ fn bodies() -> [Vec<u8>; 3] {
 
 fn good(story: &str, key: &Signer, list: &SignedList, bytes: Option<&[u8]>) -> Value {
     let verified =
-        verify(SignedList::parse(&list.encode()).unwrap(), &key.public(), None, &mut Ed25519).unwrap();
+        verify(SignedList::parse(&list.encode()).unwrap(), &key.public(), None, &mut Ed25519::default())
+            .unwrap();
     let h = &list.header;
     let record = |r: &Record| json!({"offset": r.offset, "length": r.length, "flags": r.flags, "sha256": hex(&r.sha256)});
     json!({
@@ -116,7 +117,7 @@ fn good_lists() -> File {
 fn refused(story: &str, bytes: &[u8]) -> Value {
     let key = signer().public();
     let error = match SignedList::parse(bytes) {
-        Ok(list) => verify(list, &key, None, &mut Ed25519).unwrap_err().to_string(),
+        Ok(list) => verify(list, &key, None, &mut Ed25519::default()).unwrap_err().to_string(),
         Err(error) => error.to_string(),
     };
     json!({"story": story, "publicKey": key.to_base64url(), "list": base64url(bytes), "error": error})
@@ -245,7 +246,7 @@ fn key_set(states: &[(&Signer, KeyState)]) -> KeySetDocument {
 
 fn set_vector(story: &str, document: &str, root: Option<&PublicKey>) -> Value {
     let set = match root {
-        Some(root) => KeySet::verify_root(document.as_bytes(), Some(7), root, &mut Ed25519),
+        Some(root) => KeySet::verify_root(document.as_bytes(), Some(7), root, &mut Ed25519::default()),
         None => KeySet::parse(document.as_bytes(), Some(7)),
     };
     let uses = set.as_ref().map_or(vec![], uses);

@@ -14,7 +14,7 @@ pub fn list(bytes: &[u8]) {
         assert_eq!(list.check(), Ok(()));
         assert_eq!(Header::parse(&list.header.encode()).as_ref(), Ok(&list.header));
         batches(&list);
-        assert!(verify(list, &PublicKey::new([1; 32]), None, &mut Ed25519).is_err());
+        assert!(verify(list, &PublicKey::new([1; 32]), None, &mut Ed25519::default()).is_err());
     }
     // The same bytes as records behind a good header.
     let header = Header::parse(bytes.get(..GOOD_HEADER.len()).unwrap_or_default());
@@ -51,7 +51,7 @@ pub fn key_set(bytes: &[u8]) {
     }
     let floor = set.version().checked_add(1);
     assert!(floor.is_none_or(|floor| KeySet::parse(bytes, Some(floor)).is_err()));
-    if let Ok(rooted) = KeySet::verify_root(bytes, None, &PublicKey::new([1; 32]), &mut Ed25519) {
+    if let Ok(rooted) = KeySet::verify_root(bytes, None, &PublicKey::new([1; 32]), &mut Ed25519::default()) {
         assert_eq!(rooted, set);
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use meshedflow_json::{Fields, Json};
+use meshedflow_json::{Fields, Json, quoted};
 
 use crate::base64url;
 use crate::digest::sha256;
@@ -219,10 +219,14 @@ impl fmt::Display for KeySetError {
             Self::TooManyStreams(n) => write!(f, "key with {n} streams; expected at most {STREAM_LIMIT}"),
             Self::PrivateKey => f.write_str("key set holds a private key (member \"d\"); revoke that key"),
             Self::NotAKey(i) => write!(f, "key {i}: expected \"x\" to be base64url of 32 bytes"),
-            Self::Kid { expected, found } => write!(f, "kid {found:?}; expected {expected:?}"),
+            Self::Kid { expected, found } => {
+                write!(f, "kid {}; expected {}", quoted(found), quoted(expected))
+            }
             Self::DuplicateKid(kid) => write!(f, "kid {kid} twice; expected once"),
-            Self::Stream(pattern, Some(error)) => write!(f, "stream {pattern:?}: {error}"),
-            Self::Stream(pattern, None) => write!(f, "stream {pattern:?}; expected \"*\" only after a \"/\""),
+            Self::Stream(pattern, Some(error)) => write!(f, "stream {}: {error}", quoted(pattern)),
+            Self::Stream(pattern, None) => {
+                write!(f, "stream {}; expected \"*\" only after a \"/\"", quoted(pattern))
+            }
             Self::Version { found, floor } => {
                 write!(f, "key set version {found}; expected {floor} or higher")
             }

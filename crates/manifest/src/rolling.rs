@@ -204,7 +204,7 @@ impl Rolling {
 }
 
 fn text(fields: Fields<'_, '_>, name: &str) -> Result<Text, JsonError> {
-    Text::new(fields.need_text(name)?).map_err(|error| JsonError::new(format!("member {name:?}: {error}")))
+    Text::new(fields.need_text(name)?).map_err(|error| JsonError::new(format!("member \"{name}\": {error}")))
 }
 
 impl InitEntry {

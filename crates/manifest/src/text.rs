@@ -48,7 +48,7 @@ impl Text {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TextError> {
         check(bytes)?;
         // ASCII by the check, so nothing is replaced.
-        Ok(Self(String::from_utf8_lossy(bytes).into_owned()))
+        Ok(Self(String::from_utf8(bytes.to_vec()).unwrap_or_default()))
     }
 
     /// The name as text.

@@ -15,7 +15,7 @@ use meshedflow_manifest::{
 use support::{fragments, header, list, records, signer, text, thief, verified};
 
 fn take(list: SignedList, prior: Option<&VerifiedList>) -> Result<VerifiedList, VerifyError> {
-    verify(list, &signer().public(), prior, &mut Ed25519)
+    verify(list, &signer().public(), prior, &mut Ed25519::default())
 }
 
 /// Counts how often it was asked.
@@ -25,7 +25,7 @@ struct Counting(u32);
 impl SignatureCheck for Counting {
     fn check(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
         self.0 += 1;
-        Ed25519.check(key, message, signature)
+        Ed25519::default().check(key, message, signature)
     }
 }
 
@@ -207,7 +207,7 @@ fn a_key_of_small_order_signs_nothing() {
     let mut signature = [0; 64];
     signature[0] = 1;
     let list = SignedList { header: Header { kid: key.kid(), ..header() }, signature, ..list(3, true) };
-    assert_eq!(verify(list, &key, None, &mut Ed25519), Err(VerifyError::Signature));
+    assert_eq!(verify(list, &key, None, &mut Ed25519::default()), Err(VerifyError::Signature));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn an_active_key_verifies_what_it_signed() {
     let set = set(KeyState::Active);
     assert_eq!((set.version(), set.expires(), set.min_epoch()), (7, NOW + 900, 3));
     let key = set.usable(&list(3, true).header.kid, STREAM, from_peer()).unwrap();
-    assert!(verify(list(3, true), &key, None, &mut Ed25519).is_ok());
+    assert!(verify(list(3, true), &key, None, &mut Ed25519::default()).is_ok());
 }
 
 #[test]
@@ -171,7 +171,8 @@ fn a_pinned_root_must_have_signed() {
     let plain = document(vec![entry(&signer(), KeyState::Active)]);
     let signed = plain.to_signed_json(&root);
     let by = |json: &str, root: &Signer| {
-        KeySet::verify_root(json.as_bytes(), None, &root.public(), &mut Ed25519).map(|set| set.version())
+        KeySet::verify_root(json.as_bytes(), None, &root.public(), &mut Ed25519::default())
+            .map(|set| set.version())
     };
     assert_eq!(by(&signed, &root), Ok(7));
     assert_eq!(by(&signed, &thief()), Err(KeySetError::RootSignature));
@@ -179,7 +180,7 @@ fn a_pinned_root_must_have_signed() {
     assert_eq!(by(&signed.replace("\"version\":7", "\"version\":8"), &root), Err(KeySetError::RootSignature));
     // Who pins no root reads the same document.
     assert_eq!(parse(&signed), parse(&plain.to_json()));
-    let older = KeySet::verify_root(signed.as_bytes(), Some(8), &root.public(), &mut Ed25519);
+    let older = KeySet::verify_root(signed.as_bytes(), Some(8), &root.public(), &mut Ed25519::default());
     assert_eq!(older, Err(KeySetError::Version { found: 7, floor: 8 }));
 }
 

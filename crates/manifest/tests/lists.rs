@@ -44,7 +44,7 @@ fn a_follower_takes_each_fragment_as_it_is_signed() {
         let first = have.count();
         let next =
             SignedList::extend_from_batch(Some(&have), None, first, &records, n == 6, signature).unwrap();
-        have = verify(next, &key, Some(&have), &mut Ed25519).unwrap();
+        have = verify(next, &key, Some(&have), &mut Ed25519::default()).unwrap();
         assert_eq!((have.count(), have.hash()), (n as u16, news.hash()));
     }
     assert!(have.closed());
@@ -57,7 +57,7 @@ fn a_follower_takes_each_fragment_as_it_is_signed() {
 fn who_joins_in_the_middle_needs_one_batch_and_one_check() {
     let (head, records, signature) = verified(4, false).batch(0, true);
     let list = SignedList::extend_from_batch(None, head.as_deref(), 0, &records, false, signature).unwrap();
-    assert_eq!(verify(list, &signer().public(), None, &mut Ed25519).unwrap(), verified(4, false));
+    assert_eq!(verify(list, &signer().public(), None, &mut Ed25519::default()).unwrap(), verified(4, false));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_closing_batch_may_carry_no_record() {
     let (_, records, signature) = verified(4, true).batch(4, false);
     assert!(records.is_empty());
     let closed = SignedList::extend_from_batch(Some(&open), None, 4, &[], true, signature).unwrap();
-    assert!(verify(closed, &signer().public(), Some(&open), &mut Ed25519).unwrap().closed());
+    assert!(verify(closed, &signer().public(), Some(&open), &mut Ed25519::default()).unwrap().closed());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_batch_may_repeat_records_that_are_known() {
     let (_, records, signature) = verified(5, false).batch(1, false);
     let have = verified(3, false);
     let list = SignedList::extend_from_batch(Some(&have), None, 1, &records, false, signature).unwrap();
-    assert_eq!(verify(list, &signer().public(), Some(&have), &mut Ed25519).unwrap().count(), 5);
+    assert_eq!(verify(list, &signer().public(), Some(&have), &mut Ed25519::default()).unwrap().count(), 5);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn shape_is_checked_where_it_enters_and_again_where_it_is_trusted() {
         change(&mut records);
         let list = signer().sign_list(header(), true, records);
         let parsed = SignedList::parse(&list.encode()).unwrap_err();
-        let trusted = verify(list, &signer().public(), None, &mut Ed25519).unwrap_err();
+        let trusted = verify(list, &signer().public(), None, &mut Ed25519::default()).unwrap_err();
         assert_eq!(trusted, VerifyError::Shape(parsed.clone()));
         parsed
     };
@@ -214,7 +214,7 @@ proptest! {
     #[test]
     fn any_list_round_trips_and_verifies(list in any_list()) {
         prop_assert_eq!(&SignedList::parse(&list.encode()).unwrap(), &list);
-        prop_assert!(verify(list, &signer().public(), None, &mut Ed25519).is_ok());
+        prop_assert!(verify(list, &signer().public(), None, &mut Ed25519::default()).is_ok());
     }
 
     #[test]
@@ -223,7 +223,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         let taken = SignedList::parse(&bytes)
-            .is_ok_and(|list| verify(list, &signer().public(), None, &mut Ed25519).is_ok());
+            .is_ok_and(|list| verify(list, &signer().public(), None, &mut Ed25519::default()).is_ok());
         prop_assert!(!taken, "bit {} of byte {}", bit, at);
     }
 
@@ -233,10 +233,10 @@ proptest! {
         let state = |n: usize| {
             let closed = list.closed && n == full;
             let list = signer().sign_list(list.header.clone(), closed, list.records[..n].to_vec());
-            verify(list, &signer().public(), None, &mut Ed25519).unwrap()
+            verify(list, &signer().public(), None, &mut Ed25519::default()).unwrap()
         };
         let (have, news) = (state(1 + a.index(full)), state(1 + b.index(full)));
-        let result = verify(news.signed_list().clone(), &signer().public(), Some(&have), &mut Ed25519);
+        let result = verify(news.signed_list().clone(), &signer().public(), Some(&have), &mut Ed25519::default());
         if have.covers(news.count(), news.closed()) {
             prop_assert_eq!(result, Err(VerifyError::NotNewer));
         } else {

@@ -51,13 +51,14 @@ fn every_segment_gets_a_list_that_verifies_beside_it_and_in_the_index() {
         assert!(index.complete && index.segments.len() == 6);
         assert_eq!((index.epochs[0].epoch, index.epochs[0].last_msn), (signed.epoch, Some(5)));
         let init = std::fs::read(folder.join("init.mp4")).unwrap();
-        let init_list = verify(index.init[0].list.decode().unwrap(), &key, None, &mut Ed25519).unwrap();
+        let init_list =
+            verify(index.init[0].list.decode().unwrap(), &key, None, &mut Ed25519::default()).unwrap();
         assert_eq!((init_list.header().kind, init_list.records()[0].sha256), (Kind::Init, sha256(&init)));
         for entry in &index.segments {
             let sidecar = std::fs::read(folder.join(format!("{}.mfi", entry.uri))).unwrap();
             let list = SignedList::parse(&sidecar).unwrap();
             assert_eq!(list, entry.list.decode().unwrap());
-            let list = verify(list, &key, None, &mut Ed25519).unwrap();
+            let list = verify(list, &key, None, &mut Ed25519::default()).unwrap();
             let bytes = std::fs::read(folder.join(&entry.uri)).unwrap();
             assert_eq!(list.length() as usize, bytes.len());
             assert_eq!(list.header().init_digest, sha256(&init));

@@ -38,7 +38,8 @@ fn every_listed_segment_verifies_and_is_served_byte_for_byte() {
         let rolling = origin.rolling(rendition, "");
         assert_eq!((rolling.stream.as_str(), rolling.complete), ("demo", false));
         let init = origin.get(&format!("/live/demo/{rendition}/init.mp4"));
-        let list = verify(rolling.init[0].list.decode().unwrap(), &key, None, &mut Ed25519).unwrap();
+        let list =
+            verify(rolling.init[0].list.decode().unwrap(), &key, None, &mut Ed25519::default()).unwrap();
         assert_eq!(list.header().kind, Kind::Init);
         assert_eq!(list.length() as usize, init.body.len());
         matches(&list, &init.body);
@@ -46,7 +47,7 @@ fn every_listed_segment_verifies_and_is_served_byte_for_byte() {
             rolling.segments.iter().filter(|s| s.state == SegmentState::Complete).collect();
         assert!(complete.len() >= 6);
         for segment in complete {
-            let list = verify(segment.list.decode().unwrap(), &key, None, &mut Ed25519).unwrap();
+            let list = verify(segment.list.decode().unwrap(), &key, None, &mut Ed25519::default()).unwrap();
             let header = list.header();
             assert_eq!((header.msn, header.epoch, header.kind), (segment.msn, 77, Kind::Cmaf));
             assert_eq!(header.rendition.as_str(), format!("{rendition}/index.m3u8"));
@@ -132,7 +133,7 @@ fn deltas_arrive_line_by_line_as_they_are_signed() {
             line["closed"].as_bool().unwrap(),
             bytes("signature").unwrap().try_into().unwrap(),
         );
-        prior = Some(verify(list.unwrap(), &key, prior.as_ref(), &mut Ed25519).unwrap());
+        prior = Some(verify(list.unwrap(), &key, prior.as_ref(), &mut Ed25519::default()).unwrap());
         times.push(Instant::now());
     }
     let list = prior.unwrap();

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
+use meshedflow_json::quoted;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -34,7 +35,11 @@ impl fmt::Display for NameError {
             }
             Self::TooLong(n) => write!(f, "name of {n} bytes; expected at most {NAME_LIMIT_BYTES}"),
             Self::Character(c, at) => {
-                write!(f, "character {c:?} at byte {at} of a name; expected [A-Za-z0-9._~/-]")
+                write!(
+                    f,
+                    "character {} at byte {at} of a name; expected [A-Za-z0-9._~/-]",
+                    quoted(c.encode_utf8(&mut [0; 4]))
+                )
             }
         }
     }

@@ -29,6 +29,9 @@ const LOWER: &[&str] = &[
     "--signext-lowering",
     "--llvm-memory-copy-fill-lowering",
     "--llvm-nontrapping-fptoint-lowering",
+    // A function that is used once stays one: compressed, the module is smaller so. Below 1024 lies the stack's end.
+    "--one-caller-inline-max-function-size=0",
+    "--low-memory-unused",
     "-Oz",
     "--strip-target-features",
 ];

@@ -59,7 +59,7 @@ pub(crate) fn list(n: u32, closed: bool) -> SignedList {
 
 /// The same, verified.
 pub(crate) fn verified(n: u32, closed: bool) -> VerifiedList {
-    let check = &mut meshedflow_manifest::Ed25519;
+    let check = &mut meshedflow_manifest::Ed25519::default();
     meshedflow_manifest::verify(list(n, closed), &signer().public(), None, check).unwrap()
 }
 

@@ -132,7 +132,7 @@ mod tests {
             let segment = live.segment(1, 6).unwrap();
             let list = segment.list.clone().unwrap();
             assert_eq!(list.records.len(), step as usize);
-            let verified = verify(list, &key, prior.as_ref(), &mut Ed25519).unwrap();
+            let verified = verify(list, &key, prior.as_ref(), &mut Ed25519::default()).unwrap();
             let bytes = segment.released();
             for record in verified.records() {
                 let range = record.offset as usize..record.end() as usize;

@@ -13,9 +13,7 @@ pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
     out.push(code(frame));
     let start = out.len();
     body(frame, out);
-    let mut length = Vec::with_capacity(4);
-    varint((out.len() - start) as u64, &mut length);
-    out.splice(start..start, length);
+    put_length(start, 0, out);
 }
 
 /// Appends type, length and head of a `Data` frame, so that the appended bytes followed by `payload_len`
@@ -29,9 +27,14 @@ pub fn encode_data_head(head: &DataHeader, payload_len: usize, out: &mut Vec<u8>
     if let Some(batch) = &head.batch {
         list_batch(batch, out);
     }
-    let mut length = Vec::with_capacity(4);
-    varint((out.len() - start + payload_len) as u64, &mut length);
-    out.splice(start..start, length);
+    put_length(start, payload_len, out);
+}
+
+/// Puts the length of the body that begins at `start`, and of what follows it, before it.
+fn put_length(start: usize, payload_len: usize, out: &mut Vec<u8>) {
+    let body = out.split_off(start);
+    varint((body.len() + payload_len) as u64, out);
+    out.extend_from_slice(&body);
 }
 
 /// The `Data` frame at the start of `message` without its payload: what the core is told when media bytes
