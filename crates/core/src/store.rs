@@ -4,7 +4,12 @@ use crate::input::LaneNo;
 use crate::lane::{Lane, SEGMENT_LIMIT};
 use crate::mesh::Mesh;
 use crate::output::Output;
+use crate::peer::Peer;
 use crate::segment::{SegKey, Segment};
+use crate::time::Time;
+
+/// So many of the oldest segments are compared.
+const OLDEST: usize = 8;
 
 impl Mesh {
     /// Bytes of all blobs.
@@ -12,14 +17,14 @@ impl Mesh {
         self.lanes.values().flat_map(|l| l.segments.values()).map(blob_bytes).sum()
     }
 
-    /// Brings the store under its budget: oldest segments first, never one that a load waits for. Call whenever bytes
+    /// Brings the store under its budget: oldest and most replicated segments first, never one that a load waits for. Call whenever bytes
     /// or segments were added.
     pub(crate) fn evict(&mut self) {
         self.forget_unlistable();
         let budget = self.effective.memory_bytes;
         let mut stored = self.stored_bytes();
         while stored > budget {
-            let Some(key) = self.oldest_idle() else { return };
+            let Some(key) = self.least_needed() else { return };
             stored = stored.saturating_sub(self.forget_segment(key));
         }
         let awaited = self.awaited_segments();
@@ -52,17 +57,35 @@ impl Mesh {
         });
     }
 
-    fn oldest_idle(&self) -> Option<SegKey> {
+    /// Of the oldest segments that nobody here will ask for the one that most neighbours have; those of the live
+    /// window last.
+    fn least_needed(&self) -> Option<SegKey> {
         let evictable =
             |lane: &Lane, msn: u64, s: &Segment| !s.blobs.is_empty() && s.is_idle() && !lane.is_ahead(msn);
-        self.lanes
+        let mut idle: Vec<(bool, Time, SegKey)> = self
+            .lanes
             .iter()
             .flat_map(|(no, l)| l.segments.iter().map(move |(msn, s)| (no, l, msn, s)))
             .filter(|(_, l, msn, s)| evictable(l, **msn, s))
-            .map(|(no, _, msn, s)| (s.release, SegKey { lane: *no, msn: *msn }))
-            .filter(|(_, key)| !self.has_load(*key))
-            .min()
-            .map(|(_, key)| key)
+            .map(|(no, l, msn, s)| {
+                let window = l.live && !l.left && l.may_be_listed(*msn);
+                (window, s.release.unwrap_or_default(), SegKey { lane: *no, msn: *msn })
+            })
+            .filter(|(.., key)| !self.has_load(*key))
+            .collect();
+        idle.sort_unstable();
+        let oldest = idle.iter().take(OLDEST).enumerate();
+        let most = oldest.max_by_key(|(at, (window, _, key))| (!window, self.replicas(*key), OLDEST - at));
+        most.map(|(_, (.., key))| *key)
+    }
+
+    /// Neighbours that have something of a segment.
+    fn replicas(&self, key: SegKey) -> usize {
+        let has = |p: &&Peer| {
+            let theirs = p.remote.get(&key.lane).and_then(|r| r.segments.get(&key.msn));
+            theirs.is_some_and(|s| !s.held.is_empty())
+        };
+        self.peers.values().filter(has).count()
     }
 
     /// Drops a segment with all its blobs; returns the bytes freed.

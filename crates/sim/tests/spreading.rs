@@ -30,11 +30,11 @@ fn unharmed(world: &World) {
     }
 }
 
-/// Bytes that neighbours sent for nothing, as a share of what they sent to use.
+/// Bytes that neighbours sent for nothing, as a share of all that players got.
 fn waste(world: &World) -> f64 {
     let stats = || world.reports().into_iter().filter_map(|r| r.stats);
     let wasted: u64 = stats().map(|s| s.duplicate_bytes + s.stray_bytes).sum();
-    wasted as f64 / stats().map(|s| s.delivered_peer_bytes).sum::<u64>() as f64
+    wasted as f64 / stats().map(|s| s.delivered_peer_bytes + s.delivered_http_bytes).sum::<u64>() as f64
 }
 
 /// Runs for so long; the share of the limit 1 - 1/n that was reached from segment 12 on.
@@ -72,7 +72,52 @@ fn eight_viewers_with_thin_uplinks_pass_fragments_on() {
     let (world, share) = share_of_limit(sd(8, 250_000, "serve", 1), 60_000);
     unharmed(&world);
     assert!(share >= 0.95, "{share:.3} of the limit");
+    assert!(waste(&world) < 0.03, "{:.3} wasted", waste(&world));
     let given: Vec<u64> = world.reports().into_iter().filter_map(|r| Some(r.stats?.uploaded_bytes)).collect();
     let mean = given.iter().sum::<u64>() / 8;
     assert!(given.iter().all(|g| *g < mean * 2 && *g > mean / 3), "everybody carries: {given:?}");
+}
+
+/// Lines to the origin that carry the stream and hardly more: whoever fetches brings each fragment late, and the
+/// others wait for it because they see it come.
+#[test]
+fn a_slow_origin_sends_less_than_one_and_a_half_streams_to_four() {
+    for (up, down) in [(250_000, 400_000), (1_250_000, 200_000)] {
+        let mut setup = sd(4, up, "serve", 1);
+        setup.link.down_bytes_per_s = down;
+        let (world, share) = share_of_limit(setup, 70_000);
+        unharmed(&world);
+        let copies = 4.0 - share * 3.0;
+        assert!(copies < 1.5, "uplinks {up}, lines {down}: {copies:.2} copies");
+    }
+}
+
+/// Uplinks that carry a third of the stream give what they can; little of it comes too late.
+#[test]
+fn uplinks_below_the_bit_rate_waste_little() {
+    let (world, share) = share_of_limit(sd(4, 60_000, "serve", 1), 70_000);
+    unharmed(&world);
+    assert!(share > 0.15, "{share:.3} of the limit");
+    assert!(waste(&world) < 0.05, "{:.3} wasted", waste(&world));
+}
+
+#[test]
+fn nobody_gives_more_than_policy_lets_it() {
+    let policy = vec![(0, r#"{"version":1,"upload":{"rateBytesPerS":50000,"slots":2}}"#)];
+    let (world, _) = share_of_limit(Setup { policy, ..sd(3, 1_250_000, "serve", 1) }, 60_000);
+    unharmed(&world);
+    let given: Vec<u64> = world.reports().into_iter().filter_map(|r| Some(r.stats?.uploaded_bytes)).collect();
+    assert!(given.iter().all(|g| (50_000..=60 * 50_000 + 20_000).contains(g)), "{given:?}");
+}
+
+#[test]
+fn the_ratio_of_the_policy_holds() {
+    let policy = vec![(0, r#"{"version":1,"upload":{"ratio":0.1}}"#)];
+    let (world, _) = share_of_limit(Setup { policy, ..sd(3, 1_250_000, "serve", 1) }, 90_000);
+    unharmed(&world);
+    for r in world.reports() {
+        let Some(s) = r.stats else { continue };
+        let taken = s.peer_bytes + s.delivered_http_bytes;
+        assert!(s.uploaded_bytes <= taken / 10 + 4_700_000, "{} given, {taken} taken", s.uploaded_bytes);
+    }
 }

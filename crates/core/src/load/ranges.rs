@@ -122,9 +122,7 @@ impl Mesh {
     pub(crate) fn is_thin(&self, key: SegKey) -> bool {
         let Some(lane) = self.lanes.get(&key.lane) else { return true };
         let duration = self.seg(key).map_or(lane.target, |s| s.duration);
-        let ahead =
-            self.player.ahead(self.now).map_or_else(|| lane.bound.ahead(self.now), |(ahead, _)| ahead);
-        lane.bound.segments() < 2 || ahead < (duration * 2).min(START_BUFFER)
+        lane.bound.segments() < 2 || self.ahead_of_player(lane) < (duration * 2).min(START_BUFFER)
     }
 
     /// How long a load whose player has little may wait for neighbours: no longer than HTTP would take at the start,

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::input::LaneNo;
+use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::Reason;
 use crate::scheduler::deadline::{due_by_loads, due_by_player};
@@ -12,6 +13,8 @@ use crate::time::{Time, Wakeup};
 
 /// Neighbours that are to bring the last bytes are looked at so often.
 const WATCH: Duration = Duration::from_millis(50);
+/// And the page hears so often that the core still answers for them.
+const RENEWED: Duration = Duration::from_millis(400);
 
 impl Mesh {
     /// Looks at one segment: deliver it, ask neighbours, fetch it, or wait for a time that is told.
@@ -56,7 +59,7 @@ impl Mesh {
             s if s.quarantined => Err(Reason::Quarantine),
             s if s.mismatch => Err(Reason::ListMismatch),
             s if s.tainted => Err(Reason::Unverified),
-            s if s.length().is_some_and(|l| u64::from(l) > self.effective.memory_bytes / 4) => {
+            s if s.list.as_ref().is_some_and(|l| u64::from(l.length()) > self.effective.memory_bytes / 4) => {
                 Err(Reason::TooLarge)
             }
             _ => Ok(()),
@@ -95,7 +98,12 @@ impl Mesh {
             return Some(Reason::Startup);
         }
         if self.now >= self.rescue_at(key)? {
-            return Some(if covered { Reason::PeerSlow } else { Reason::Urgent });
+            let asked = self.seg(key).is_some_and(|s| !s.asked.is_empty());
+            return Some(match covered {
+                true if asked => Reason::PeerSlow,
+                true => Reason::PeerBusy,
+                false => Reason::Urgent,
+            });
         }
         let hopeless = !covered && !lane.live && !self.seg(key)?.hearsay.claimed();
         hopeless.then_some(Reason::NoHolder)
@@ -117,8 +125,9 @@ impl Mesh {
     pub(crate) fn deadline(&self, key: SegKey) -> Option<Time> {
         let lane = self.lanes.get(&key.lane)?;
         let http = self.http_time(key);
-        let by_loads =
-            |asked: Time, duration: Duration| due_by_loads(asked, duration, lane.bound.ahead(asked), http);
+        let by_loads = |asked: Time, duration: Duration| {
+            due_by_loads(asked, duration, self.least_ahead(lane, asked), http)
+        };
         let of_load = |l: &crate::load::Load| {
             let bound = by_loads(l.asked, Duration::from_millis(l.request.duration_ms.into()));
             match self.player.ahead(self.now) {
@@ -129,6 +138,18 @@ impl Mesh {
             }
         };
         self.loads.values().filter(|l| l.route == crate::load::Route::Segment(key)).map(of_load).min()
+    }
+
+    /// What is surely buffered, of this lane and of every other that is played beside it.
+    fn least_ahead(&self, lane: &Lane, at: Time) -> Duration {
+        let beside = self.lanes.values().filter(|l| l.is_media() && l.is_active(self.now));
+        let begun = beside.filter(|l| l.bound.segments() > 0).map(|l| l.bound.ahead(at));
+        begun.fold(lane.bound.ahead(at), Duration::min)
+    }
+
+    /// What the player has in front of it, as it tells or as can be told from its loads.
+    pub(crate) fn ahead_of_player(&self, lane: &Lane) -> Duration {
+        self.player.ahead(self.now).map_or_else(|| self.least_ahead(lane, self.now), |(ahead, _)| ahead)
     }
 
     /// What HTTP would need for the missing bytes.
@@ -145,12 +166,14 @@ impl Mesh {
         }
     }
 
-    /// Neighbours are about to bring all: the load is theirs until the player needs it.
+    /// Neighbours are about to bring all: the load is theirs while that is so, at most until the player needs it.
     pub(crate) fn tell_due_by_deadline(&mut self, key: SegKey) {
-        let Some(at) = self.deadline(key) else { return };
+        let Some(deadline) = self.deadline(key) else { return };
+        let now = self.now;
+        let at = deadline.min(now + RENEWED);
         for id in self.loads_of(key) {
             let told = self.loads.get(&id).and_then(|l| l.due).flatten();
-            if told.is_none_or(|due| due < at) {
+            if told.is_none_or(|due| due < now + RENEWED / 3 || due > deadline) {
                 self.tell_due(id, Some(at), Reason::Peer);
             }
         }

@@ -94,7 +94,7 @@ impl Mesh {
     }
 
     /// Does the word of this neighbour count?
-    fn counts(&self, peer: &Peer) -> bool {
+    pub(crate) fn counts(&self, peer: &Peer) -> bool {
         peer.is_reliable() || self.options.mutant("believe-all")
     }
 

@@ -149,8 +149,7 @@ impl Mesh {
             return deadline.since(self.now);
         }
         let Some(lane) = self.lanes.get(&key.lane) else { return Duration::ZERO };
-        let ahead =
-            self.player.ahead(self.now).map_or_else(|| lane.bound.ahead(self.now), |(ahead, _)| ahead);
+        let ahead = self.ahead_of_player(lane);
         let between = lane.last_requested.map_or(0, |last| key.msn.saturating_sub(last.saturating_add(1)));
         ahead + lane.target * u32::try_from(between).unwrap_or(0).min(64)
     }
@@ -173,13 +172,16 @@ impl Mesh {
         }
         let mut holders = self.holders(key);
         let hurried = self.is_hurried(key);
+        let limit = self.deadline(key).map_or(Duration::MAX, |d| d.since(self.now));
         self.order(key, seg, &holders, hurried, &mut open);
         let mut taken = Held::default();
         for (at, i) in open.iter().enumerate() {
             if left == 0 || taken.has(*i) {
                 continue;
             }
-            let Some(best) = self.best(seg, &holders, *i, hurried, &mut plan.again) else { continue };
+            let Some(best) = self.best(seg, &holders, *i, (hurried, limit), &mut plan.again) else {
+                continue;
+            };
             let Some(holder) = holders.get_mut(best) else { continue };
             let run = run_of(seg, holder, open.get(at..).unwrap_or_default(), &taken, |h, j| {
                 hurried || h.spared(j, self.now).is_none()
@@ -203,13 +205,13 @@ impl Mesh {
         }
     }
 
-    /// The holder with the best forecast for a fragment, of those that are not to be spared.
+    /// The holder with the best forecast for a fragment, of those that are not to be spared and not known to be too slow.
     fn best(
         &self,
         seg: &Segment,
         holders: &[Holder<'_>],
         i: u16,
-        hurried: bool,
+        (hurried, limit): (bool, Duration),
         again: &mut Option<Time>,
     ) -> Option<usize> {
         let bytes = seg.bytes_of(&[i]);
@@ -220,6 +222,9 @@ impl Mesh {
                 continue;
             }
             let cost = (holder.forecast(bytes), at);
+            if holder.proven && cost.0 > limit {
+                continue;
+            }
             best = Some(best.map_or(cost, |b| b.min(cost)));
         }
         best.map(|(_, at)| at)

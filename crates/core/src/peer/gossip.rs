@@ -295,11 +295,15 @@ impl Mesh {
         }
         let entry = remote.entry(key.msn);
         (entry.count, entry.closed, entry.list_hash) = (d.count.min(FRAGMENT_LIMIT), d.closed, d.list_hash);
-        (d.first..d.first.saturating_add(d.held).min(FRAGMENT_LIMIT)).for_each(|i| entry.held.set(i));
+        let told = d.first..d.first.saturating_add(d.held).min(FRAGMENT_LIMIT);
+        let grew = told.clone().any(|i| !entry.held.has(i));
+        told.for_each(|i| entry.held.set(i));
         self.note_offer(conn, key, d);
         let verdict = d.batch.as_ref().map(|batch| self.take_batch(conn, key, d, batch));
         self.match_shown(conn, key, d.count, d.list_hash);
-        if verdict == Some(ListVerdict::News)
+        // Where the list was known before, what a neighbour that keeps its word has by now is all there is to see.
+        let shows = grew && self.peers.get(&conn).is_some_and(|p| self.counts(p));
+        if (verdict == Some(ListVerdict::News) || shows)
             && let Some(seg) = self.seg_mut(key)
         {
             seg.hearsay.prove(now);
