@@ -20,6 +20,8 @@ const STUCK: Duration = Duration::from_millis(500);
 /// The uplink's rate is told from so much time or so many bytes.
 const SAMPLE: Duration = Duration::from_millis(100);
 const SAMPLE_BYTES: u32 = 128 * 1024;
+/// Fewer bytes above the mark tell how late the page heard of them, and nothing of the line.
+const LEAST_TOLD: u32 = 8 * 1024;
 
 /// So many rates make a quartile.
 const SEEN: usize = 32;
@@ -56,9 +58,12 @@ struct Pace {
 impl Pace {
     fn left(&mut self, now: Time, bytes: u32, more: bool) {
         let Some(since) = self.since else { return };
+        self.since = more.then_some(now);
+        if bytes < LEAST_TOLD {
+            return;
+        }
         self.busy += now.since(since);
         self.left = self.left.saturating_add(bytes);
-        self.since = more.then_some(now);
         if self.busy < SAMPLE && self.left < SAMPLE_BYTES {
             return;
         }
@@ -236,6 +241,14 @@ mod tests {
         let now = now + Duration::from_millis(400);
         assert_eq!(c.drained(now, A), Some(HIGH_LEAST / 2));
         assert!(c.has_room(now, A, KIB16));
+    }
+
+    #[test]
+    fn a_busy_page_that_hears_late_of_little_takes_its_line_for_no_slow_one() {
+        let (mut c, now) = (Channels::default(), Time(0));
+        (0..8).for_each(|_| c.put(now, A, 4_211, 1e9));
+        c.drained(now + Duration::from_millis(150), A);
+        assert_eq!(c.rate(), None);
     }
 
     #[test]
