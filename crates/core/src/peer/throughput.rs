@@ -14,11 +14,16 @@ pub(crate) struct Throughput {
 
 /// The memory of the rate.
 const HALF_LIFE: Duration = Duration::from_secs(10);
+/// Fewer bytes tell of round trips and of busy pages; of the rate only that it is no lower.
+const LEAST_BYTES: u32 = 32 * 1024;
 
 impl Throughput {
     /// Notes `bytes` verified in `took`.
     pub(crate) fn sample(&mut self, now: Time, bytes: u32, took: Duration) {
         let rate = f64::from(bytes) / took.as_secs_f64().max(0.002);
+        if bytes < LEAST_BYTES && (self.at.is_none() || rate <= self.rate) {
+            return;
+        }
         let decay =
             self.at.map_or(0.0, |at| 0.5f64.powf(now.since(at).as_secs_f64() / HALF_LIFE.as_secs_f64()));
         self.rate = if rate > self.rate {
@@ -56,6 +61,18 @@ impl Throughput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_little_that_came_late_proves_nothing() {
+        let mut t = Throughput::default();
+        t.sample(Time(0), 4_200, Duration::from_millis(400));
+        assert_eq!(t.rate(), None);
+        t.sample(Time(0), 100_000, Duration::from_millis(100));
+        t.sample(Time(60_000_000), 4_200, Duration::from_millis(400));
+        assert_eq!(t.rate(), Some(1e6));
+        t.sample(Time(61_000_000), 4_200, Duration::from_millis(2));
+        assert!(t.rate() > Some(1e6));
+    }
 
     #[test]
     fn rises_at_once_and_falls_slowly() {
