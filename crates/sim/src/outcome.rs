@@ -100,4 +100,16 @@ pub struct Fate {
     pub signaling: u64,
     /// Segments fetched because of an election.
     pub elections: u32,
+    /// Loads by the reason of their way.
+    pub reasons: std::collections::BTreeMap<&'static str, u32>,
+    /// Its GETs of media: when in milliseconds, lane, number.
+    pub gets: Vec<(u64, usize, u64)>,
+    /// Bytes of frames to neighbours, other than media.
+    pub control: u64,
+    /// GETs of lists, and their bytes.
+    pub list_requests: u32,
+    /// Bytes of lists.
+    pub list_bytes: u64,
+    /// Times it did to others what its misbehaviour says.
+    pub lied: u32,
 }
