@@ -76,14 +76,12 @@ impl Viewer {
             Some(Act::Pause) => self.screen.pause(true),
             Some(Act::Resume) => self.screen.pause(false),
             Some(Act::Seek(by)) => {
-                if self.screen.seek(by) {
-                    self.abort_loads(desk);
-                }
+                let astray = self.screen.seek(by);
+                self.abort_loads(desk, astray);
             }
             Some(Act::SeekLive) => {
-                if self.screen.seek_live() {
-                    self.abort_loads(desk);
-                }
+                let astray = self.screen.seek_live();
+                self.abort_loads(desk, astray);
             }
             Some(Act::Rung(rung)) => self.screen.rung = rung,
             Some(Act::Hide) => self.feed(desk, Input::Player(PlayerInput::Hidden(true))),
@@ -96,7 +94,11 @@ impl Viewer {
         }
     }
 
-    fn abort_loads(&mut self, desk: &mut Desk<'_>) {
+    /// Loads that are of no use after a seek are aborted.
+    fn abort_loads(&mut self, desk: &mut Desk<'_>, astray: bool) {
+        if !astray {
+            return;
+        }
         for id in core::mem::take(&mut self.loads).into_keys() {
             if self.mesh.is_none() {
                 self.driver.gets.retain(|_, get| get.load != Some(id));

@@ -74,9 +74,9 @@ impl Viewer {
         if !me.nat.reaches(they.nat) || desk.scene.is_parted(self.index, other) {
             return;
         }
-        // ICE, DTLS and SCTP take some six ways.
+        // ICE, DTLS and SCTP take some five ways; nobody's first frame comes before the other's channels are open.
         let way = self.way(desk, other);
-        self.plan(desk, way * 6, What::ChannelsOpen { conn });
+        self.plan(desk, way * 5, What::ChannelsOpen { conn });
         self.post(desk, other, way * 5, What::ChannelsOpen { conn: theirs });
     }
 
@@ -134,7 +134,8 @@ impl Viewer {
             self.fault(desk, "media was sent where nothing may be uploaded");
         }
         let held = self.driver.blobs.get(&span.blob).and_then(|b| b.cut(span.at, span.len));
-        let mut piece = held.unwrap_or(Piece { harmed: true, len: span.len, ..Piece::default() });
+        let lost = || Piece { harmed: true, len: span.len, ..Piece::default() };
+        let mut piece = held.unwrap_or_else(lost);
         if person.evil == Evil::Flips {
             piece.harmed = true;
         }
