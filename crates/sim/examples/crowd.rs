@@ -9,10 +9,19 @@ use meshedflow_sim::{Evil, Link, Nat, Person, Plan, Stream, play};
 
 fn main() {
     let args: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().expect("a number")).collect();
-    let [viewers, seconds, threads] = args.as_slice() else {
-        return println!("expected three numbers: viewers, seconds, threads");
+    let (viewers, seconds, threads, up) = match args.as_slice() {
+        [viewers, seconds, threads] => (viewers, seconds, threads, None),
+        [viewers, seconds, threads, up] => (viewers, seconds, threads, Some(*up)),
+        _ => {
+            return println!(
+                "expected viewers, seconds, threads and, if all are alike, their uplink in bytes/s"
+            );
+        }
     };
-    let plan = crowd(*viewers, *seconds);
+    let mut plan = crowd(*viewers, *seconds);
+    if let Some(up) = up {
+        plan.people.iter_mut().for_each(|p| p.link.up_bytes_per_s = up);
+    }
     let before = resident();
     let begun = Instant::now();
     let outcome = play(&plan, *threads as usize);

@@ -160,7 +160,9 @@ impl Channels {
     /// When channels that are full without a word will have taken enough.
     pub(crate) fn wait(&self, len: u32) -> Duration {
         let rate = self.pace.rate.unwrap_or(f64::INFINITY);
-        Duration::from_secs_f64(f64::from(len) / rate).clamp(Duration::from_millis(5), SAMPLE)
+        // A line of which nothing left yet has the rate 0.
+        let wait = Duration::try_from_secs_f64(f64::from(len) / rate).unwrap_or(SAMPLE);
+        wait.clamp(Duration::from_millis(5), SAMPLE)
     }
 
     /// May `len` bytes go to this neighbour within its part of the rate? Zero, or how long not.
@@ -289,5 +291,16 @@ mod tests {
             }
         }
         assert!((450_000..650_000).contains(&sent), "{sent} in 10 s");
+    }
+
+    #[test]
+    fn a_line_of_which_nothing_left_is_waited_for_no_longer_than_a_sample() {
+        let mut c = Channels::default();
+        c.put(Time(0), A, HIGH_UNKNOWN, 1e9);
+        c.put(Time(0), B, KIB16, 1e9);
+        // The small one is told to be low after a second, and nothing was above its mark.
+        c.drained(Time(1_000_000), B);
+        assert_eq!(c.rate(), Some(0.0));
+        assert_eq!(c.wait(KIB16), SAMPLE);
     }
 }

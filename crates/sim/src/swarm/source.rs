@@ -37,6 +37,9 @@ pub(super) struct Rendition {
     pub(super) bps: u32,
 }
 
+/// A list: when it was written, its newest segment, its text.
+type Written = (Micros, u64, Arc<[u8]>);
+
 /// The origin, as viewers may read it at any time within a window.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -52,7 +55,7 @@ pub(super) struct Source {
     pub(super) share_bytes_per_s: u64,
     pub(super) keys: Arc<[u8]>,
     /// Of each lane, with the time at which they were written.
-    lists: Vec<Option<(Micros, u64, Arc<[u8]>)>>,
+    lists: Vec<Option<Written>>,
     entries: BTreeMap<(usize, u64), SegmentEntry>,
     signer: Signer,
     stranger: Signer,
@@ -163,8 +166,7 @@ impl Source {
         let newest = self.newest(now);
         for lane in 0..self.lanes.len() {
             let old = self.lists[lane].as_ref();
-            let stale =
-                |(at, n, _): &(Micros, u64, Arc<[u8]>)| *n != newest || now >= at + CACHED_US && self.live;
+            let stale = |(at, n, _): &Written| *n != newest || now >= at + CACHED_US && self.live;
             if old.is_none_or(stale) {
                 let text = self.write_list(now, lane, newest);
                 self.lists[lane] = Some((now, newest, text.into_bytes().into()));
