@@ -101,6 +101,11 @@ impl Mesh {
             self.cancel_ask(conn, request);
         }
         self.drop_grants_of(key);
+        // What went to whom and who was shown what counts while there is something to send or show.
+        self.uploads.forget_segment(key);
+        self.peers.values_mut().for_each(|p| {
+            p.shown.remove(&key);
+        });
         seg.blobs.keys().for_each(|b| self.push(Output::FreeBlob(*b)));
         blob_bytes(&seg)
     }

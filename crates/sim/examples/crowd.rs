@@ -1,7 +1,12 @@
 //! How fast the simulator is: `cargo run --release -p meshedflow-sim --example crowd -- VIEWERS SECONDS THREADS`.
 //!
 //! A live crowd over mixed lines, 12 s behind. Prints events and their cost; resident memory where the system tells.
-#![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement for people")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a measurement for people"
+)]
 
 use std::time::Instant;
 

@@ -57,7 +57,7 @@ fn sound(outcome: &Outcome) {
 
 /// A story with something of everything.
 fn eventful() -> Plan {
-    let mut plan = plan(60, 30);
+    let mut plan = plan(30, 26);
     let acts = |v: usize| match v % 10 {
         1 => vec![(15_000, Act::Vanish)],
         2 => vec![(16_000, Act::Quit)],
@@ -87,13 +87,11 @@ fn any_number_of_threads_tells_the_same_story() {
         assert_eq!((one.trace, one.events), (more.trace, more.events), "{threads} threads");
         assert_eq!(one, more, "{threads} threads");
     }
-    let other = play(&Plan { seed: 4, ..plan }, 1);
-    assert_ne!(one.trace, other.trace);
 }
 
 #[test]
 fn a_crowd_shares_a_live_stream() {
-    let outcome = play(&plan(50, 60), 2);
+    let outcome = play(&plan(24, 50), 2);
     sound(&outcome);
     let (peers, http) = (total(&outcome, |p| p.from_peers), total(&outcome, |p| p.from_http));
     assert!(peers > http * 2, "{peers} bytes from peers, {http} over HTTP");

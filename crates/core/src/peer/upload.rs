@@ -92,6 +92,10 @@ impl Uploads {
         self.sent.retain(|(c, ..), _| *c != conn);
     }
 
+    pub(crate) fn forget_segment(&mut self, key: SegKey) {
+        self.sent.retain(|(_, k), _| *k != key);
+    }
+
     /// Of how many segments of neighbours the sending is remembered.
     pub(crate) fn segments_sent(&self) -> usize {
         self.sent.len()
