@@ -10,7 +10,7 @@
 
 use std::time::Instant;
 
-use meshedflow_sim::{Evil, Link, Nat, Person, Plan, Stream, play};
+use meshedflow_sim::{Evil, Link, Nat, Outcome, Person, Plan, Stream, play};
 
 fn main() {
     let args: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().expect("a number")).collect();
@@ -47,11 +47,16 @@ fn main() {
     );
     let last = outcome.samples.last().copied().unwrap_or_default();
     println!("{last:?}");
+    tell(&outcome, *seconds, last.origin_bytes);
+}
+
+/// What came of it for viewers and origin.
+fn tell(outcome: &Outcome, seconds: u64, origin_bytes: u64) {
     let peers: u64 = outcome.people.iter().map(|p| p.from_peers).sum();
     let all: u64 = outcome.people.iter().map(|p| p.from_peers + p.from_http).sum();
     println!(
         "offload {:.4}, by cores {:.4}",
-        1.0 - last.origin_bytes as f64 / all as f64,
+        1.0 - origin_bytes as f64 / all as f64,
         peers as f64 / all as f64
     );
     let late: Vec<_> = outcome

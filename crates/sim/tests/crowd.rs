@@ -1,5 +1,7 @@
 //! Crowds: the same trace on any number of threads, and what the oracle asks of every story.
 
+#![allow(clippy::indexing_slicing, reason = "numbers below the length of what they index")]
+
 use meshedflow_sim::{Act, Change, Evil, Link, Nat, Outcome, Person, Plan, Stream, play};
 
 fn person(v: u64) -> Person {

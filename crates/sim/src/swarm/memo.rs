@@ -23,7 +23,7 @@ impl SignatureCheck for Memo {
         if known.len() >= LIMIT {
             known.clear();
         }
-        *known.entry(question).or_insert_with(|| Ed25519.check(key, message, signature))
+        *known.entry(question).or_insert_with(|| Ed25519::default().check(key, message, signature))
     }
 }
 
