@@ -4,7 +4,7 @@ import { MODES, PRODUCTS } from './options.mjs';
 import { products } from './products/index.mjs';
 
 const COLOURS = { plain: '#8b949e', p2pml: '#d97706', serve: '#2563eb', 'advertise-only': '#0d9488' };
-const [WIDTH, PLOT_HEIGHT, TOP, BOTTOM, LEFT] = [760, 200, 76, 46, 52];
+const [WIDTH, PLOT_HEIGHT, TOP, BOTTOM, LEFT] = [760, 200, 76, 46, 64];
 
 /** `rows`: compared figures without faults. Each is `{file, title, svg}`; empty where there is nothing to draw. */
 export function charts(rows) {
@@ -52,7 +52,7 @@ function draw(chart, groups) {
     group.bars.forEach(({ product, height }, k) => {
       const x = from + k * bar;
       parts.push(`<rect x="${(x + 1).toFixed(1)}" y="${y(height).toFixed(1)}" width="${(bar - 2).toFixed(1)}" height="${(y(0) - y(height)).toFixed(1)}" rx="2" fill="${COLOURS[product]}"><title>${products[product].title}: ${height.toFixed(chart.digits ?? 1)}${chart.unit}</title></rect>`);
-      if (bar >= 18) parts.push(text(x + bar / 2, y(height) - 4, height.toFixed(chart.digits ?? (height < 10 ? 1 : 0)), 'mid tiny'));
+      if (bar >= 18) parts.push(label(chart, group, x + bar / 2, y, height));
     });
     if (chart.limit) parts.push(`<path class="limit" d="M${(from - 5).toFixed(1)} ${y(chart.limit(group.viewers)).toFixed(1)}h${(bar * group.bars.length + 10).toFixed(1)}"/>`);
     parts.push(text(LEFT + (i + 0.5) * step, TOP + PLOT_HEIGHT + 16, `n = ${group.viewers}`, 'mid small'));
@@ -64,6 +64,13 @@ function draw(chart, groups) {
     parts.push(text((a + b) / 2, TOP + PLOT_HEIGHT + 34, MODES[mode].title, 'mid small'));
   }
   return page(chart, groups, parts);
+}
+
+/** The number above its bar, or in it where the limit's line would cross it. */
+function label(chart, { viewers }, x, y, height) {
+  const words = height.toFixed(chart.digits ?? (height < 10 ? 1 : 0));
+  const above = chart.limit ? y(height) - y(chart.limit(viewers)) : 0;
+  return above > 1 && above < 15 && y(0) - y(height) > 18 ? text(x, y(height) + 12, words, 'mid tiny inside') : text(x, y(height) - 4, words, 'mid tiny');
 }
 
 function page(chart, groups, parts) {
@@ -82,8 +89,10 @@ function page(chart, groups, parts) {
   .page { fill: #ffffff; stroke: #d0d7de; } text { fill: #1f2328; font: 13px system-ui, sans-serif; } .title { font-weight: 600; font-size: 15px; }
   .small { font-size: 11.5px; } .tiny { font-size: 10px; } .mid { text-anchor: middle; } .end { text-anchor: end; }
   .grid { stroke: #d0d7de; fill: none; } .limit { stroke: #1f2328; stroke-width: 2; stroke-dasharray: 4 3; fill: none; }
+  text.inside { fill: #ffffff; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; stroke: #30363d; } text { fill: #e6edf3; } .grid { stroke: #30363d; } .limit { stroke: #e6edf3; }
+    text.inside { fill: #ffffff; }
   }
 </style>
 <rect class="page" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="6"/>

@@ -12,8 +12,7 @@ const whole = (x) => (x === null || x === undefined ? NONE : Math.round(x).toLoc
 
 /** Rows with what only a comparison gives. `all`: figures of each run. */
 export function compared(all) {
-  const plainOf = (row) => all.find((each) => each.product === 'plain' && !each.fault && each.mode === row.mode && each.viewers === row.viewers)
-    ?? all.find((each) => each.product === 'plain' && !each.fault && each.mode === row.mode);
+  const plainOf = (row) => all.find((each) => each.product === 'plain' && !each.fault && each.mode === row.mode && each.viewers === row.viewers);
   return all.map((row) => ({ ...row, perMb: row.fault ? null : mainPerMb(row, plainOf(row)) }));
 }
 
