@@ -1,7 +1,7 @@
 //! What an outcome amounts to: the figures of tables, charts and promises.
 
 use crate::outcome::{Fate, Outcome, Sample};
-use crate::plan::Plan;
+use crate::plan::{Act, Person, Plan};
 use crate::viewer::Evil;
 
 /// A story in numbers. Shares are of one; "warm" is from the plan's `warm_ms` on.
@@ -21,6 +21,8 @@ pub struct Figures {
     pub possible_whole: f64,
     /// The same while warm.
     pub possible_warm: f64,
+    /// Share of delivered bytes that the uplinks of those who share could carry at most, while warm.
+    pub uplinks: f64,
     /// Copies of a video segment that left the origin, on average while warm.
     pub copies_mean: f64,
     /// The most of any.
@@ -88,6 +90,7 @@ impl Figures {
         self.possible_whole = saved(one, all);
         let (one, all) = if plan.stream.live { once(plan.warm_ms) } else { (one, all) };
         self.possible_warm = saved(one, all);
+        self.uplinks = uplinks(plan) / (late.max(1) as f64);
     }
 
     fn count_segments(&mut self, plan: &Plan, outcome: &Outcome) {
@@ -117,6 +120,18 @@ impl Figures {
         (self.takeovers, self.failed) = (sum(|f| f.takeovers.into()), sum(|f| f.failed.into()));
         (self.corrupt, self.refused) = (sum(|f| f.corrupt.into()), sum(|f| f.refused.into()));
     }
+}
+
+/// Bytes that those who share could send while the mesh is warm.
+fn uplinks(plan: &Plan) -> f64 {
+    let end = plan.seconds * 1_000;
+    let there_ms = |p: &Person| {
+        let gone =
+            p.acts.iter().find(|(_, a)| matches!(a, Act::Vanish | Act::Quit)).map_or(end, |(at, _)| *at);
+        gone.saturating_sub(p.arrive_ms.max(plan.warm_ms))
+    };
+    let sharing = plan.people.iter().filter(|p| p.uploads && !p.cellular && p.evil == Evil::No);
+    sharing.map(|p| p.link.up_bytes_per_s as f64 * there_ms(p) as f64 / 1e3).sum()
 }
 
 /// Those who came and mean well.
@@ -176,6 +191,18 @@ mod tests {
         assert!(
             (figures.offload_whole - 0.4).abs() < 1e-9 && (figures.offload_warm - 4.0 / 9.0).abs() < 1e-9
         );
+    }
+
+    #[test]
+    fn uplinks_count_while_their_owners_are_there_and_share() {
+        let mut plan = Scenario::find("steady").unwrap().plan(3, 60, 1);
+        for p in &mut plan.people {
+            p.link.up_bytes_per_s = 1_000;
+        }
+        plan.people[0].uploads = false;
+        plan.people[1].acts = vec![(plan.warm_ms + 2_000, Act::Quit)];
+        let seconds = (60_000 - plan.warm_ms) / 1_000;
+        assert!((uplinks(&plan) - (2_000 + seconds * 1_000) as f64).abs() < 1_000.0);
     }
 
     #[test]

@@ -62,6 +62,7 @@ fn figures(f: &Figures) -> Value {
         "offloadWhole": f.offload_whole,
         "possibleWarm": f.possible_warm,
         "possibleWhole": f.possible_whole,
+        "possibleByUplinksWarm": f.uplinks,
         "originCopiesMean": f.copies_mean,
         "originCopiesMost": f.copies_most,
         "electionStarts": f.elections,

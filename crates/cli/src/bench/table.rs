@@ -46,7 +46,11 @@ fn shares(text: &mut String, race: &Race) {
     let (m, p) = (&race.mesh.figures, &race.plain.figures);
     let possible = |share| format!("possible: {}", percent(share));
     let warm = format!("offload, warm from {} on", clock(race.plan.warm_ms));
-    row(text, &warm, &percent(m.offload_warm), &percent(p.offload_warm), &possible(m.possible_warm));
+    let mut note = possible(m.possible_warm);
+    if m.uplinks < m.possible_warm {
+        let _ = write!(note, ", by uplinks {}", percent(m.uplinks));
+    }
+    row(text, &warm, &percent(m.offload_warm), &percent(p.offload_warm), &note);
     row(
         text,
         "offload, whole",

@@ -6,7 +6,7 @@ use crate::outcome::Outcome;
 /// What the mesh promises in a scenario beyond what always holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Promise {
-    /// Offload while warm, as a share of what is possible.
+    /// Offload while warm, as a share of what one copy of each segment and the uplinks there make possible.
     pub offload: f64,
     /// Copies of a segment that leave the origin, on average while warm.
     pub origin_copies: f64,
@@ -18,7 +18,7 @@ const STARTUP_MS: u64 = 100;
 impl Promise {
     /// Where the mesh stayed behind what it promises in this scenario, a line each.
     pub fn short(&self, mesh: &Figures) -> Vec<String> {
-        let floor = self.offload * mesh.possible_warm;
+        let floor = self.offload * mesh.possible_warm.min(mesh.uplinks);
         let mut lines = Lines::default();
         let (percent, promised) = (mesh.offload_warm * 100.0, floor * 100.0);
         lines.ask(mesh.offload_warm >= floor, || {
@@ -72,7 +72,14 @@ mod tests {
 
     fn good() -> Figures {
         let (offload_warm, possible_warm, copies_mean) = (0.8, 0.8, 1.2);
-        Figures { offload_warm, possible_warm, copies_mean, startup_ms: 300, ..Figures::default() }
+        Figures {
+            offload_warm,
+            possible_warm,
+            copies_mean,
+            uplinks: 5.0,
+            startup_ms: 300,
+            ..Figures::default()
+        }
     }
 
     #[test]
