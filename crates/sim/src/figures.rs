@@ -4,6 +4,9 @@ use crate::outcome::{Fate, Outcome, Sample};
 use crate::plan::{Act, Person, Plan};
 use crate::viewer::Evil;
 
+/// Who leaves sooner did not wait for a first frame.
+const PATIENCE_MS: u64 = 5_000;
+
 /// A story in numbers. Shares are of one; "warm" is from the plan's `warm_ms` on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
@@ -39,7 +42,7 @@ pub struct Figures {
     pub startup_ms: u64,
     /// First frame, worst.
     pub startup_worst_ms: u64,
-    /// Honest viewers who never saw a first frame.
+    /// Honest viewers who never saw a first frame, though they waited for five seconds.
     pub never_started: usize,
     /// First open connection after coming, median of those who got one.
     pub connect_ms: u64,
@@ -71,6 +74,7 @@ impl Figures {
         figures.count_bytes(plan, outcome);
         figures.count_segments(plan, outcome);
         figures.count_people(&honest);
+        figures.never_started = never_started(plan, outcome);
         figures
     }
 
@@ -112,7 +116,7 @@ impl Figures {
             (sorted(honest.iter().map(|f| f.startup_ms)), sorted(honest.iter().map(|f| f.connect_ms)));
         (self.startup_ms, self.startup_worst_ms) = (part(&startups, 0.5), part(&startups, 1.0));
         (self.connect_ms, self.connect_slow_ms) = (part(&connects, 0.5), part(&connects, 0.95));
-        (self.never_started, self.connected) = (honest.len() - startups.len(), connects.len());
+        self.connected = connects.len();
         let all = sum(|f| f.from_peers + f.from_http).max(1) as f64;
         self.duplicate = sum(|f| f.duplicate) as f64 / all;
         self.waste = sum(|f| f.stray) as f64 / all;
@@ -125,13 +129,22 @@ impl Figures {
 /// Bytes that those who share could send while the mesh is warm.
 fn uplinks(plan: &Plan) -> f64 {
     let end = plan.seconds * 1_000;
-    let there_ms = |p: &Person| {
-        let gone =
-            p.acts.iter().find(|(_, a)| matches!(a, Act::Vanish | Act::Quit)).map_or(end, |(at, _)| *at);
-        gone.saturating_sub(p.arrive_ms.max(plan.warm_ms))
-    };
+    let there_ms = |p: &Person| leaves(p, end).saturating_sub(p.arrive_ms.max(plan.warm_ms));
     let sharing = plan.people.iter().filter(|p| p.uploads && !p.cellular && p.evil == Evil::No);
     sharing.map(|p| p.link.up_bytes_per_s as f64 * there_ms(p) as f64 / 1e3).sum()
+}
+
+/// Honest viewers who were there long enough, and saw nothing.
+fn never_started(plan: &Plan, outcome: &Outcome) -> usize {
+    let pairs = plan.people.iter().zip(&outcome.people);
+    let waited = |p: &Person| leaves(p, plan.seconds * 1_000).saturating_sub(p.arrive_ms) >= PATIENCE_MS;
+    pairs.filter(|(p, f)| p.evil == Evil::No && f.came && f.startup_ms.is_none() && waited(p)).count()
+}
+
+/// When a viewer leaves; the end, unless before.
+fn leaves(p: &Person, end_ms: u64) -> u64 {
+    let gone = p.acts.iter().find(|(_, a)| matches!(a, Act::Vanish | Act::Quit));
+    gone.map_or(end_ms, |(at, _)| *at)
 }
 
 /// Those who came and mean well.
