@@ -2,7 +2,12 @@
 //!
 //! A failure prints the command that tells the same story again, with its table; `--svg` draws it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a file that cannot be read is a test that fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what panics is a test that fails"
+)]
 
 use std::path::{Path, PathBuf};
 
