@@ -3,7 +3,7 @@
 use crate::sorted::SortedMap;
 use core::time::Duration;
 
-use meshedflow_manifest::{Anchor, SegmentEntry};
+use meshedflow_manifest::{Anchor, SegmentEntry, SignedList};
 
 use crate::input::{HttpId, LaneInfo, LaneKind, LoadRequest};
 use crate::output::Reason;
@@ -76,6 +76,8 @@ pub(crate) struct ListState {
     pub(crate) last_ok: Option<Time>,
     /// A document that came before the keys.
     pub(crate) early: Option<Vec<u8>>,
+    /// Lists of the origin's documents that nobody verified yet, by segment.
+    pub(crate) unread: SortedMap<u64, SignedList>,
 }
 
 impl Lane {

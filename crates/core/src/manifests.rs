@@ -10,9 +10,11 @@ use meshedflow_protocol::ids::Name;
 
 use crate::http::{JobKind, failure_text};
 use crate::input::{HttpFailure, LaneNo};
+use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
-use crate::segment::SegKey;
+use crate::segment::{SegKey, Segment};
+use crate::time::Wakeup;
 
 /// Lists of a recording are verified this many segments ahead of the player's request.
 const INDEX_AHEAD: u64 = 4;
@@ -78,7 +80,8 @@ impl Mesh {
 
     /// The list of a segment that this viewer fetches itself, in parallel with the body.
     pub(crate) fn want_list_for(&mut self, key: SegKey) {
-        let indexed = self.lanes.get(&key.lane).is_some_and(|l| l.index.contains_key(&key.msn));
+        let known = |l: &Lane| l.index.contains_key(&key.msn) || l.lists.unread.contains_key(&key.msn);
+        let indexed = self.lanes.get(&key.lane).is_some_and(known);
         if self.seg(key).is_some_and(|s| s.list.is_none()) && self.may_mesh().is_ok() && !indexed {
             self.want_list(key.lane, Some(key.msn));
         }
@@ -177,24 +180,72 @@ impl Mesh {
             }
             return self.take_from_index(no);
         }
-        for entry in &rolling.segments {
-            self.take_entry(no, entry);
-            if self.lanes.get(&no).is_none_or(|l| now < l.lists.not_before) {
-                return;
-            }
-        }
+        rolling.segments.iter().for_each(|entry| self.take_entry(no, entry));
+        self.read_list(no);
     }
 
-    /// Verifies the lists of a recording around the player's place, not all at once.
+    /// The lists of a recording around the player's place come to be read.
     pub(crate) fn take_from_index(&mut self, no: LaneNo) {
         let Some(lane) = self.lanes.get(&no) else { return };
         let Some(at) = lane.last_requested else { return };
         let unlisted = |msn: &u64| lane.segments.get(msn).is_none_or(|s| s.list.is_none());
         let near = lane.index.range(at.saturating_sub(1)..=at + INDEX_AHEAD).filter(|(msn, _)| unlisted(msn));
         let entries: Vec<SegmentEntry> = near.map(|(_, e)| e.clone()).collect();
-        for entry in &entries {
-            self.take_entry(no, entry);
+        entries.iter().for_each(|entry| self.take_entry(no, entry));
+        self.read_list(no);
+    }
+
+    /// Verifies one list that the origin's document brought, what is waited for first: on a slow machine a signature
+    /// costs a page milliseconds, and a document has many. Those that need no check go with it.
+    fn read_list(&mut self, no: LaneNo) -> Option<SegKey> {
+        while let Some((key, list)) = self.next_unread(no) {
+            match self.learn_list(key, list, true) {
+                ListVerdict::NoKey => {
+                    let url = self.list_url(no);
+                    let text = format!(
+                        "{url}: no trusted key signed segment {}; its segments stay on HTTP",
+                        key.msn
+                    );
+                    self.warn("no-trusted-key", text);
+                    self.distrust(no);
+                }
+                ListVerdict::False => self.distrust(no),
+                ListVerdict::News | ListVerdict::Quarantine => {
+                    self.start_if_elected(key);
+                    return Some(key);
+                }
+                ListVerdict::Known | ListVerdict::Unusable => self.start_if_elected(key),
+            }
         }
+        None
+    }
+
+    fn next_unread(&mut self, no: LaneNo) -> Option<(SegKey, SignedList)> {
+        let lane = self.lanes.get(&no)?;
+        let at = lane.last_requested.unwrap_or(0);
+        let awaited = |msn: u64| {
+            let under_way = |s: &Segment| s.mine.is_some() || s.body.is_some() || s.transferring();
+            self.has_load(SegKey { lane: no, msn }) || lane.segments.get(&msn).is_some_and(under_way)
+        };
+        let order = |msn: &u64| (!awaited(*msn), *msn < at, msn.abs_diff(at));
+        let msn = lane.lists.unread.keys().copied().min_by_key(order)?;
+        let list = self.lanes.get_mut(&no)?.lists.unread.remove(&msn)?;
+        Some((SegKey { lane: no, msn }, list))
+    }
+
+    /// One more list of each lane.
+    pub(crate) fn tick_lists(&mut self) {
+        let unread = |(no, lane): (&LaneNo, &Lane)| (!lane.lists.unread.is_empty()).then_some(*no);
+        for no in self.lanes.iter().filter_map(unread).collect::<Vec<_>>() {
+            if let Some(key) = self.read_list(no) {
+                self.decide(key);
+            }
+        }
+    }
+
+    pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
+        let unread = self.lanes.values().any(|lane| !lane.lists.unread.is_empty());
+        unread.then_some(Wakeup { at: self.now, reason: "unread list" })
     }
 
     fn list_url(&self, no: LaneNo) -> String {
@@ -222,6 +273,7 @@ impl Mesh {
         self.join_lane(no);
     }
 
+    /// Hints count at once, the list once it is read.
     fn take_entry(&mut self, no: LaneNo, entry: &SegmentEntry) {
         let key = SegKey { lane: no, msn: entry.msn };
         let Some(lane) = self.lanes.get(&no) else { return };
@@ -239,16 +291,8 @@ impl Mesh {
             return;
         }
         self.take_hint(key, entry, &list);
-        match self.learn_list(key, list, true) {
-            ListVerdict::NoKey => {
-                let url = self.list_url(no);
-                let text =
-                    format!("{url}: no trusted key signed segment {}; its segments stay on HTTP", entry.msn);
-                self.warn("no-trusted-key", text);
-                self.distrust(no);
-            }
-            ListVerdict::False => self.distrust(no),
-            _ => self.start_if_elected(key),
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.lists.unread.insert(entry.msn, list);
         }
     }
 
@@ -259,6 +303,7 @@ impl Mesh {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.proven = false;
             lane.lists.not_before = now + LIST_BACKOFF;
+            lane.lists.unread.clear();
         }
     }
 
@@ -438,8 +483,9 @@ impl Mesh {
                 self.on_list_document(no, None, &body);
                 continue;
             }
-            let unlisted = |l: &crate::lane::Lane| {
-                l.lists.last_ok.is_some() && l.segments.values().all(|s| s.list.is_none())
+            let unlisted = |l: &Lane| {
+                let none = l.lists.unread.is_empty() && l.segments.values().all(|s| s.list.is_none());
+                l.lists.last_ok.is_some() && none
             };
             if self.lanes.get(&no).is_some_and(unlisted) {
                 self.want_list(no, None);

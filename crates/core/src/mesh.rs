@@ -166,6 +166,7 @@ impl Mesh {
         }
         self.tick_policy();
         self.tick_keys();
+        self.tick_lists();
         self.tick_roster();
         self.tick_peers();
         self.tick_probe();
@@ -186,6 +187,7 @@ impl Mesh {
         let wakes = [
             self.policy_wakeup(),
             self.keys_wakeup(),
+            self.lists_wakeup(),
             self.roster_wakeup(),
             self.peers_wakeup(),
             self.segments_wakeup(),

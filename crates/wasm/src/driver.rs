@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use meshedflow_core::Output;
 use meshedflow_core::config::Options;
 use meshedflow_core::measure::Measured;
+use meshedflow_core::sorted::SortedMap;
 use meshedflow_core::{ConnNo, GrantId, HttpId, HttpInput, Input, Mesh, PeerInput, SignalInput, Time};
 
 use crate::door::{Arrived, Door};
@@ -19,6 +20,9 @@ use crate::host::{Host, NONE};
 /// Most Outputs performed in one entry. A core that asks for more is caught in a loop: the page's thread is
 /// worth more than the core.
 const OUTPUT_LIMIT: u32 = 100_000;
+
+/// Longest message on a control channel that is put together here.
+const POST_BYTES: usize = 16 * 1024;
 
 /// An Input with what it borrows.
 pub(crate) enum Pending {
@@ -45,6 +49,10 @@ pub(crate) struct Driver {
     driving: Cell<bool>,
     now: Cell<Time>,
     armed: Cell<Option<Time>>,
+    /// When the core wants to be woken; unknown once it was told something.
+    wakes: Cell<Option<Option<Time>>>,
+    /// Frames for control channels: what one entry has to say to a neighbour goes in one message.
+    outbox: RefCell<SortedMap<ConnNo, Vec<u8>>>,
     /// Outputs performed since the page entered.
     performed: Cell<u32>,
     /// Outputs are thrown away: the "core that never answers" of the tests.
@@ -64,6 +72,8 @@ impl Driver {
             driving: Cell::new(false),
             now: Cell::new(now),
             armed: Cell::new(None),
+            wakes: Cell::new(None),
+            outbox: RefCell::default(),
             performed: Cell::new(0),
             mute: Cell::new(false),
             #[cfg(feature = "test-hooks")]
@@ -138,13 +148,13 @@ impl Driver {
         }
         self.performed.set(0);
         self.drain();
-        let due = self.mesh.borrow_mut().poll_timeout().is_some_and(|wakeup| wakeup.at <= self.now.get());
-        if due {
+        if self.wakes_at().is_some_and(|at| at <= self.now.get()) {
             // Once for each entry: a core that is always due must not hold the page.
             self.mesh.borrow_mut().handle_timeout(self.now.get());
             self.perform_all();
             self.drain();
         }
+        self.post_all();
         self.arm();
         self.driving.set(false);
     }
@@ -158,7 +168,46 @@ impl Driver {
         }
     }
 
+    /// Asked once for all that the core was told: most chunks of media tell it nothing.
+    fn wakes_at(&self) -> Option<Time> {
+        if let Some(known) = self.wakes.get() {
+            return known;
+        }
+        let at = self.mesh.borrow_mut().poll_timeout().map(|wakeup| wakeup.at);
+        self.wakes.set(Some(at));
+        at
+    }
+
+    /// Control frames wait for the end of the entry, unless they would be too long for one message.
+    pub(crate) fn post(&self, conn: ConnNo, frames: &[u8]) {
+        let mut outbox = self.outbox.borrow_mut();
+        let waiting = outbox.entry(conn).or_default();
+        if waiting.len() + frames.len() > POST_BYTES && !waiting.is_empty() {
+            self.host.peer_send(conn.0, false, waiting);
+            waiting.clear();
+        }
+        waiting.extend_from_slice(frames);
+    }
+
+    /// What waits for this neighbour goes now.
+    pub(crate) fn post_now(&self, conn: ConnNo) {
+        let waiting = self.outbox.borrow_mut().remove(&conn);
+        if let Some(frames) = waiting.filter(|frames| !frames.is_empty()) {
+            self.host.peer_send(conn.0, false, &frames);
+        }
+    }
+
+    fn post_all(&self) {
+        loop {
+            let next = self.outbox.borrow().keys().next().copied();
+            let Some(conn) = next else { return };
+            self.post_now(conn);
+        }
+    }
+
     fn perform_all(&self) {
+        // Called after each thing that the core was told.
+        self.wakes.set(None);
         loop {
             let next = self.mesh.borrow_mut().poll_output();
             #[cfg(feature = "test-hooks")]
@@ -176,7 +225,7 @@ impl Driver {
     }
 
     fn arm(&self) {
-        let at = self.mesh.borrow_mut().poll_timeout().map(|wakeup| wakeup.at);
+        let at = self.wakes_at();
         // The time moves with nearly every chunk. A ring that has become too early does nothing but ask again, which
         // costs less than a call for each move.
         let rings_before =

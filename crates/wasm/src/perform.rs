@@ -35,8 +35,13 @@ impl Driver {
             Output::Say(text) => host.say(&text),
             Output::Disconnect => host.disconnect(),
             Output::Peer(conn, command) => {
-                if command == PeerCommand::Close {
-                    self.door.borrow_mut().grants.drop_peer(conn);
+                match &command {
+                    PeerCommand::Send(frames) => return self.post(conn, frames),
+                    PeerCommand::Close => {
+                        self.post_now(conn);
+                        self.door.borrow_mut().grants.drop_peer(conn);
+                    }
+                    _ => {}
                 }
                 command_peer(host, conn.0, &command);
             }
@@ -100,7 +105,8 @@ fn command_peer(host: &Host, conn: u32, command: &PeerCommand) {
         PeerCommand::Answer(offer) => host.peer_answer(conn, offer),
         PeerCommand::Accept(answer) => host.peer_accept(conn, answer),
         PeerCommand::Candidate(line) => host.peer_candidate(conn, line),
-        PeerCommand::Send(frames) => host.peer_send(conn, false, frames),
+        // Waits for the end of the entry: see `Driver::post`.
+        PeerCommand::Send(_) => {}
         PeerCommand::SendData(frames) => host.peer_send(conn, true, frames),
         PeerCommand::SendMedia(head, Span { blob, at, len }) => {
             host.peer_send_media(conn, head, blob.0, *at, *len);
