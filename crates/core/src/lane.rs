@@ -76,8 +76,8 @@ pub(crate) struct ListState {
     pub(crate) last_ok: Option<Time>,
     /// A document that came before the keys.
     pub(crate) early: Option<Vec<u8>>,
-    /// Lists of the origin's documents that nobody verified yet, by segment.
-    pub(crate) unread: SortedMap<u64, SignedList>,
+    /// Lists of the origin's documents that nobody verified yet, one for a segment.
+    pub(crate) unread: Vec<SignedList>,
 }
 
 impl Lane {

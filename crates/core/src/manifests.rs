@@ -80,7 +80,9 @@ impl Mesh {
 
     /// The list of a segment that this viewer fetches itself, in parallel with the body.
     pub(crate) fn want_list_for(&mut self, key: SegKey) {
-        let known = |l: &Lane| l.index.contains_key(&key.msn) || l.lists.unread.contains_key(&key.msn);
+        let known = |l: &Lane| {
+            l.index.contains_key(&key.msn) || l.lists.unread.iter().any(|list| list.header.msn == key.msn)
+        };
         let indexed = self.lanes.get(&key.lane).is_some_and(known);
         if self.seg(key).is_some_and(|s| s.list.is_none()) && self.may_mesh().is_ok() && !indexed {
             self.want_list(key.lane, Some(key.msn));
@@ -227,10 +229,13 @@ impl Mesh {
             let under_way = |s: &Segment| s.mine.is_some() || s.body.is_some() || s.transferring();
             self.has_load(SegKey { lane: no, msn }) || lane.segments.get(&msn).is_some_and(under_way)
         };
-        let order = |msn: &u64| (!awaited(*msn), *msn < at, msn.abs_diff(at));
-        let msn = lane.lists.unread.keys().copied().min_by_key(order)?;
-        let list = self.lanes.get_mut(&no)?.lists.unread.remove(&msn)?;
-        Some((SegKey { lane: no, msn }, list))
+        let order = |list: &SignedList| {
+            let msn = list.header.msn;
+            (!awaited(msn), msn < at, msn.abs_diff(at))
+        };
+        let (first, _) = lane.lists.unread.iter().enumerate().min_by_key(|(_, list)| order(list))?;
+        let list = self.lanes.get_mut(&no)?.lists.unread.swap_remove(first);
+        Some((SegKey { lane: no, msn: list.header.msn }, list))
     }
 
     /// One more list of each lane.
@@ -292,7 +297,8 @@ impl Mesh {
         }
         self.take_hint(key, entry, &list);
         if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.lists.unread.insert(entry.msn, list);
+            lane.lists.unread.retain(|known| known.header.msn != entry.msn);
+            lane.lists.unread.push(list);
         }
     }
 

@@ -11,7 +11,6 @@ use std::collections::VecDeque;
 use meshedflow_core::Output;
 use meshedflow_core::config::Options;
 use meshedflow_core::measure::Measured;
-use meshedflow_core::sorted::SortedMap;
 use meshedflow_core::{ConnNo, GrantId, HttpId, HttpInput, Input, Mesh, PeerInput, SignalInput, Time};
 
 use crate::door::{Arrived, Door};
@@ -52,7 +51,7 @@ pub(crate) struct Driver {
     /// When the core wants to be woken; unknown once it was told something.
     wakes: Cell<Option<Option<Time>>>,
     /// Frames for control channels: what one entry has to say to a neighbour goes in one message.
-    outbox: RefCell<SortedMap<ConnNo, Vec<u8>>>,
+    outbox: RefCell<Vec<(ConnNo, Vec<u8>)>>,
     /// Outputs performed since the page entered.
     performed: Cell<u32>,
     /// Outputs are thrown away: the "core that never answers" of the tests.
@@ -179,30 +178,30 @@ impl Driver {
     }
 
     /// Control frames wait for the end of the entry, unless they would be too long for one message.
-    pub(crate) fn post(&self, conn: ConnNo, frames: &[u8]) {
-        let mut outbox = self.outbox.borrow_mut();
-        let waiting = outbox.entry(conn).or_default();
-        if waiting.len() + frames.len() > POST_BYTES && !waiting.is_empty() {
-            self.host.peer_send(conn.0, false, waiting);
-            waiting.clear();
+    pub(crate) fn post(&self, conn: ConnNo, frames: Vec<u8>) {
+        let full = |waiting: &Vec<u8>| waiting.len() + frames.len() > POST_BYTES;
+        if self.outbox.borrow().iter().any(|(to, waiting)| *to == conn && full(waiting)) {
+            self.post_now(conn);
         }
-        waiting.extend_from_slice(frames);
+        let mut outbox = self.outbox.borrow_mut();
+        match outbox.iter_mut().find(|(to, _)| *to == conn) {
+            Some((_, waiting)) => waiting.extend_from_slice(&frames),
+            None => outbox.push((conn, frames)),
+        }
     }
 
     /// What waits for this neighbour goes now.
     pub(crate) fn post_now(&self, conn: ConnNo) {
-        let waiting = self.outbox.borrow_mut().remove(&conn);
-        if let Some(frames) = waiting.filter(|frames| !frames.is_empty()) {
+        let at = self.outbox.borrow().iter().position(|(to, _)| *to == conn);
+        if let Some(at) = at {
+            let (_, frames) = self.outbox.borrow_mut().remove(at);
             self.host.peer_send(conn.0, false, &frames);
         }
     }
 
     fn post_all(&self) {
-        loop {
-            let next = self.outbox.borrow().keys().next().copied();
-            let Some(conn) = next else { return };
-            self.post_now(conn);
-        }
+        let all = self.outbox.take();
+        all.iter().for_each(|(conn, frames)| self.host.peer_send(conn.0, false, frames));
     }
 
     fn perform_all(&self) {

@@ -35,15 +35,14 @@ impl Driver {
             Output::Say(text) => host.say(&text),
             Output::Disconnect => host.disconnect(),
             Output::Peer(conn, command) => {
-                match &command {
-                    PeerCommand::Send(frames) => return self.post(conn, frames),
-                    PeerCommand::Close => {
-                        self.post_now(conn);
-                        self.door.borrow_mut().grants.drop_peer(conn);
-                    }
-                    _ => {}
+                if command == PeerCommand::Close {
+                    self.post_now(conn);
+                    self.door.borrow_mut().grants.drop_peer(conn);
                 }
-                command_peer(host, conn.0, &command);
+                match command {
+                    PeerCommand::Send(frames) => self.post(conn, frames),
+                    command => command_peer(host, conn.0, &command),
+                }
             }
             Output::Event(event) => tell_event(host, event),
         }
