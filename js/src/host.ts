@@ -97,6 +97,8 @@ export class Host implements HttpEvents {
   begin(core: MeshHandle): void {
     this.core = core;
     hosts.add(this);
+    // A first look at the clock, by itself.
+    this.soon();
   }
 
   /**

@@ -238,8 +238,13 @@ impl Mesh {
         Some((SegKey { lane: no, msn: list.header.msn }, list))
     }
 
-    /// One more list of each lane.
+    /// One document that waited for the keys, or one more list of each lane.
     pub(crate) fn tick_lists(&mut self) {
+        if let Some(no) = self.early_document()
+            && let Some(body) = self.lanes.get_mut(&no).and_then(|l| l.lists.early.take())
+        {
+            return self.on_list_document(no, None, &body);
+        }
         let unread = |(no, lane): (&LaneNo, &Lane)| (!lane.lists.unread.is_empty()).then_some(*no);
         for no in self.lanes.iter().filter_map(unread).collect::<Vec<_>>() {
             if let Some(key) = self.read_list(no) {
@@ -248,9 +253,14 @@ impl Mesh {
         }
     }
 
+    fn early_document(&self) -> Option<LaneNo> {
+        let early = |l: &Lane| l.lists.early.is_some() && !self.keys.awaited();
+        self.lanes.iter().find(|(_, l)| early(l)).map(|(no, _)| *no)
+    }
+
     pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
         let unread = self.lanes.values().any(|lane| !lane.lists.unread.is_empty());
-        unread.then_some(Wakeup { at: self.now, reason: "unread list" })
+        (unread || self.early_document().is_some()).then_some(Wakeup { at: self.now, reason: "unread list" })
     }
 
     fn list_url(&self, no: LaneNo) -> String {
@@ -481,17 +491,13 @@ impl Mesh {
         self.free_unused_blobs(key);
     }
 
-    /// A key set arrived: lists that waited for it can be read again.
+    /// A key set arrived, or none will: lanes whose lists were of no use ask again. What waited for it is read next.
     pub(crate) fn reread_lists(&mut self) {
         let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
         for no in lanes {
-            if let Some(body) = self.lanes.get_mut(&no).and_then(|l| l.lists.early.take()) {
-                self.on_list_document(no, None, &body);
-                continue;
-            }
             let unlisted = |l: &Lane| {
-                let none = l.lists.unread.is_empty() && l.segments.values().all(|s| s.list.is_none());
-                l.lists.last_ok.is_some() && none
+                let waiting = !l.lists.unread.is_empty() || l.lists.early.is_some();
+                l.lists.last_ok.is_some() && !waiting && l.segments.values().all(|s| s.list.is_none())
             };
             if self.lanes.get(&no).is_some_and(unlisted) {
                 self.want_list(no, None);

@@ -48,6 +48,7 @@ pub(crate) struct Driver {
     driving: Cell<bool>,
     now: Cell<Time>,
     armed: Cell<Option<Time>>,
+    woken: Cell<bool>,
     /// When the core wants to be woken; unknown once it was told something.
     wakes: Cell<Option<Option<Time>>>,
     /// Frames for control channels: what one entry has to say to a neighbour goes in one message.
@@ -71,6 +72,7 @@ impl Driver {
             driving: Cell::new(false),
             now: Cell::new(now),
             armed: Cell::new(None),
+            woken: Cell::new(false),
             wakes: Cell::new(None),
             outbox: RefCell::default(),
             performed: Cell::new(0),
@@ -117,8 +119,12 @@ impl Driver {
         self.tell(now, Input::Http(http, input));
     }
 
-    /// A timer fired, or a task for late hashing came.
+    /// A timer fired, or a task of its own came. At the first one the core looks at what is due even if nothing is:
+    /// engines compile code when it first runs, and that task brings nothing else along.
     pub(crate) fn wake(&self, now: f64) {
+        if !self.woken.replace(true) {
+            self.wakes.set(Some(Some(Time::default())));
+        }
         let more = self.door.borrow_mut().catch_up(&self.host, &mut self.report());
         if more {
             self.host.soon();
