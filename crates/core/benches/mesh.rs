@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use meshedflow_core::measure::Measurer;
 use meshedflow_core::wire::peek_data;
 use meshedflow_core::{Expect, Input, Output, PeerCommand, PeerInput, Source};
-use stage::{Origin, Stage};
+use stage::{Origin, Stage, get};
 
 /// The segment that everything is about; the one before was loaded from the origin.
 const WANTED: u64 = 20;
@@ -135,7 +135,12 @@ fn talk(ends: &mut [Stage; 2], body: &[u8], asked: Vec<(usize, Output)>, done: i
 fn fragments(c: &mut Criterion) {
     const FRAGMENTS: u16 = 64;
     let pair = || {
-        let mut ends = [Stage::new(1, FRAGMENTS, WANTED), Stage::new(2, FRAGMENTS, WANTED - 1)];
+        let mut ends = [Stage::new(1, FRAGMENTS, WANTED), Stage::new(2, FRAGMENTS, WANTED - 2)];
+        // Who has two segments can wait for a neighbour.
+        let second = ends[1].load(WANTED - 1);
+        for get in second.into_iter().filter_map(get).filter(|get| get.blob.is_some()) {
+            ends[1].finish_get(&get);
+        }
         let hellos: Vec<_> = [(0, [2]), (1, [1])]
             .into_iter()
             .flat_map(|(end, other)| ends[end].meet(&other).into_iter().map(move |o| (end, o)))

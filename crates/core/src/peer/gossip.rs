@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use meshedflow_manifest::VerifiedList;
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::{
     Delta, Elect, Fetching, Frame, ListBatch, Map, MapSegment, SegmentRef, View,
@@ -37,10 +36,8 @@ impl Mesh {
         let Some(list) = seg.list.as_ref() else { return };
         let seconds = seg.duration.as_secs().max(1);
         let small = list.closed() && u64::from(list.length()) / seconds < SMALL_LANE_BYTES_PER_S;
-        let whole = seg.is_complete();
-        let all = (0, list.count());
-        let news = match (small, whole) {
-            (true, true) => all,
+        let (first, count) = match (small, seg.is_complete()) {
+            (true, true) => (0, list.count()),
             (true, false) => return,
             (false, _) => (index, 1),
         };
@@ -49,23 +46,8 @@ impl Mesh {
         }
         let offer = self.offer_of(key, index);
         for conn in self.open_conns() {
-            // Who has it, too, can wait for the news until the segment is whole.
-            let like = self.has_the_like(conn, key, index);
-            if offer.is_some() || !(whole || like) {
-                self.send_offer(conn, key, news, offer);
-            }
-            if whole && (offer.is_none() || like) {
-                self.send_delta(conn, key, all.0, all.1);
-            }
+            self.send_offer(conn, key, (first, count), offer);
         }
-    }
-
-    /// The neighbour said that it holds this fragment, and knows as much of the list as this viewer.
-    fn has_the_like(&self, conn: ConnNo, key: SegKey, index: u16) -> bool {
-        let Some(peer) = self.peers.get(&conn) else { return false };
-        let count = self.seg(key).and_then(|s| s.list.as_ref()).map_or(0, VerifiedList::count);
-        let theirs = peer.remote.get(&key.lane).and_then(|r| r.segments.get(&key.msn));
-        peer.shown.get(&key).is_some_and(|shown| *shown >= count) && theirs.is_some_and(|s| s.held.has(index))
     }
 
     /// One delta to one neighbour that is in the lane, with the list where it may be news.

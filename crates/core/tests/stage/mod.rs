@@ -163,7 +163,8 @@ impl Stage {
         for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
             stage.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
         }
-        let rolling = stage.origin.rolling(msn + 1 - WINDOW..=msn);
+        // The next one is out, too.
+        let rolling = stage.origin.rolling(msn + 2 - WINDOW..=msn + 1);
         for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
             stage.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
         }
