@@ -52,7 +52,9 @@ fn lists(c: &mut Criterion) {
         let list = list(&signer, fragments);
         let text = EncodedList::of(&list);
         group.bench_function(format!("verify, {fragments} fragments"), |b| {
-            b.iter(|| verify(black_box(list.clone()), &signer.public(), None, &mut Ed25519::default()).unwrap());
+            b.iter(|| {
+                verify(black_box(list.clone()), &signer.public(), None, &mut Ed25519::default()).unwrap()
+            });
         });
         group.bench_function(format!("read, {fragments} fragments"), |b| {
             b.iter(|| black_box(&text).decode().unwrap())

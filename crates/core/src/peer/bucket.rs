@@ -13,6 +13,9 @@ pub(crate) struct Bucket {
     at: Time,
 }
 
+/// Longer than anybody waits: a rate may be as small as measured.
+const LONGEST_S: f64 = 86_400.0;
+
 impl Bucket {
     /// Starts full.
     pub(crate) fn new(rate: f64, burst: f64, now: Time) -> Self {
@@ -48,7 +51,7 @@ impl Bucket {
             return Some(Duration::ZERO);
         }
         (self.rate > 0.0 && amount <= self.burst)
-            .then(|| Duration::from_secs_f64((amount - self.level) / self.rate))
+            .then(|| Duration::from_secs_f64(((amount - self.level) / self.rate).min(LONGEST_S)))
     }
 }
 
@@ -64,5 +67,12 @@ mod tests {
         assert_eq!(b.wait(Time(0), 1.0), Some(Duration::from_millis(100)));
         assert!(b.take(Time(100_000), 1.0));
         assert_eq!(Bucket::new(0.0, 0.0, Time(0)).wait(Time(0), 1.0), None);
+    }
+
+    #[test]
+    fn a_rate_of_next_to_nothing_is_a_long_wait() {
+        let mut b = Bucket::new(1e-300, 5.0, Time(0));
+        assert!(b.take(Time(0), 5.0));
+        assert_eq!(b.wait(Time(0), 1.0), Some(Duration::from_secs(86_400)));
     }
 }
