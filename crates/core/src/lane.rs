@@ -8,6 +8,7 @@ use meshedflow_manifest::{Anchor, SegmentEntry, SignedList};
 use crate::input::{HttpId, LaneInfo, LaneKind, LoadRequest};
 use crate::output::Reason;
 use crate::scheduler::deadline::BufferBound;
+use crate::scheduler::lottery::Chance;
 use crate::segment::Segment;
 use crate::time::Time;
 
@@ -16,6 +17,8 @@ pub(crate) const SEGMENT_LIMIT: usize = 512;
 
 /// Segments ahead of the player's last request that this viewer wants.
 pub(crate) const WANT_AHEAD: u64 = 16;
+/// A viewer is elected once it has been in the lane for a segment, or so long.
+const SETTLED: Duration = Duration::from_secs(10);
 /// Lists of segments further behind the player's last request are left alone.
 const LISTED_BEHIND: u64 = 16;
 
@@ -59,6 +62,8 @@ pub(crate) struct Lane {
     pub(crate) own_setup: bool,
     /// Election class as last told to the neighbours.
     pub(crate) told_class: u8,
+    /// This viewer's share of the lots in a large lane.
+    pub(crate) chance: Chance,
     /// A list of this lane verified, and none was missing or false since: only then is anything waited for.
     pub(crate) proven: bool,
     /// Segments in a row that got no list.
@@ -110,6 +115,7 @@ impl Lane {
             map_due: Time::default(),
             own_setup: false,
             told_class: 0,
+            chance: Chance::default(),
             proven: false,
             unlisted: 0,
             refused: None,
@@ -155,7 +161,7 @@ impl Lane {
 
     /// When this viewer has been here long enough to be elected.
     pub(crate) fn settled_at(&self) -> Option<Time> {
-        self.first_load.map(|at| at + self.target.min(Duration::from_secs(4)))
+        self.first_load.map(|at| at + self.target.min(SETTLED))
     }
 
     /// Segments worth a look when something changed: the newest of a live stream, those around the

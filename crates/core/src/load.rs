@@ -158,7 +158,20 @@ impl Mesh {
         let young = |s: &crate::segment::Segment| {
             s.mine.is_some_and(|m| s.duration.is_zero() || self.now.since(m.since) < s.duration / 2)
         };
-        self.seg(key).is_some_and(young) && self.lane_has_company(key.lane) && !self.line_is_thin()
+        let wanted = || self.electable(key.lane, Some(key.msn)).next().is_some();
+        self.seg(key).is_some_and(young) && wanted() && !self.line_is_thin() && !self.serves_other_than(key)
+    }
+
+    /// One segment for others alone is enough.
+    fn serves_other_than(&self, key: SegKey) -> bool {
+        let fetched = |s: &crate::segment::Segment| s.mine.is_some() && s.transferring();
+        let detached = |no: LaneNo, msn: u64| {
+            SegKey { lane: no, msn } != key && !self.has_load(SegKey { lane: no, msn })
+        };
+        self.lanes
+            .iter()
+            .filter(|(_, l)| l.left)
+            .any(|(no, l)| l.segments.iter().any(|(msn, s)| fetched(s) && detached(*no, *msn)))
     }
 
     /// The player is in this lane now, and in no other of its kind: what was begun ahead in those only takes from

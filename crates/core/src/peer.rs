@@ -4,6 +4,8 @@ pub(crate) mod ask;
 pub(crate) mod bucket;
 pub(crate) mod channel;
 pub(crate) mod choose;
+pub(crate) mod claims;
+pub(crate) mod electorate;
 pub(crate) mod gossip;
 pub(crate) mod handshake;
 pub(crate) mod hedge;
@@ -28,6 +30,8 @@ use crate::peer::ask::Ask;
 use crate::peer::manners::Delay;
 use crate::peer::throughput::Throughput;
 use crate::peer::trust::Budgets;
+use crate::scheduler::election::mark;
+use crate::scheduler::hearsay::Word;
 use crate::segment::SegKey;
 use crate::time::{Time, Wakeup};
 
@@ -44,6 +48,8 @@ pub(crate) enum PeerState {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
+    /// Its id in views.
+    pub(crate) mark: u64,
     /// This viewer's own id when it dialled: the edge may have given it another since.
     pub(crate) me: Option<PeerId>,
     pub(crate) dial: u32,
@@ -62,8 +68,8 @@ pub(crate) struct Peer {
     pub(crate) strikes: u8,
     /// How often it let this viewer down lately, less what it delivered.
     pub(crate) failures: u8,
-    /// Claims and news of its that came to nothing, in a row.
-    pub(crate) hollow: u8,
+    /// What its claims and news were worth.
+    pub(crate) word: Word,
     /// Its claims and news count for nothing before then.
     pub(crate) ignored_until: Time,
     pub(crate) admitted: Admitted,
@@ -101,7 +107,8 @@ impl Peer {
             next_request: 0,
             strikes: 0,
             failures: 0,
-            hollow: 0,
+            word: Word::default(),
+            mark: mark(id),
             ignored_until: Time::default(),
             admitted: Admitted::default(),
             budgets: Budgets::new(now),
@@ -228,7 +235,7 @@ impl Mesh {
         let mut touched: SortedSet<SegKey> = peer.asks.values().map(|a| a.key).collect();
         for (no, lane) in &mut self.lanes {
             for (msn, seg) in &mut lane.segments {
-                seg.hearsay.withdraw(peer.id);
+                seg.hearsay.withdraw(peer.id, conn);
                 let before = seg.asked.len();
                 seg.asked.retain(|_, (c, _)| *c != conn);
                 if seg.asked.len() != before {

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
-    Bad, Join, Lanes, Need, Parsed, Proposal, ServerMessage, Signal, Welcome, parse_server,
+    Bad, Join, Lanes, Need, Parsed, Proposal, Salt, ServerMessage, Signal, Welcome, parse_server,
 };
 use meshedflow_protocol::wire::{WIRE_MAX, WIRE_MIN};
 
@@ -33,7 +33,11 @@ pub(crate) struct Roster {
     /// When `link` took its value.
     since: Time,
     pub(crate) me: Option<PeerId>,
-    pub(crate) salt: Vec<u8>,
+    salt: [u8; 16],
+    /// The salt before, and until when it counts: all change at one moment, however late they heard of the new one.
+    old_salt: Option<([u8; 16], Time)>,
+    /// Summed election weights of lanes, as the edge last told.
+    pub(crate) weights: SortedMap<Name, f64>,
     resume: Option<String>,
     ice_servers: Vec<IceServer>,
     /// Attempts and short memberships in a row.
@@ -61,7 +65,9 @@ impl Roster {
             link: Link::Idle,
             since: now,
             me: None,
-            salt: Vec::new(),
+            salt: [0; 16],
+            old_salt: None,
+            weights: SortedMap::new(),
             resume: None,
             ice_servers: Vec::new(),
             failures: 0,
@@ -77,6 +83,18 @@ impl Roster {
         }
     }
 
+    /// The salt in force.
+    pub(crate) fn salt(&self, now: Time) -> [u8; 16] {
+        self.old_salt.filter(|(_, until)| now < *until).map_or(self.salt, |(old, _)| old)
+    }
+
+    /// Edges send a new salt some time into its minute; until half of the minute is over the one before counts.
+    fn take_salt(&mut self, now: Time, salt: &Salt) {
+        let left = Duration::from_millis(salt.valid_ms.into()).saturating_sub(SALT_OVERLAP).min(SALT_OVERLAP);
+        self.salt = salt.current.0;
+        self.old_salt = salt.previous.filter(|_| !left.is_zero()).map(|old| (old.0, now + left));
+    }
+
     /// On the way to the edge, not there yet.
     pub(crate) fn is_joining(&self) -> bool {
         matches!(self.link, Link::Connecting | Link::Joining)
@@ -85,6 +103,8 @@ impl Roster {
 
 /// Ids that may be remembered as banned or expected.
 const ID_LIMIT: usize = 256;
+/// The salt before counts for the first half of a minute.
+const SALT_OVERLAP: Duration = Duration::from_secs(30);
 /// Twice the degree at once, then more than an edge may propose: connections to nobody cost the page much.
 const DIALS_BURST: f64 = 32.0;
 const DIALS_PER_S: f64 = 0.2;
@@ -172,9 +192,9 @@ impl Mesh {
             ServerMessage::Peers(proposals) if joined => self.on_proposals(proposals.0),
             ServerMessage::Signal(signal) if joined => self.on_peer_signal(signal),
             ServerMessage::Gone(gone) if joined => self.on_gone(gone.peer),
-            ServerMessage::Salt(salt) if joined => self.roster.salt = salt.current.0.to_vec(),
+            ServerMessage::Salt(salt) if joined => self.roster.take_salt(self.now, &salt),
             ServerMessage::Policy(push) if joined => self.on_policy_push(push),
-            ServerMessage::Weights(_) => {}
+            ServerMessage::Weights(weights) if joined => self.take_weights(weights),
             // Out of turn: before the welcome, or a second one.
             _ => self.tally.unknown_messages += 1,
         }
@@ -184,13 +204,24 @@ impl Mesh {
         self.set_link(Link::Joined);
         self.roster.refused_for = Duration::ZERO;
         self.roster.me = Some(w.peer);
-        self.roster.salt = w.salt.current.0.to_vec();
+        self.roster.take_salt(self.now, &w.salt);
+        self.take_weights(w.weights);
         self.roster.resume = (!w.resume.is_empty()).then_some(w.resume);
         let allowed: Vec<IceServer> =
             w.ice_servers.into_iter().filter_map(|s| self.allowed_server(s)).take(4).collect();
         self.roster.ice_servers = allowed;
         self.roster.next_need = self.now + NEED_EVERY;
         self.say_lanes();
+    }
+
+    /// Only of lanes that this viewer named.
+    fn take_weights(&mut self, weights: SortedMap<Name, f64>) {
+        let roster = &mut self.roster;
+        for (name, weight) in weights {
+            if roster.joined_lanes.contains(&name) {
+                roster.weights.insert(name, weight);
+            }
+        }
     }
 
     fn on_proposals(&mut self, proposals: Vec<Proposal>) {

@@ -10,7 +10,7 @@ use crate::buffer_map::Held;
 use crate::input::{BlobId, ConnNo, HttpId, LaneNo, LoadId, Span};
 use crate::load::rate::Flow;
 use crate::output::{Reason, Source};
-use crate::scheduler::election::Hearsay;
+use crate::scheduler::hearsay::Hearsay;
 use crate::time::Time;
 use crate::verify::Verified;
 
@@ -58,6 +58,11 @@ pub(crate) struct Segment {
     /// This viewer fetches or fetched it from the origin.
     pub(crate) mine: Option<Mine>,
     pub(crate) hearsay: Hearsay,
+    /// Lots drawn for it, with the salt of the first draw, while nobody has all of it here.
+    pub(crate) lots: SortedMap<PeerId, f64>,
+    pub(crate) salt: Option<[u8; 16]>,
+    /// Fetchers whose claims were passed on.
+    pub(crate) relayed: Vec<PeerId>,
     /// The neighbour who first claimed to fetch it, or told of it.
     pub(crate) told_by: Option<ConnNo>,
     /// This viewer gave its own fetch up for another's once; nobody is believed twice.

@@ -181,7 +181,10 @@ impl Mesh {
         self.drop_grants_of_http(http);
         let job = self.https.remove(&http);
         self.push(Output::AbortGet(http));
-        let (Some(transfer), Some(head)) = (transfer, job.and_then(|j| j.head)) else { return };
+        let Some((began, head)) = job.and_then(|j| Some((j.started, j.head?))) else { return };
+        // Most transfers end here, once their last fragment was verified.
+        self.http.first_byte(head.since(began));
+        let Some(transfer) = transfer else { return };
         if transfer.granted == 0 {
             // Without a list nobody counted its bytes.
             return;

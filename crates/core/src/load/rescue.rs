@@ -7,6 +7,7 @@ use crate::input::{HttpId, LoadId, Span};
 use crate::load::ranges::Rescue;
 use crate::mesh::Mesh;
 use crate::output::{Output, Purpose, Reason, Source};
+use crate::peer::claims::{RESCUE, SUPERSEDES};
 use crate::scheduler::election;
 use crate::segment::{Mine, SegKey, Transfer};
 use crate::time::Time;
@@ -30,14 +31,14 @@ impl Mesh {
             Rescue::Nothing => {}
             Rescue::Whole => {
                 self.start_transfer(key, None, Purpose::Media);
-                self.claim(key, 255, None);
+                self.claim(key, SUPERSEDES, None);
                 self.cancel_asks_of(key);
             }
             Rescue::Ranges(ranges) => {
                 for range in ranges {
                     self.cancel_asks_within(key, range);
                     self.start_transfer(key, Some(range), Purpose::Media);
-                    self.claim(key, 254, Some(range));
+                    self.claim(key, RESCUE, Some(range));
                 }
                 self.ask_neighbours(key);
             }
@@ -333,7 +334,10 @@ impl Mesh {
         let mine = self.my_ticket(key);
         let Some(seg) = self.seg(key) else { return };
         let Some(m) = seg.mine else { return };
-        let young = self.now.since(m.since) < election::CLAIM_SILENCE.max(self.longest_rtt(key.lane) * 2);
+        // Where the origin's answer has not even begun, nothing is lost.
+        let idle = seg.transfers.values().all(|t| !t.headed && t.done.is_none());
+        let young =
+            idle || self.now.since(m.since) < election::CLAIM_SILENCE.max(self.longest_rtt(key.lane) * 2);
         let much = u64::from(seg.verified_bytes()) * 4 > u64::from(seg.length().unwrap_or(u32::MAX));
         let lower = match (their_ticket, mine) {
             (Some(theirs), Some(mine)) => theirs < mine,
@@ -341,12 +345,13 @@ impl Mesh {
             _ => false,
         };
         let startup = self.lanes.get(&key.lane).is_none_or(|l| l.media_loads <= 2 && self.has_load(key));
+        let urgent = self.last_call(key).is_some_and(|at| at <= self.now);
         // The first knower supersedes the elected one. Only one of two may yield, or both begin again and again.
-        let superseded = their_stage == 255 && m.stage != 255;
-        let supersedes = m.stage == 255 && their_stage != 255;
+        let superseded = their_stage == SUPERSEDES && m.stage != SUPERSEDES;
+        let supersedes = m.stage == SUPERSEDES && their_stage != SUPERSEDES;
         let yields = superseded || lower && !supersedes;
         let believed = !seg.yielded || self.options.mutant("believe-all");
-        if young && !much && !startup && believed && yields && seg.body.is_none() {
+        if young && !much && !startup && !urgent && believed && yields && seg.body.is_none() {
             self.stop_transfers(key);
             if let Some(seg) = self.seg_mut(key) {
                 seg.mine = None;

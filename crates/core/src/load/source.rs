@@ -6,8 +6,10 @@ use crate::input::LaneNo;
 use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::Reason;
+use crate::peer::claims::SUPERSEDES;
 use crate::scheduler::deadline::{due_by_loads, due_by_player};
 use crate::scheduler::election::{self, Standing};
+use crate::scheduler::lottery;
 use crate::segment::{SegKey, Segment};
 use crate::time::{Time, Wakeup};
 
@@ -35,6 +37,7 @@ impl Mesh {
             return;
         }
         self.drop_hung(key);
+        self.draw_lots(key);
         if !self.probe(key) {
             self.ask_neighbours(key);
         }
@@ -115,10 +118,39 @@ impl Mesh {
         new && (self.roster.is_joining() || self.peers.values().any(|p| p.hello.is_none()))
     }
 
-    /// When HTTP must begin for the load to be complete in time.
-    pub(crate) fn rescue_at(&self, key: SegKey) -> Option<Time> {
+    /// When HTTP must begin for the load to be complete in time, whatever others do.
+    pub(crate) fn last_call(&self, key: SegKey) -> Option<Time> {
         let http = self.http_time(key);
         Some(self.deadline(key)?.back(http.mul_f64(1.1)))
+    }
+
+    /// When this viewer gets over HTTP what nobody brings: not all that miss it at once, and not while others say or
+    /// show that they bring it, as long as the deadline allows.
+    pub(crate) fn rescue_at(&self, key: SegKey) -> Option<Time> {
+        let last = self.last_call(key)?;
+        if self.neighbours_cover(key)
+            || !self.lane_has_company(key.lane)
+            || self.options.mutant("wait-for-peers")
+        {
+            return Some(last);
+        }
+        let seg = self.seg(key)?;
+        let asked =
+            self.loads.values().filter(|l| l.route == crate::load::Route::Segment(key)).map(|l| l.asked);
+        let asked = asked.min()?;
+        let http = self.http_time(key);
+        let spread = last.since(asked).mul_f64(0.6 + 0.4 * self.my_share(key));
+        let turn = asked + spread + (http / 4) * self.rank_of_needy(key);
+        let missing = seg.missing();
+        let range = missing.first().zip(missing.last());
+        let range = range.and_then(|(a, b)| Some((seg.bounds(*a)?.0, seg.bounds(*b)?.1)));
+        let others = range.and_then(|range| seg.hearsay.fetched_by_others(range, http * 2));
+        Some(turn.max(others.max(seg.hearsay.proof_ends()).unwrap_or_default()).min(last))
+    }
+
+    /// How many electable neighbours miss the segment too and draw lower.
+    fn rank_of_needy(&self, key: SegKey) -> u32 {
+        u32::try_from(self.rank_in(key).unwrap_or(0)).unwrap_or(u32::MAX).min(8)
     }
 
     /// By when the earliest load of a segment must be complete.
@@ -214,8 +246,11 @@ impl Mesh {
             seg.first_knower = first_knower;
         }
         if !released && news && live {
-            if next {
+            if next && hops <= 1 {
                 self.say_known(key, age, hops);
+            }
+            if let Some(msn) = key.msn.checked_sub(2) {
+                self.note_fetchers(SegKey { msn, ..key });
             }
             self.decide(key);
         }
@@ -240,13 +275,29 @@ impl Mesh {
             return None;
         }
         let prefetch = !self.has_load(key);
-        let rank = self.rank_in(key);
+        let ticket = self.my_ticket(key);
         // What this viewer will not play soon is for those who will.
         let unfit =
             || self.now < lane.prefetch_blocked_until || !lane.is_active(self.now) || !lane.is_ahead(key.msn);
-        if prefetch && (rank.is_none() || unfit() || self.needs_its_line(key)) {
+        if prefetch && (ticket.is_none() || unfit() || self.needs_its_line(key)) {
             return None;
         }
+        match self.large_lane(key.lane) {
+            Some(weight) => {
+                let stage = lottery::stage(ticket?, lane.chance.value(), weight);
+                let words = seg.hearsay.silent_until(lottery::words_end);
+                let at = lottery::opens_at(release, stage).max(words.unwrap_or_default());
+                Some((at, stage, Reason::Elected))
+            }
+            None => self.turn(key, release),
+        }
+    }
+
+    /// The same in a small lane, by rank.
+    fn turn(&self, key: SegKey, release: Time) -> Option<(Time, u8, Reason)> {
+        let lane = self.lanes.get(&key.lane)?;
+        let seg = lane.segments.get(&key.msn)?;
+        let rank = self.rank_in(key);
         let standing = Standing {
             release,
             rank,
@@ -255,22 +306,26 @@ impl Mesh {
             target: lane.target,
             rtt: self.longest_rtt(key.lane),
         };
-        let opens = election::opens_at(&standing)?;
-        let at = seg.hearsay.silent_until(self.claim_silence(seg)).map_or(opens, |s| s.max(opens));
+        let silence = self.claim_silence(key, seg);
+        let words = seg.hearsay.silent_until(|first| first + silence);
+        let at = election::opens_at(&standing)?.max(words.unwrap_or_default());
         let (stage, reason) = match rank {
             Some(0) => (0, Reason::Elected),
             Some(r) if !seg.first_knower => (u8::try_from(r).unwrap_or(253), Reason::Backup),
-            _ => (255, Reason::FirstKnower),
+            _ => (SUPERSEDES, Reason::FirstKnower),
         };
         Some((at, stage, reason))
     }
 
-    /// Words hold others back for 300 ms, longer only where the origin needs longer for a first fragment.
-    fn claim_silence(&self, seg: &Segment) -> Duration {
+    /// Words hold others back for 300 ms, longer only where a fetcher needs longer to show something: it asks for the
+    /// list that names the URL, then for the body, and news of that need a round trip.
+    fn claim_silence(&self, key: SegKey, seg: &Segment) -> Duration {
         let fragment = self.missing_bytes(seg) / 8;
         let rate = f64::from(seg.bitrate_bps.max(400_000)) / 8.0 * 2.0;
-        let first = self.http.time_for(fragment, rate) * 2;
-        first.min(seg.duration / 4).max(election::CLAIM_SILENCE)
+        let first = self.http.time_for(fragment, rate) * 5 / 2 + self.longest_rtt(key.lane);
+        // Of what the player has not asked for yet only the lane's usual duration is known.
+        let target = self.lanes.get(&key.lane).map_or(seg.duration, |l| l.target);
+        first.min(target * 3 / 8).max(election::CLAIM_SILENCE)
     }
 
     /// All that must be looked at when its time comes: loads that wait, elections that open, lists to retry.

@@ -230,7 +230,6 @@ impl Mesh {
         let waited = peer.asks.get(&request).map_or(Duration::ZERO, |a| a.waited(now));
         peer.speed.sample(now, len, took.saturating_sub(waited));
         peer.peer_bytes += u64::from(len);
-        peer.hollow = 0;
         let id = peer.id;
         let mut answered = false;
         if let Some(ask) = peer.asks.get_mut(&request) {
@@ -254,6 +253,7 @@ impl Mesh {
             seg.senders.insert(id);
             seg.hearsay.prove(now);
         }
+        self.word_kept(conn, key);
     }
 
     pub(crate) fn on_queued(&mut self, conn: ConnNo, request: u32, eta_ms: u32) {

@@ -2,17 +2,13 @@
 
 use core::time::Duration;
 
-use meshedflow_protocol::ids::PeerId;
-use meshedflow_protocol::wire::{
-    Delta, Elect, Fetching, Frame, ListBatch, Map, MapSegment, SegmentRef, View,
-};
+use meshedflow_protocol::wire::{Delta, Elect, Frame, ListBatch, Map, MapSegment, SegmentRef};
 
 use crate::buffer_map::{FRAGMENT_LIMIT, Held, REMOTE_LANES, RemoteLane};
 use crate::input::{ConnNo, LaneNo};
 use crate::lane::WANT_AHEAD;
 use crate::manifests::ListVerdict;
 use crate::mesh::Mesh;
-use crate::scheduler::election::{self, Draw};
 use crate::segment::SegKey;
 use crate::time::Time;
 
@@ -98,31 +94,13 @@ impl Mesh {
         }
     }
 
+    /// To all neighbours but the one who told of it, who heard of it from the first one at most.
     pub(crate) fn say_known(&mut self, key: SegKey, age: Duration, hops: u8) {
         let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
-        for conn in self.open_conns() {
+        let told_by = self.seg(key).and_then(|s| s.told_by);
+        for conn in self.open_conns().into_iter().filter(|conn| Some(*conn) != told_by) {
             if let Some(segment) = self.my_ref(key, conn) {
                 self.send(conn, &Frame::Known { segment, age_ms, hops });
-            }
-        }
-    }
-
-    pub(crate) fn say_fetching(&mut self, key: SegKey, stage: u8, range: Option<(u32, u32)>) {
-        let Some(fetcher) = self.roster.me else { return };
-        for conn in self.open_conns() {
-            if let Some(segment) = self.my_ref(key, conn) {
-                self.send(
-                    conn,
-                    &Frame::Fetching(Fetching { segment, fetcher, stage, range, age_ms: 0, hops: 0 }),
-                );
-            }
-        }
-    }
-
-    pub(crate) fn say_dropped(&mut self, key: SegKey) {
-        for conn in self.open_conns() {
-            if let Some(segment) = self.my_ref(key, conn) {
-                self.send(conn, &Frame::Dropped(segment));
             }
         }
     }
@@ -166,13 +144,7 @@ impl Mesh {
             elect: self.my_elect(no),
             view: self.view_of(no),
             queue_ms: self.queue_ms(),
-            neighbours: self
-                .peers
-                .values()
-                .filter(|p| p.is_open() && p.remote.contains_key(&no))
-                .map(|p| p.id)
-                .take(16)
-                .collect(),
+            neighbours: self.listed_neighbours(no),
             segments: segments.into_iter().skip(skip).collect(),
         })
     }
@@ -208,27 +180,6 @@ impl Mesh {
         Elect { class: self.my_class(no), first, last: first + WANT_AHEAD }
     }
 
-    /// 0 while new in the lane or not watching it, else as everywhere.
-    fn my_class(&self, no: LaneNo) -> u8 {
-        let Some(lane) = self.lanes.get(&no) else { return 0 };
-        let settled =
-            lane.first_load.is_some_and(|at| self.now.since(at) >= lane.target.min(Duration::from_secs(4)));
-        if !settled || !lane.is_active(self.now) {
-            return 0;
-        }
-        self.my_class_for_edge()
-    }
-
-    /// 0 where nothing may be sent or the page's own setup makes the requests; 1 when hidden or on cellular; 2 otherwise.
-    pub(crate) fn my_class_for_edge(&self) -> u8 {
-        let p = &self.options.platform;
-        match () {
-            () if !self.may_upload() || self.lanes.values().any(|l| l.own_setup) => 0,
-            () if self.player.hidden || p.cellular || self.line_is_thin() => 1,
-            () => 2,
-        }
-    }
-
     // ---- what neighbours tell ----
 
     pub(crate) fn on_map(&mut self, conn: ConnNo, map: Map) {
@@ -241,6 +192,7 @@ impl Mesh {
             heard: now,
             elect: Some(map.elect),
             view: map.view,
+            neighbours: map.neighbours,
             ..RemoteLane::default()
         };
         remote.told_queue(now, map.queue_ms);
@@ -270,13 +222,14 @@ impl Mesh {
 
     /// Equal hashes prove that the neighbour has our list.
     fn match_shown(&mut self, conn: ConnNo, key: SegKey, count: u16, hash: u64) {
-        let same = self
-            .seg(key)
-            .and_then(|s| s.list.as_ref())
-            .is_some_and(|l| l.hash() == hash && l.count() == count);
-        if same {
+        if self.has_our_list(key, count, hash) {
             self.note_shown(conn, key, count);
         }
+    }
+
+    fn has_our_list(&self, key: SegKey, count: u16, hash: u64) -> bool {
+        let list = self.seg(key).and_then(|s| s.list.as_ref());
+        list.is_some_and(|l| l.hash() == hash && l.count() == count)
     }
 
     pub(crate) fn on_delta(&mut self, conn: ConnNo, d: &Delta) {
@@ -308,6 +261,9 @@ impl Mesh {
         {
             seg.hearsay.prove(now);
         }
+        if d.held > 0 && self.has_our_list(key, d.count, d.list_hash) {
+            self.word_kept(conn, key);
+        }
         self.end_list_asks(conn, key, d.count, d.closed);
         if self.lanes.get(&no).is_some_and(|l| l.segments.contains_key(&key.msn) || l.live) {
             self.learned_from_peer(conn, key);
@@ -331,11 +287,11 @@ impl Mesh {
     }
 
     /// A neighbour told of a segment.
-    fn heard(&mut self, conn: ConnNo, key: SegKey, age: Duration, hops: u8) {
-        self.learned(key, age, false, hops);
-        if let Some(seg) = self.seg_mut(key) {
-            seg.told_by.get_or_insert(conn);
+    pub(crate) fn heard(&mut self, conn: ConnNo, key: SegKey, age: Duration, hops: u8) {
+        if let Some(lane) = self.lanes.get_mut(&key.lane) {
+            lane.segment(key.msn).told_by.get_or_insert(conn);
         }
+        self.learned(key, age, false, hops);
     }
 
     fn take_batch(&mut self, conn: ConnNo, key: SegKey, d: &Delta, batch: &ListBatch) -> ListVerdict {
@@ -369,7 +325,7 @@ impl Mesh {
     }
 
     /// A new segment is believed only right after the last one, and not much too early.
-    fn is_next(&self, key: SegKey, age: Duration) -> bool {
+    pub(crate) fn is_next(&self, key: SegKey, age: Duration) -> bool {
         let Some(lane) = self.lanes.get(&key.lane) else { return false };
         let Some(newest) = lane.newest else { return false };
         let before = lane.segments.get(&newest).and_then(|s| s.release);
@@ -378,99 +334,9 @@ impl Mesh {
         lane.live && near && newest.checked_add(1) == Some(key.msn) && !early
     }
 
-    fn key_of(&self, conn: ConnNo, s: SegmentRef) -> Option<SegKey> {
+    pub(crate) fn key_of(&self, conn: ConnNo, s: SegmentRef) -> Option<SegKey> {
         let lane = self.lane_of(conn, s.lane)?;
         let key = SegKey { lane, msn: s.msn };
         (self.epoch_of(key)? == s.epoch).then_some(key)
-    }
-
-    pub(crate) fn on_fetching(&mut self, conn: ConnNo, f: &Fetching) {
-        let now = self.now;
-        let Some(key) = self.key_of(conn, f.segment) else { return };
-        // Who says it first speaks for itself.
-        let own = f.hops > 0 || self.peers.get(&conn).is_some_and(|p| p.id == f.fetcher);
-        if Some(f.fetcher) == self.roster.me || f.hops > 1 || !own || !self.is_heeded(conn) {
-            return;
-        }
-        if self.is_next(key, Duration::ZERO) {
-            self.heard(conn, key, Duration::from_millis(f.age_ms.min(10_000).into()), 1);
-        }
-        if f.range.is_none()
-            && let Some(seg) = self.seg_mut(key)
-        {
-            if !seg.hearsay.claimed() {
-                seg.told_by = Some(conn);
-            }
-            seg.hearsay.claim(now, f.fetcher);
-            self.http.heard_fetch(now);
-            let theirs = self.ticket_of(key, f.fetcher);
-            self.yield_to(key, theirs, f.stage);
-        }
-        self.decide(key);
-    }
-
-    pub(crate) fn on_dropped(&mut self, conn: ConnNo, segment: SegmentRef) {
-        let Some(key) = self.key_of(conn, segment) else { return };
-        let Some(id) = self.peers.get(&conn).map(|p| p.id) else { return };
-        if let Some(seg) = self.seg_mut(key) {
-            seg.hearsay.withdraw(id);
-        }
-        self.decide(key);
-    }
-
-    // ---- who is electable ----
-
-    /// Electable neighbours of a lane: class above 0, heard of lately, and `msn` wanted where one is given.
-    pub(crate) fn electable(&self, no: LaneNo, msn: Option<u64>) -> impl Iterator<Item = (PeerId, u8)> + '_ {
-        let (now, ttl) = (self.now, self.effective.map_ttl);
-        self.peers.values().filter(|p| p.is_open()).filter_map(move |p| {
-            let r = p.remote.get(&no).filter(|r| now.since(r.heard) <= ttl)?;
-            let e = r.elect.filter(|e| e.class > 0)?;
-            let last = e.last.max(e.first.saturating_add(WANT_AHEAD));
-            let wants = msn.is_none_or(|m| e.first <= m && m <= last);
-            wants.then_some((p.id, e.class))
-        })
-    }
-
-    pub(crate) fn view_of(&self, no: LaneNo) -> View {
-        let me = self.roster.me.filter(|_| self.my_class(no) > 0);
-        election::view(self.electable(no, None).map(|(id, _)| id).chain(me))
-    }
-
-    /// All neighbours of the lane share this viewer's view: a clique.
-    pub(crate) fn views_agree(&self, no: LaneNo) -> bool {
-        let mine = self.view_of(no);
-        self.peers.values().filter(|p| p.is_open()).filter_map(|p| p.remote.get(&no)).all(|r| r.view == mine)
-    }
-
-    pub(crate) fn my_ticket(&self, key: SegKey) -> Option<f64> {
-        let me = self.roster.me?;
-        self.draw(key, me, self.my_class(key.lane))
-    }
-
-    fn ticket_of(&self, key: SegKey, id: PeerId) -> Option<f64> {
-        let class =
-            self.electable(key.lane, Some(key.msn)).find(|(other, _)| *other == id).map(|(_, c)| c)?;
-        self.draw(key, id, class)
-    }
-
-    fn draw(&self, key: SegKey, id: PeerId, class: u8) -> Option<f64> {
-        let lane = self.lanes.get(&key.lane)?.rendition.as_deref()?;
-        let epoch = self.epoch_of(key)?;
-        election::ticket(Draw { salt: &self.roster.salt, lane, epoch, msn: key.msn }, id, class)
-    }
-
-    /// This viewer's rank for a segment; `None` if it is not electable.
-    pub(crate) fn rank_in(&self, key: SegKey) -> Option<usize> {
-        let me = (self.my_ticket(key)?, self.roster.me?);
-        let others = self
-            .electable(key.lane, Some(key.msn))
-            .filter_map(|(id, class)| Some((self.draw(key, id, class)?, id)));
-        Some(election::rank(me, others))
-    }
-
-    pub(crate) fn longest_rtt(&self, no: LaneNo) -> Duration {
-        let members = self.peers.values().filter(|p| p.is_open() && p.remote.contains_key(&no));
-        members.map(|p| p.speed.rtt()).max().unwrap_or_default()
     }
 }

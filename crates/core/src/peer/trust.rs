@@ -19,8 +19,7 @@ const LET_DOWN: u8 = 2;
 const UNRELIABLE: u8 = 4;
 /// More failures make no difference.
 const FAILURES_LIMIT: u8 = 14;
-/// Empty claims after which a neighbour is not listened to for a while.
-const HOLLOW_LIMIT: u8 = 3;
+/// So long nobody listens to a neighbour of whose last five claims three came to nothing.
 const DEAF: Duration = Duration::from_secs(60);
 /// A message without use costs at least as much as one of so many bytes.
 const STRAY_FLOOR_BYTES: u32 = 2_048;
@@ -38,6 +37,8 @@ pub(crate) struct Budgets {
     replies: Bucket,
     /// Lists of its that are verified.
     verifies: Bucket,
+    /// Claims that are passed on for it.
+    relays: Bucket,
 }
 
 impl Budgets {
@@ -49,6 +50,7 @@ impl Budgets {
             stray: Bucket::new(kib(512), kib(4_096), now),
             replies: Bucket::new(4.0, 64.0, now),
             verifies: Bucket::new(8.0, 32.0, now),
+            relays: Bucket::new(2.0, 4.0, now),
         }
     }
 }
@@ -141,12 +143,30 @@ impl Mesh {
 
     /// What it said kept this viewer waiting, or sent it to the origin, for nothing.
     pub(crate) fn said_in_vain(&mut self, conn: ConnNo) {
-        let until = self.now + DEAF;
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.hollow += 1;
-        if peer.hollow >= HOLLOW_LIMIT {
-            (peer.hollow, peer.ignored_until) = (0, until);
+        if self.peers.get_mut(&conn).is_some_and(|p| p.word.broken()) {
+            self.close_ears(conn);
         }
+    }
+
+    /// Claims that it brought and of which nothing came count against it.
+    pub(crate) fn review_word(&mut self, conn: ConnNo) {
+        let now = self.now;
+        if self.peers.get_mut(&conn).is_some_and(|p| p.word.review(now)) {
+            self.close_ears(conn);
+        }
+    }
+
+    fn close_ears(&mut self, conn: ConnNo) {
+        let until = self.now + DEAF;
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.ignored_until = until;
+        }
+    }
+
+    /// May another claim that this neighbour brought be passed on?
+    pub(crate) fn may_relay_for(&mut self, conn: ConnNo) -> bool {
+        let now = self.now;
+        self.peers.get_mut(&conn).is_some_and(|p| p.budgets.relays.take(now, 1.0))
     }
 }
 

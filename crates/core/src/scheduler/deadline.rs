@@ -39,14 +39,19 @@ const CUT_FLOOR: Duration = Duration::from_secs(1);
 impl HttpEstimate {
     /// Notes a finished transfer: time to its first byte, and from there to its last.
     pub fn sample(&mut self, now: Time, bytes: u32, ttfb: Duration, body: Duration) {
-        self.last_ttfb = ttfb.as_secs_f64();
-        self.base = Some(self.base.map_or(self.last_ttfb, |b| (b * BASE_RISES).min(self.last_ttfb)));
-        self.ttfb = Some(blend(self.ttfb, self.last_ttfb, KEEP));
+        self.first_byte(ttfb);
         if bytes >= SAMPLE_FLOOR_BYTES {
             self.learn(now, bytes, body, false);
         } else if bytes >= ROUGH_FLOOR_BYTES && (self.rough || self.bytes_per_s.is_none()) {
             self.learn(now, bytes, ttfb + body, true);
         }
+    }
+
+    /// Notes how long a transfer's first byte took, whatever became of the transfer.
+    pub fn first_byte(&mut self, ttfb: Duration) {
+        self.last_ttfb = ttfb.as_secs_f64();
+        self.base = Some(self.base.map_or(self.last_ttfb, |b| (b * BASE_RISES).min(self.last_ttfb)));
+        self.ttfb = Some(blend(self.ttfb, self.last_ttfb, KEEP));
     }
 
     /// Another viewer said that it fetches now.

@@ -2,8 +2,7 @@
 //!
 //! Each viewer draws a ticket from the hash of (salt, viewer, lane, epoch, segment), weighted by its class.
 //! The lowest ticket fetches at once. The viewer that learned first steps in when nobody says so soon, the
-//! others after it by rank. Words ("I fetch") hold the others back only briefly; verified bytes hold them
-//! back for as long as they keep coming.
+//! others after it by rank. That is for lanes of up to 16 viewers; larger ones hold a lottery.
 
 use core::time::Duration;
 
@@ -31,7 +30,11 @@ pub struct Draw<'a> {
 
 /// The weighted ticket of one viewer: lowest first. `None` for class 0, which is never elected.
 pub fn ticket(draw: Draw<'_>, peer: PeerId, class: u8) -> Option<f64> {
-    let weight = weight(class)?;
+    weight(class).map(|weight| lot(draw, peer) / weight)
+}
+
+/// The ticket of a viewer of weight 1.
+pub fn lot(draw: Draw<'_>, peer: PeerId) -> f64 {
     let mut hash = Sha256::new();
     hash.update(b"meshedflow/ticket/v1\0");
     for part in [draw.salt, &peer.0, draw.lane.as_bytes()] {
@@ -45,7 +48,7 @@ pub fn ticket(draw: Draw<'_>, peer: PeerId, class: u8) -> Option<f64> {
     let bits = head.iter().fold(0u64, |acc, b| acc << 8 | u64::from(*b));
     // 53 bits, never 0: ln stays finite.
     let fraction = ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    Some(-fraction.ln() / weight)
+    -fraction.ln()
 }
 
 /// Weight of an election class, the same at the edges: reluctant viewers draw a quarter of the lots.
@@ -63,12 +66,13 @@ pub fn rank(mine: (f64, PeerId), others: impl Iterator<Item = (f64, PeerId)>) ->
     others.filter(|(t, id)| t.total_cmp(&mine.0).then(id.cmp(&mine.1)).is_lt()).count()
 }
 
-/// The view of a set of electable viewers.
-pub fn view(ids: impl Iterator<Item = PeerId>) -> View {
-    ids.fold(View::default(), |v, id| View { count: v.count.saturating_add(1), xor: v.xor ^ id_hash(id) })
+/// The view of a set of electable viewers, given the hashes of their ids.
+pub fn view(marks: impl Iterator<Item = u64>) -> View {
+    marks.fold(View::default(), |v, mark| View { count: v.count.saturating_add(1), xor: v.xor ^ mark })
 }
 
-fn id_hash(id: PeerId) -> u64 {
+/// The hash of an id in views.
+pub fn mark(id: PeerId) -> u64 {
     let digest: [u8; 32] = Sha256::digest(id.0).into();
     let (head, _) = digest.split_at(8);
     head.iter().fold(0u64, |acc, b| acc << 8 | u64::from(*b))
@@ -93,7 +97,8 @@ pub struct Standing {
 
 /// When this viewer may begin to fetch if nobody has been heard of; `None`: never by election.
 pub fn opens_at(s: &Standing) -> Option<Time> {
-    let grace = CLAIM_SILENCE.min(s.target / 10);
+    // News to the elected one and its claim back need a round trip.
+    let grace = CLAIM_SILENCE.min(s.target / 10).max(s.rtt * 3 / 2);
     let step = Duration::from_millis(300).max(s.rtt * 2);
     let by_rank = s.rank.map(|r| match r {
         0 => s.release,
@@ -107,56 +112,6 @@ pub fn opens_at(s: &Standing) -> Option<Time> {
     match (by_rank, by_knowledge) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
-    }
-}
-
-/// What others said and showed about one segment.
-#[derive(Clone, Debug, Default)]
-pub struct Hearsay {
-    /// The claims heard, with the time of hearing and the fetcher; at most 16.
-    claims: Vec<(Time, PeerId)>,
-    /// Last verified list growth or verified bytes of this segment from a neighbour.
-    proof: Option<Time>,
-    /// Longest gap seen between two proofs.
-    gap: Duration,
-}
-
-impl Hearsay {
-    /// Notes a claim to fetch; a viewer's claim counts once.
-    pub fn claim(&mut self, now: Time, fetcher: PeerId) {
-        if self.claims.len() < 16 && self.claims.iter().all(|(_, id)| *id != fetcher) {
-            self.claims.push((now, fetcher));
-        }
-    }
-
-    /// Forgets the claim of a viewer that dropped the fetch or left.
-    pub fn withdraw(&mut self, fetcher: PeerId) {
-        self.claims.retain(|(_, id)| *id != fetcher);
-    }
-
-    /// Notes a verified Delta or verified bytes.
-    pub fn prove(&mut self, now: Time) {
-        if let Some(last) = self.proof {
-            self.gap = self.gap.max(now.since(last));
-        }
-        self.proof = Some(now);
-    }
-
-    /// True if somebody claims to fetch it.
-    pub fn claimed(&self) -> bool {
-        !self.claims.is_empty()
-    }
-
-    /// True if somebody claims to fetch it and nothing has come of that.
-    pub fn is_empty_claim(&self) -> bool {
-        self.claimed() && self.proof.is_none()
-    }
-
-    /// Until when this viewer holds back. All claims together count from the first one.
-    pub fn silent_until(&self, claim_silence: Duration) -> Option<Time> {
-        let words = self.claims.iter().map(|(at, _)| *at).min().map(|first| first + claim_silence);
-        let proof = self.proof.map(|at| at + (self.gap * 3 / 2).max(CLAIM_SILENCE));
-        words.max(proof)
     }
 }
 
@@ -183,6 +138,14 @@ mod tests {
         assert!(wins.iter().all(|w| (850..1_150).contains(w)), "{wins:?}");
     }
 
+    /// Any two versions must draw the same lots.
+    #[test]
+    fn a_lot_is_what_it_always_was() {
+        let lots: Vec<String> =
+            (1..4).map(|n| format!("{:.12}", lot(draw(u64::from(n) * 9), id(n)))).collect();
+        assert_eq!(lots, ["1.024768643775", "1.169763048202", "1.307487429082"]);
+    }
+
     #[test]
     fn class_zero_draws_no_ticket_and_class_one_seldom_wins() {
         assert_eq!(ticket(draw(1), id(1), 0), None);
@@ -200,9 +163,9 @@ mod tests {
 
     #[test]
     fn views_agree_whatever_the_order() {
-        let forward = view((0..5).map(id));
-        assert_eq!(forward, view((0..5).rev().map(id)));
-        assert_ne!(forward, view((0..4).map(id)));
+        let marks = |n: u8| (0..n).map(id).map(mark);
+        assert_eq!(view(marks(5)), view(marks(5).rev()));
+        assert_ne!(view(marks(5)), view(marks(4)));
     }
 
     fn standing(rank: Option<usize>, clique: bool, first_knower: bool) -> Standing {
@@ -224,17 +187,7 @@ mod tests {
         assert_eq!(at(standing(Some(1), true, false)), Some(600));
         assert_eq!(at(standing(Some(1), false, false)), Some(300));
         assert_eq!(at(standing(None, true, false)), None);
-    }
-
-    #[test]
-    fn words_silence_briefly_and_proof_silences_while_it_flows() {
-        let mut h = Hearsay::default();
-        assert_eq!(h.silent_until(CLAIM_SILENCE), None);
-        h.claim(Time(0), id(1));
-        h.claim(Time(250_000), id(2));
-        assert_eq!(h.silent_until(CLAIM_SILENCE), Some(Time(300_000)), "a second claim does not prolong");
-        h.prove(Time(200_000));
-        h.prove(Time(1_200_000));
-        assert_eq!(h.silent_until(CLAIM_SILENCE), Some(Time(2_700_000)));
+        let far = Standing { rtt: Duration::from_millis(300), ..standing(Some(1), true, true) };
+        assert_eq!(at(far), Some(450), "the elected one's claim may be on its way");
     }
 }

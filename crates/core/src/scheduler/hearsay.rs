@@ -1,0 +1,258 @@
+//! What others said and showed about one segment. Words silence briefly, proof silences while it flows.
+
+use core::time::Duration;
+
+use meshedflow_protocol::ids::PeerId;
+
+use crate::input::ConnNo;
+use crate::scheduler::election::CLAIM_SILENCE;
+use crate::time::Time;
+
+/// Claims, and ranges claimed, that are kept of one segment.
+const CLAIMS: usize = 16;
+/// Gaps between proofs that are kept: more say nothing new about their median.
+const GAPS: usize = 15;
+
+/// What others said and showed about one segment.
+#[derive(Clone, Debug, Default)]
+pub struct Hearsay {
+    claims: Vec<Claim>,
+    ranges: Vec<(Time, PeerId, (u32, u32))>,
+    /// The first claim, withdrawn or not: all words together count from it.
+    first: Option<Time>,
+    /// Last verified list growth or verified bytes of this segment from a neighbour.
+    proof: Option<Time>,
+    /// Times between two proofs.
+    gaps: Vec<Duration>,
+}
+
+/// Somebody fetches it, as a neighbour says.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    fetcher: PeerId,
+    /// Who said so: the fetcher itself, or a neighbour of both.
+    via: ConnNo,
+    /// Who said so has shown some of it since.
+    proven: bool,
+}
+
+impl Hearsay {
+    /// Notes a claim to fetch; false if it is no news. A viewer's claim counts once, whoever brings it.
+    pub fn claim(&mut self, now: Time, fetcher: PeerId, via: ConnNo) -> bool {
+        let news = self.claims.len() < CLAIMS && self.claims.iter().all(|c| c.fetcher != fetcher);
+        if news {
+            self.claims.push(Claim { fetcher, via, proven: false });
+            self.first.get_or_insert(now);
+        }
+        news
+    }
+
+    /// Notes that somebody fetches these bytes of it.
+    pub fn claim_range(&mut self, now: Time, fetcher: PeerId, range: (u32, u32)) {
+        self.ranges.retain(|(_, id, _)| *id != fetcher);
+        if self.ranges.len() < CLAIMS {
+            self.ranges.push((now, fetcher, range));
+        }
+    }
+
+    /// Forgets the claims of a viewer that dropped the fetch or left, and those that it passed on.
+    pub fn withdraw(&mut self, fetcher: PeerId, via: ConnNo) {
+        self.claims.retain(|c| c.fetcher != fetcher && c.via != via);
+        self.ranges.retain(|(_, id, _)| *id != fetcher);
+    }
+
+    /// Notes a verified Delta or verified bytes.
+    pub fn prove(&mut self, now: Time) {
+        if let Some(last) = self.proof.replace(now)
+            && self.gaps.len() < GAPS
+        {
+            self.gaps.push(now.since(last));
+        }
+    }
+
+    /// A neighbour has shown some of the segment: what it said of fetchers was true.
+    pub fn bear_out(&mut self, via: ConnNo) {
+        self.claims.iter_mut().filter(|c| c.via == via).for_each(|c| c.proven = true);
+    }
+
+    /// True if somebody claims to fetch it.
+    pub fn claimed(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    /// True if somebody claims to fetch it and nothing has come of that.
+    pub fn is_empty_claim(&self) -> bool {
+        self.claimed() && self.proof.is_none()
+    }
+
+    /// Fetchers that were heard of and borne out.
+    pub fn proven_fetchers(&self) -> usize {
+        self.claims.iter().filter(|c| c.proven).count()
+    }
+
+    /// Until when this viewer holds back; all words together end at `words_end` of the first claim.
+    pub fn silent_until(&self, words_end: impl Fn(Time) -> Time) -> Option<Time> {
+        let words = self.first.filter(|_| self.claimed()).map(words_end);
+        words.max(self.proof_ends())
+    }
+
+    /// Proof holds others back for one and a half times the median gap between fragments.
+    pub fn proof_ends(&self) -> Option<Time> {
+        let mut gaps = self.gaps.clone();
+        gaps.sort_unstable();
+        let median = gaps.get(gaps.len() / 2).copied().unwrap_or_default();
+        self.proof.map(|at| at + (median * 3 / 2).max(CLAIM_SILENCE))
+    }
+
+    /// Until when others are left to fetch exactly these bytes; `patience` counts from each claim.
+    pub fn fetched_by_others(&self, (from, to): (u32, u32), patience: Duration) -> Option<Time> {
+        let covering = self.ranges.iter().filter(|(_, _, (a, b))| *a <= from && to <= *b);
+        covering.map(|(at, ..)| *at + patience).max()
+    }
+}
+
+/// What one neighbour's word was worth lately: of five claims that it brought, three in vain are too many.
+#[derive(Clone, Debug, Default)]
+pub struct Word {
+    /// Claims of which nothing was seen yet, by lane and segment, with the time by which something should be.
+    open: Vec<((u16, u64), Time)>,
+    /// The last outcomes, newest first, a bit set for each in vain.
+    vain: u8,
+}
+
+/// Claims of one neighbour that may be open at a time.
+const OPEN: usize = 8;
+/// Outcomes that count, and how many of them in vain are too many.
+const OUTCOMES: u8 = 0b1_1111;
+const VAIN: u32 = 3;
+
+impl Word {
+    /// It said that somebody fetches this segment.
+    pub fn given(&mut self, about: (u16, u64), until: Time) {
+        if self.open.len() < OPEN && self.open.iter().all(|(key, _)| *key != about) {
+            self.open.push((about, until));
+        }
+    }
+
+    /// It showed some of this segment.
+    pub fn kept(&mut self, about: (u16, u64)) {
+        if self.taken_back(about) {
+            self.vain = self.vain << 1 & OUTCOMES;
+        }
+    }
+
+    /// It said that the fetch was given up; true if it had claimed one.
+    pub fn taken_back(&mut self, about: (u16, u64)) -> bool {
+        let before = self.open.len();
+        self.open.retain(|(key, _)| *key != about);
+        self.open.len() < before
+    }
+
+    /// Something that it said came to nothing; true if that is too much.
+    pub fn broken(&mut self) -> bool {
+        self.vain = (self.vain << 1 | 1) & OUTCOMES;
+        let too_much = self.vain.count_ones() >= VAIN;
+        if too_much {
+            *self = Self::default();
+        }
+        too_much
+    }
+
+    /// Looks at what is open: true if too much came to nothing.
+    pub fn review(&mut self, now: Time) -> bool {
+        let before = self.open.len();
+        self.open.retain(|(_, until)| now < *until);
+        (self.open.len()..before).fold(false, |too_much, _| self.broken() || too_much)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> PeerId {
+        PeerId([n; 16])
+    }
+
+    fn soon(first: Time) -> Time {
+        first + CLAIM_SILENCE
+    }
+
+    #[test]
+    fn words_silence_briefly_and_proof_silences_while_it_flows() {
+        let mut h = Hearsay::default();
+        assert_eq!(h.silent_until(soon), None);
+        assert!(h.claim(Time(0), id(1), ConnNo(1)));
+        assert!(!h.claim(Time(10_000), id(1), ConnNo(2)), "the same claim by another way is no news");
+        h.claim(Time(250_000), id(2), ConnNo(2));
+        assert_eq!(h.silent_until(soon), Some(Time(300_000)), "a second claim does not prolong");
+        h.withdraw(id(1), ConnNo(1));
+        h.withdraw(id(2), ConnNo(2));
+        assert_eq!(h.silent_until(soon), None);
+        h.claim(Time(290_000), id(3), ConnNo(3));
+        assert_eq!(
+            h.silent_until(soon),
+            Some(Time(300_000)),
+            "nor do claims that are taken back and made anew"
+        );
+        h.prove(Time(200_000));
+        h.prove(Time(1_200_000));
+        assert_eq!(h.silent_until(soon), Some(Time(2_700_000)));
+    }
+
+    #[test]
+    fn one_long_gap_does_not_silence_for_long() {
+        let mut h = Hearsay::default();
+        for ms in [0, 400, 800, 5_000, 5_400, 5_800] {
+            h.prove(Time(ms * 1_000));
+        }
+        assert_eq!(h.proof_ends(), Some(Time(6_400_000)));
+    }
+
+    #[test]
+    fn only_fetchers_that_were_borne_out_count() {
+        let mut h = Hearsay::default();
+        (1..5).for_each(|n| assert!(h.claim(Time(0), id(n), ConnNo(u32::from(n) % 2))));
+        assert_eq!(h.proven_fetchers(), 0);
+        h.bear_out(ConnNo(1));
+        assert_eq!(h.proven_fetchers(), 2);
+        h.withdraw(id(1), ConnNo(9));
+        assert_eq!(h.proven_fetchers(), 1);
+    }
+
+    #[test]
+    fn ranges_of_others_are_left_to_them_for_a_while() {
+        let mut h = Hearsay::default();
+        let ms = Duration::from_millis;
+        h.claim_range(Time(0), id(1), (100, 900));
+        assert_eq!(h.fetched_by_others((100, 500), ms(50)), Some(Time(50_000)));
+        assert_eq!(h.fetched_by_others((0, 500), ms(50)), None);
+        h.withdraw(id(1), ConnNo(0));
+        assert_eq!(h.fetched_by_others((100, 500), ms(50)), None);
+    }
+
+    #[test]
+    fn three_claims_in_vain_of_five_are_too_many() {
+        let mut w = Word::default();
+        let outcomes = |w: &mut Word, kept: &[bool]| {
+            kept.iter().enumerate().any(|(n, kept)| {
+                let about = (0, n as u64);
+                w.given(about, Time(1));
+                if *kept {
+                    w.kept(about);
+                }
+                w.review(Time(1))
+            })
+        };
+        assert!(!outcomes(&mut w, &[false, true, false, true, true, false, true, true]));
+        assert!(outcomes(&mut w, &[false, false]), "with the one before, three of five");
+        let mut w = Word::default();
+        assert!(
+            !outcomes(&mut w, &[false, true, true, false, true, true, false, true]),
+            "not three of any five"
+        );
+        w.given((0, 99), Time(5));
+        assert!(!w.review(Time(4)), "not yet in vain");
+        assert!(w.taken_back((0, 99)) && !w.review(Time(9)), "a claim that was taken back is no lie");
+    }
+}
