@@ -6,6 +6,7 @@ pub(crate) mod ranges;
 pub(crate) mod rate;
 pub(crate) mod rescue;
 pub(crate) mod source;
+pub(crate) mod turns;
 
 use core::time::Duration;
 

@@ -34,9 +34,9 @@ impl Mesh {
     /// What must come over HTTP so that the load is complete in time.
     pub(crate) fn rescue_of(&self, key: SegKey) -> Rescue {
         let Some(seg) = self.seg(key) else { return Rescue::Whole };
-        let late = |i: &u16| !seg.http_brings(*i) && !self.comes_in_time(key, seg, *i);
+        let late = |i: &u16| !self.comes_in_time(key, seg, *i);
         let missing = seg.missing();
-        let mut wanted: Vec<u16> = missing.iter().copied().filter(late).collect();
+        let mut wanted: Vec<u16> = self.records_to_get(key).into_iter().filter(late).collect();
         if !self.takes_ranges(key, seg) || (missing.is_empty() && !seg.is_complete()) {
             return Rescue::Whole;
         }

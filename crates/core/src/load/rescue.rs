@@ -50,10 +50,6 @@ impl Mesh {
         let Some(seg) = self.seg_mut(key) else { return };
         seg.reason = Some(reason);
         let known_url = seg.url.is_some();
-        let in_vain = seg.told_by.filter(|_| seg.hearsay.is_empty_claim());
-        if let Some(conn) = in_vain {
-            self.said_in_vain(conn);
-        }
         self.tally.elections += 1;
         self.claim(key, stage, None);
         if known_url {

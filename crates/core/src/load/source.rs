@@ -118,41 +118,6 @@ impl Mesh {
         new && (self.roster.is_joining() || self.peers.values().any(|p| p.hello.is_none()))
     }
 
-    /// When HTTP must begin for the load to be complete in time, whatever others do.
-    pub(crate) fn last_call(&self, key: SegKey) -> Option<Time> {
-        let http = self.http_time(key);
-        Some(self.deadline(key)?.back(http.mul_f64(1.1)))
-    }
-
-    /// When this viewer gets over HTTP what nobody brings: not all that miss it at once, and not while others say or
-    /// show that they bring it, as long as the deadline allows.
-    pub(crate) fn rescue_at(&self, key: SegKey) -> Option<Time> {
-        let last = self.last_call(key)?;
-        if self.neighbours_cover(key)
-            || !self.lane_has_company(key.lane)
-            || self.options.mutant("wait-for-peers")
-        {
-            return Some(last);
-        }
-        let seg = self.seg(key)?;
-        let asked =
-            self.loads.values().filter(|l| l.route == crate::load::Route::Segment(key)).map(|l| l.asked);
-        let asked = asked.min()?;
-        let http = self.http_time(key);
-        let spread = last.since(asked).mul_f64(0.6 + 0.4 * self.my_share(key));
-        let turn = asked + spread + (http / 4) * self.rank_of_needy(key);
-        let missing = seg.missing();
-        let range = missing.first().zip(missing.last());
-        let range = range.and_then(|(a, b)| Some((seg.bounds(*a)?.0, seg.bounds(*b)?.1)));
-        let others = range.and_then(|range| seg.hearsay.fetched_by_others(range, http * 2));
-        Some(turn.max(others.max(seg.hearsay.proof_ends()).unwrap_or_default()).min(last))
-    }
-
-    /// How many electable neighbours miss the segment too and draw lower.
-    fn rank_of_needy(&self, key: SegKey) -> u32 {
-        u32::try_from(self.rank_in(key).unwrap_or(0)).unwrap_or(u32::MAX).min(8)
-    }
-
     /// By when the earliest load of a segment must be complete.
     pub(crate) fn deadline(&self, key: SegKey) -> Option<Time> {
         let lane = self.lanes.get(&key.lane)?;

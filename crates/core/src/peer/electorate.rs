@@ -150,8 +150,11 @@ impl Mesh {
 
     /// Where this viewer's lot lies among all, 0 to 1: what many would do at one time they spread by it.
     pub(crate) fn my_share(&self, key: SegKey) -> f64 {
-        let lot = self.roster.me.and_then(|me| self.lot(key, me));
-        lot.map_or(1.0, |lot| 1.0 - (-lot).exp())
+        self.roster.me.map_or(1.0, |me| self.share_of(key, me))
+    }
+
+    pub(crate) fn share_of(&self, key: SegKey, id: PeerId) -> f64 {
+        self.lot(key, id).map_or(1.0, |lot| 1.0 - (-lot).exp())
     }
 
     /// Another viewer's ticket; of one that is no neighbour the class is not known.

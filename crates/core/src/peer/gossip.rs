@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::{Delta, Elect, Frame, ListBatch, Map, MapSegment, SegmentRef};
 
 use crate::buffer_map::{FRAGMENT_LIMIT, Held, REMOTE_LANES, RemoteLane};

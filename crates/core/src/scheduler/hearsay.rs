@@ -80,11 +80,6 @@ impl Hearsay {
         !self.claims.is_empty()
     }
 
-    /// True if somebody claims to fetch it and nothing has come of that.
-    pub fn is_empty_claim(&self) -> bool {
-        self.claimed() && self.proof.is_none()
-    }
-
     /// Fetchers that were heard of and borne out.
     pub fn proven_fetchers(&self) -> usize {
         self.claims.iter().filter(|c| c.proven).count()
