@@ -40,6 +40,8 @@ impl Mesh {
             table("fragments", per(|s| s.fragments.len()), segments * FRAGMENTS),
             table("blobs", per(|s| s.blobs.len()), segments * FRAGMENTS),
             table("transfers", per(|s| s.transfers.len()), segments * 2),
+            // Of the two newest segments of a lane, from two hops around.
+            table("lots", per(|s| s.lots.len()), lanes * 2 * 256),
             table("asked fragments", per(|s| s.asked.len()), OPEN * FRAGMENTS),
             table("loads", self.loads.len(), OPEN),
             table("requests to the origin", self.https.len(), OPEN),

@@ -290,7 +290,7 @@ impl Mesh {
         let first = self.http.time_for(fragment, rate) * 5 / 2 + self.longest_rtt(key.lane);
         // Of what the player has not asked for yet only the lane's usual duration is known.
         let target = self.lanes.get(&key.lane).map_or(seg.duration, |l| l.target);
-        first.min(target * 3 / 8).max(election::CLAIM_SILENCE)
+        first.min(target / 2).max(election::CLAIM_SILENCE)
     }
 
     /// All that must be looked at when its time comes: loads that wait, elections that open, lists to retry.

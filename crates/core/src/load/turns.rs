@@ -3,7 +3,7 @@
 
 use crate::load::Route;
 use crate::mesh::Mesh;
-use crate::segment::{SegKey, Segment};
+use crate::segment::SegKey;
 use crate::time::Time;
 
 /// Before the last call a rescue begins after this part of the slack, plus what the lot adds.

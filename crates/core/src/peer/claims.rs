@@ -163,6 +163,9 @@ impl Mesh {
         let Some(seg) = lane.segments.get(&key.msn).filter(|s| s.release.is_some()) else { return };
         let fetchers = seg.hearsay.proven_fetchers() + usize::from(seg.mine.is_some());
         lane.chance.note(fetchers);
+        if let Some(seg) = lane.segments.get_mut(&key.msn) {
+            seg.lots.clear();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::View;
 
 use crate::input::LaneNo;
-use crate::lane::WANT_AHEAD;
+use crate::lane::{Lane, WANT_AHEAD};
 use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::scheduler::election::{self, Draw};
@@ -107,8 +107,9 @@ impl Mesh {
     /// Draws the lots of a segment that is still to come, once for each viewer that may be elected.
     pub(crate) fn draw_lots(&mut self, key: SegKey) {
         let now = self.now;
+        let new = |l: &Lane| l.live && l.newest.is_some_and(|n| n < key.msn.saturating_add(2));
         let open = self.seg(key).is_some_and(|s| s.release.is_some() && s.body.is_none() && !s.is_complete());
-        if !open || self.peers.is_empty() {
+        if !open || self.peers.is_empty() || !self.lanes.get(&key.lane).is_some_and(new) {
             if let Some(seg) = self.seg_mut(key) {
                 seg.lots = SortedMap::new();
             }

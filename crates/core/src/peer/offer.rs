@@ -46,7 +46,7 @@ impl Mesh {
         let bytes: u32 = if whole { self.seg(key).and_then(|s| s.length()).unwrap_or(bytes) } else { bytes };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let rate = peer.speed.rate().or(http).unwrap_or(500_000.0).max(1_000.0);
-        let sending = Duration::from_secs_f64(f64::from(bytes) * 2.0 / rate).min(HINT_LIMIT);
+        let sending = Duration::from_secs_f64(f64::from(bytes) * 2.0 / rate.max(1.0)).min(HINT_LIMIT);
         let rtt = peer.speed.rtt();
         let Some(remote) = peer.remote.get_mut(&key.lane) else { return };
         let wait = (remote.queue(now) + sending + rtt * 2 + ASKING).min(HINT_LIMIT);

@@ -1,5 +1,7 @@
 //! A lane of many viewers, each with ten neighbours: only news, claims and proof travel, over hops of 20 to 120 ms.
 
+#![allow(clippy::indexing_slicing, reason = "a model that panics is a test that fails")]
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -11,13 +13,13 @@ use meshedflow_core::{ConnNo, Time};
 use meshedflow_protocol::ids::PeerId;
 
 /// How a crowd is made.
-pub struct Crowd {
-    pub viewers: usize,
-    pub segments: u64,
+pub(crate) struct Crowd {
+    pub(crate) viewers: usize,
+    pub(crate) segments: u64,
     /// Share of the weight that the edge tells.
-    pub told: f64,
+    pub(crate) told: f64,
     /// Viewer 0 says of every segment that it fetches it, so many milliseconds after it heard of it.
-    pub liar_after_ms: Option<u64>,
+    pub(crate) liar_after_ms: Option<u64>,
 }
 
 impl Default for Crowd {
@@ -28,14 +30,14 @@ impl Default for Crowd {
 
 /// Means over segments.
 #[derive(Debug, Default)]
-pub struct Told {
-    pub starts: f64,
-    pub first_starts: f64,
-    pub last_starts: f64,
+pub(crate) struct Told {
+    pub(crate) starts: f64,
+    pub(crate) first_starts: f64,
+    pub(crate) last_starts: f64,
     /// From the first release to the first start.
-    pub first_ms: f64,
+    pub(crate) first_ms: f64,
     /// Segments that nobody fetched.
-    pub nobody: u32,
+    pub(crate) nobody: u32,
 }
 
 const DEGREE: usize = 10;
@@ -92,7 +94,7 @@ struct Lane {
 }
 
 /// Plays so many segments.
-pub fn crowd(crowd: Crowd) -> Told {
+pub(crate) fn crowd(crowd: Crowd) -> Told {
     let (n, segments) = (crowd.viewers, crowd.segments);
     let mut lane = Lane {
         near: vec![Vec::new(); n],
@@ -198,7 +200,7 @@ impl Lane {
                 continue;
             }
             self.happen(now, msn, v, &mut all, what);
-            if self.begins(now, msn, v, &mut all) {
+            if self.begins(now, v, &mut all) {
                 starts += 1;
                 first = first.min(now - base);
             }
@@ -277,7 +279,7 @@ impl Lane {
     }
 
     /// Does this viewer begin to fetch now? If not, it looks again when it may.
-    fn begins(&mut self, now: u64, msn: u64, v: usize, all: &mut [Viewer]) -> bool {
+    fn begins(&mut self, now: u64, v: usize, all: &mut [Viewer]) -> bool {
         let viewer = &mut all[v];
         let Some(release) = viewer.release.filter(|_| !viewer.started && viewer.has < FRAGMENTS) else {
             return false;
