@@ -370,3 +370,29 @@ const NEED_EVERY: Duration = Duration::from_secs(15);
 fn short(text: &str) -> String {
     text.chars().take(200).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use meshedflow_protocol::ids::ElectionSalt;
+
+    use super::*;
+
+    /// Edges tell of a new salt over a quarter of its minute: until then viewers would draw different lots.
+    #[test]
+    fn all_change_salts_at_one_moment() {
+        let at = |s: u64| Time(s * 1_000_000);
+        let told = |into_s: u32, first: bool| {
+            let mut roster = Roster::new(at(0));
+            let salt = Salt {
+                current: ElectionSalt([2; 16]),
+                previous: (!first).then_some(ElectionSalt([1; 16])),
+                valid_ms: (60 - into_s) * 1_000,
+            };
+            roster.take_salt(at(into_s.into()), &salt);
+            [29, 31].map(|s| roster.salt(at(s))[0])
+        };
+        assert_eq!([told(0, false), told(14, false), told(29, false)], [[1, 2]; 3]);
+        assert_eq!(told(40, false), [2, 2]);
+        assert_eq!(told(0, true), [2, 2], "an edge that has just begun");
+    }
+}
