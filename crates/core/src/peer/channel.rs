@@ -23,6 +23,8 @@ const SAMPLE_BYTES: u32 = 128 * 1024;
 /// Fewer bytes above the mark tell how late the page heard of them, and nothing of the line.
 const LEAST_TOLD: u32 = 8 * 1024;
 
+/// The uplink's rate is the best of so many.
+const BEST_OF: usize = 10;
 /// So many rates make a quartile.
 const SEEN: usize = 32;
 
@@ -68,14 +70,13 @@ impl Pace {
             return;
         }
         let rate = f64::from(self.left) / self.busy.max(Duration::from_millis(1)).as_secs_f64();
-        // A line that carried more can carry more; one that carries less now may have been shared for a moment.
-        let keep = self.rate.map_or(0.0, |old| if rate > old { 0.5 } else { 0.75 });
-        self.rate = Some(self.rate.unwrap_or(0.0) * keep + rate * (1.0 - keep));
         (self.busy, self.left) = (Duration::ZERO, 0);
         if self.seen.len() >= SEEN {
             self.seen.remove(0);
         }
         self.seen.push(rate as u32);
+        // A page that is busy hears late that bytes have left, never early: the best of the last ones is the line's.
+        self.rate = self.seen.iter().rev().take(BEST_OF).max().map(|best| f64::from(*best));
     }
 }
 
@@ -277,6 +278,20 @@ mod tests {
         assert!(c.is_clear(later, A));
         c.put(later, A, KIB16, 1e9);
         assert!(!c.is_clear(later, A) && c.is_clear(later + Duration::from_millis(200), A));
+    }
+
+    #[test]
+    fn who_hears_late_of_what_has_left_does_not_take_the_line_for_slower_and_slower() {
+        let (mut c, mut now, _) = drained_at(2_000_000);
+        for round in 0..100 {
+            while c.has_room(now, A, KIB16) && !c.is_full(now, KIB16) {
+                c.put(now, A, KIB16, 1e9);
+            }
+            // Most of the time the page is too busy to hear at once.
+            now = now + Duration::from_millis(if round % 10 < 3 { 50 } else { 250 });
+            c.drained(now, A);
+        }
+        assert!(c.rate().is_some_and(|r| r > 500_000.0), "{:?}", c.rate());
     }
 
     #[test]
