@@ -6,6 +6,7 @@ use crate::mesh::Mesh;
 use crate::output::Output;
 use crate::peer::Peer;
 use crate::segment::{SegKey, Segment};
+use crate::sorted::SortedSet;
 use crate::time::Time;
 
 /// So many of the oldest segments are compared.
@@ -62,7 +63,7 @@ impl Mesh {
     fn least_needed(&self) -> Option<SegKey> {
         let evictable =
             |lane: &Lane, msn: u64, s: &Segment| !s.blobs.is_empty() && s.is_idle() && !lane.is_ahead(msn);
-        let mut idle: Vec<(bool, Time, SegKey)> = self
+        let idle: SortedSet<(bool, Time, SegKey)> = self
             .lanes
             .iter()
             .flat_map(|(no, l)| l.segments.iter().map(move |(msn, s)| (no, l, msn, s)))
@@ -73,7 +74,6 @@ impl Mesh {
             })
             .filter(|(.., key)| !self.has_load(*key))
             .collect();
-        idle.sort_unstable();
         let oldest = idle.iter().take(OLDEST).enumerate();
         let most = oldest.max_by_key(|(at, (window, _, key))| (!window, self.replicas(*key), OLDEST - at));
         most.map(|(_, (.., key))| *key)

@@ -108,9 +108,9 @@ impl Channels {
 
     /// Three of four measured rates were above this; 0 while none is known.
     pub(crate) fn lower_quartile(&self) -> u32 {
-        let mut seen = self.pace.seen.clone();
-        seen.sort_unstable();
-        seen.get(seen.len() / 4).copied().unwrap_or(0)
+        let seen = &self.pace.seen;
+        let lower = |rate: &&u32| seen.iter().filter(|other| other < rate).count() <= seen.len() / 4;
+        seen.iter().filter(lower).max().copied().unwrap_or(0)
     }
 
     fn high(&self) -> u32 {

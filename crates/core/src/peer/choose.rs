@@ -12,6 +12,7 @@ use crate::input::ConnNo;
 use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::segment::{SegKey, Segment};
+use crate::sorted::SortedSet;
 use crate::time::Time;
 
 /// A queue longer than this is not joined while there is time.
@@ -201,7 +202,9 @@ impl Mesh {
             open.reverse();
         } else if !hurried && self.effective.rarest_first && seg.bytes_of(open) >= SMALL_BYTES {
             let copies = |i: u16| holders.iter().filter(|h| h.has(i)).count();
-            open.sort_by_cached_key(|i| (copies(*i), mix(self.seed ^ key.msn ^ u64::from(*i) << 48)));
+            let rare = |i: &u16| (copies(*i), mix(self.seed ^ key.msn ^ u64::from(*i) << 48), *i);
+            let rarest: SortedSet<(usize, u64, u16)> = open.iter().map(rare).collect();
+            open.iter_mut().zip(rarest.iter()).for_each(|(to, (.., i))| *to = *i);
         }
     }
 
@@ -251,7 +254,9 @@ fn run_of(
         bytes += size;
         run.push(*i);
     }
-    run.sort_unstable();
+    if run.first() > run.last() {
+        run.reverse();
+    }
     run
 }
 

@@ -11,6 +11,7 @@ use crate::input::ConnNo;
 use crate::mesh::Mesh;
 use crate::output::Source;
 use crate::segment::SegKey;
+use crate::sorted::SortedSet;
 
 /// A neighbour that was offered a first copy gets this long to ask for it, besides what its holder needs.
 const ASKING: Duration = Duration::from_millis(100);
@@ -28,11 +29,10 @@ impl Mesh {
         }
         // Each segment begins with another neighbour, each fragment goes to the next.
         let turn = if whole { key.msn } else { key.msn.wrapping_mul(7).wrapping_add(index.into()) };
-        let mut takers: Vec<PeerId> =
+        let takers: SortedSet<PeerId> =
             self.peers.values().filter(|p| p.is_open() && p.awaits(key)).map(|p| p.id).collect();
-        takers.sort_unstable();
-        let place = turn.checked_rem(takers.len() as u64)?;
-        takers.get(usize::try_from(place).ok()?).copied().filter(|_| takers.len() > 1)
+        let place = turn.checked_rem(takers.iter().len() as u64)?;
+        takers.iter().nth(usize::try_from(place).ok()?).copied().filter(|_| takers.iter().len() > 1)
     }
 
     /// A neighbour offers fragments: to this viewer, or to another one that will have them soon.

@@ -16,7 +16,7 @@ use crate::peer::channel::Channels;
 use crate::peer::manners::Politeness;
 use crate::policy::Effective;
 use crate::segment::SegKey;
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::time::{Time, Wakeup};
 
 /// Everything being served.
@@ -282,17 +282,16 @@ impl Mesh {
         let for_all = (slots - (slots * 3).div_ceil(10)).max(1);
         let takes = |j: &&Job| self.uploads.channels.has_room(now, j.conn, j.next_len());
         let begun = jobs.iter().filter(takes).filter(|j| j.begun).count();
-        let mut order: Vec<((bool, u16, bool), usize)> = Vec::new();
+        let mut order: SortedSet<((bool, u16, bool), usize)> = SortedSet::new();
         for (at, job) in jobs.iter().enumerate().filter(|(_, j)| takes(j)) {
             let copies = job.left.front().map_or(0, |p| self.copies_given(job.key, p.index));
             if job.begun || begun < if copies == 0 { slots } else { for_all } {
                 let yields = !job.urgent && jobs.iter().any(|j| j.conn == job.conn && j.urgent);
-                order.push(((!job.begun, copies, yields), at));
+                order.insert(((!job.begun, copies, yields), at));
             }
         }
-        order.sort_unstable();
         let mut wait: Option<Duration> = None;
-        for (_, at) in order {
+        for (_, at) in order.iter().copied() {
             let Some((conn, len)) = self.uploads.jobs.get(at).map(|j| (j.conn, j.next_len())) else {
                 continue;
             };
