@@ -2,9 +2,7 @@
 
 use crate::sorted::SortedMap;
 
-use core::time::Duration;
-
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Fragments held of one segment, as bits, least significant first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,8 @@
 //! Everything that can happen to a mesh.
 
-use core::time::Duration;
-
 use meshedflow_manifest::Measured;
 
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// A load as the page numbers it: one HLS.js loader instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,6 @@
 //! from a peer, an edge, or a list.
 
 use crate::sorted::SortedMap;
-use core::time::Duration;
 
 use meshedflow_manifest::{KeyRefusal, KeySet, KeyUse, PublicKey};
 
@@ -12,7 +11,7 @@ use crate::input::HttpFailure;
 use crate::mesh::Mesh;
 use crate::output::Purpose;
 use crate::roster::host_of;
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// Pins and key sets.
 #[derive(Debug, Default)]

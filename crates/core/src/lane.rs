@@ -1,7 +1,6 @@
 //! One media playlist: its segments, its trust anchors, and where this viewer stands in it.
 
 use crate::sorted::SortedMap;
-use core::time::Duration;
 
 use meshedflow_manifest::{Anchor, SegmentEntry, SignedList};
 
@@ -10,7 +9,7 @@ use crate::output::Reason;
 use crate::scheduler::deadline::BufferBound;
 use crate::scheduler::lottery::Chance;
 use crate::segment::Segment;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Segments remembered per lane; the oldest go first.
 pub(crate) const SEGMENT_LIMIT: usize = 512;

@@ -51,7 +51,7 @@ pub use output::*;
 pub use policy::Effective;
 pub use sizes::Table;
 pub use telemetry::Stats;
-pub use time::{Time, Wakeup};
+pub use time::{Duration, Time, Wakeup};
 
 /// Measuring bytes as they arrive, for the driver that holds them.
 pub mod measure {

@@ -8,15 +8,13 @@ pub(crate) mod rescue;
 pub(crate) mod source;
 pub(crate) mod turns;
 
-use core::time::Duration;
-
 use crate::http::{JobKind, MediaGet};
 use crate::input::{BlobId, Due, HttpId, LaneNo, LoadId, LoadKind, LoadRequest, Span};
 use crate::mesh::Mesh;
 use crate::output::{Event, Loaded, Output, Purpose, Reason};
 use crate::segment::SegKey;
 use crate::sorted::SortedSet;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// An open load.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! When to GET a list, and what a list must be to count.
 
-use core::time::Duration;
-
 use meshedflow_manifest::{
     Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, SegmentEntry, SegmentState, SignedList,
     VerifyError, identity::resource_id, verify,
@@ -14,7 +12,7 @@ use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
 use crate::segment::{SegKey, Segment};
-use crate::time::Wakeup;
+use crate::time::{Duration, Wakeup};
 
 /// Lists of a recording are verified this many segments ahead of the player's request.
 const INDEX_AHEAD: u64 = 4;
@@ -439,10 +437,16 @@ impl Mesh {
         let now = self.now;
         let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
         let seg = lane.segment(key.msn);
+        // What still grows is not there to be fetched, and nobody is elected to.
+        if verified.closed() {
+            seg.release.get_or_insert(now);
+        }
+        let released = seg.release.is_some();
         seg.list = Some(verified);
         seg.list_retry = None;
-        seg.release.get_or_insert(now);
-        lane.knows_of(key.msn);
+        if released {
+            lane.knows_of(key.msn);
+        }
         lane.proven = true;
         lane.unlisted = 0;
         self.check_fit(key);

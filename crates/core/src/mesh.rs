@@ -84,7 +84,7 @@ const VERIFIES_PER_S: f64 = 32.0;
 const VERIFIES_BURST: f64 = 64.0;
 
 /// Wake-ups come at most 500 times a second, whatever is due.
-const WAKE_FLOOR: core::time::Duration = core::time::Duration::from_millis(2);
+const WAKE_FLOOR: crate::time::Duration = crate::time::Duration::from_millis(2);
 
 impl Mesh {
     /// A mesh that knows nobody yet. `seed` decides every tie; `now` is the page's clock.

@@ -16,7 +16,6 @@ pub(crate) mod trust;
 pub(crate) mod upload;
 
 use crate::sorted::{SortedMap, SortedSet};
-use core::time::Duration;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::Admitted;
@@ -33,7 +32,7 @@ use crate::peer::trust::Budgets;
 use crate::scheduler::election::mark;
 use crate::scheduler::hearsay::Word;
 use crate::segment::SegKey;
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

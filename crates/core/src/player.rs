@@ -1,11 +1,9 @@
 //! What an attached player told; everything works without it, better with it.
 
-use core::time::Duration;
-
 use crate::input::{KnownSegment, LaneNo};
 use crate::mesh::Mesh;
 use crate::segment::SegKey;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// The player as last heard of.
 #[derive(Debug, Default)]

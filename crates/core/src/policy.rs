@@ -1,8 +1,7 @@
 //! The policy in force: page options below remote policy below its stream override, safety values by the
 //! stricter of all and the built-in ceilings.
 
-use core::time::Duration;
-
+use crate::time::Duration;
 use meshedflow_protocol::policy::{CmafMode, Patch};
 
 use crate::config::Options;

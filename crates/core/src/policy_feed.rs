@@ -1,7 +1,5 @@
 //! Reading the remote policy, and obeying it: with a policy URL there is no peer before one was read.
 
-use core::time::Duration;
-
 use meshedflow_protocol::policy::Patch;
 
 use crate::config::Options;
@@ -10,7 +8,7 @@ use crate::input::HttpFailure;
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, Purpose, Reason};
 use crate::policy::Effective;
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// State of the feed.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ mod ice;
 mod link;
 
 use crate::sorted::{SortedMap, SortedSet};
-use core::time::Duration;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
@@ -20,7 +19,7 @@ use crate::mesh::Mesh;
 use crate::output::{IceServer, Output, PeerCommand};
 use crate::peer::bucket::Bucket;
 use crate::peer::{Peer, PeerState};
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 pub(crate) use ice::host_of;
 pub(crate) use link::Link;

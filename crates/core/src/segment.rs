@@ -1,7 +1,6 @@
 //! One segment on its way: what is held, what was asked, which transfers run, what others said about it.
 
 use crate::sorted::{SortedMap, SortedSet};
-use core::time::Duration;
 
 use meshedflow_manifest::VerifiedList;
 use meshedflow_protocol::ids::PeerId;
@@ -11,7 +10,7 @@ use crate::input::{BlobId, ConnNo, HttpId, LaneNo, LoadId, Span};
 use crate::load::rate::Flow;
 use crate::output::{Reason, Source};
 use crate::scheduler::hearsay::Hearsay;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 use crate::verify::Verified;
 
 /// A segment of a lane, as the core keys it.

@@ -3,10 +3,9 @@
 //! A word is an object with one member, such as `{"load": {...}}`. Numbers come as JavaScript computed them, so each
 //! is rounded here; one that is negative or absent counts as 0.
 
-use core::time::Duration;
-
 use meshedflow_core::{
-    BlobId, Input, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, PlayerInput,
+    BlobId, Duration, Input, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest,
+    PlayerInput,
 };
 use meshedflow_json::{Fields, Json, JsonError, parse};
 

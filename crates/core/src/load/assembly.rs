@@ -1,12 +1,11 @@
 //! Putting a segment together: only verified fragments, or one whole body as HTTP gave it.
 
-use core::time::Duration;
-
 use crate::input::{BlobId, GrantId, LoadId, LoadKind, LoadRequest, Span};
 use crate::load::rate::Origin;
 use crate::mesh::Mesh;
 use crate::output::{Event, Expect, Loaded, Output, Reason, Source};
 use crate::segment::{SegKey, Segment};
+use crate::time::Duration;
 use crate::verify::{Mismatch, Verified};
 
 /// What the player may get. Nothing else converts into bytes for it.

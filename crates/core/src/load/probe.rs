@@ -4,15 +4,13 @@
 //! range of a segment that is wanted anyway comes over HTTP, at most once a minute; its bytes are verified and
 //! used like all others. A probe that drags is given up, tells so, and its bytes are asked of neighbours.
 
-use core::time::Duration;
-
 use crate::input::{HttpId, LaneKind, LoadRequest};
 use crate::load::rate::{self, replaceable};
 use crate::load::rescue::origin_of;
 use crate::mesh::Mesh;
 use crate::output::{Output, Purpose};
 use crate::segment::SegKey;
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// What is remembered of levels and probes.
 #[derive(Debug, Default)]

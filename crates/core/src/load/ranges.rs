@@ -2,13 +2,11 @@
 //! forecast to bring in time is left to it, of the rest HTTP takes the head and neighbours the tail, so that both end
 //! together. No byte is asked for twice while anything else would do.
 
-use core::time::Duration;
-
 use crate::input::ConnNo;
 use crate::load::rescue::origin_of;
 use crate::mesh::Mesh;
 use crate::segment::{SegKey, Segment};
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// So near the deadline, less a round trip, a byte is asked for twice.
 const LAST_MOMENT: Duration = Duration::from_millis(100);

@@ -4,12 +4,10 @@
 //! network, a hit in the store as an absurdly fast one; and a level that only neighbours can feed is lost when
 //! they leave.
 
-use core::time::Duration;
-
 use crate::load::Load;
 use crate::mesh::Mesh;
 use crate::segment::{Segment, Transfer};
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// The time in which bytes of a segment flowed, from anywhere; waiting for a turn is not in it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,5 @@
 //! Fetching from the origin: whole, or exactly the missing range, and what comes of it.
 
-use core::time::Duration;
-
 use crate::http::{JobKind, MediaGet};
 use crate::input::{HttpId, LoadId, Span};
 use crate::load::ranges::Rescue;
@@ -10,7 +8,7 @@ use crate::output::{Output, Purpose, Reason, Source};
 use crate::peer::claims::{RESCUE, SUPERSEDES};
 use crate::scheduler::election;
 use crate::segment::{Mine, SegKey, Transfer};
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 impl Mesh {
     /// Gets what is missing for the waiting loads over HTTP, beside whatever peers still send.

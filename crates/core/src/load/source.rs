@@ -1,7 +1,5 @@
 //! Peer or origin: decided anew for a segment whenever something changes, always with a reason.
 
-use core::time::Duration;
-
 use crate::input::LaneNo;
 use crate::lane::Lane;
 use crate::mesh::Mesh;
@@ -11,7 +9,7 @@ use crate::scheduler::deadline::{due_by_loads, due_by_player};
 use crate::scheduler::election::{self, Standing};
 use crate::scheduler::lottery;
 use crate::segment::{SegKey, Segment};
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// Neighbours that are to bring the last bytes are looked at so often.
 const WATCH: Duration = Duration::from_millis(50);

@@ -1,7 +1,6 @@
 //! Asking neighbours for fragments: the best holder for each, in order, within the limits in flight.
 
 use crate::sorted::SortedSet;
-use core::time::Duration;
 
 use meshedflow_protocol::wire::{Frame, RejectReason, Request, SegmentRef};
 
@@ -11,7 +10,7 @@ use crate::mesh::Mesh;
 use crate::output::{Output, Source};
 use crate::peer::Peer;
 use crate::segment::{SegKey, Segment};
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// A request to a neighbour.
 #[derive(Debug)]

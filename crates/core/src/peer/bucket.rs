@@ -1,8 +1,6 @@
 //! A token bucket on the mesh's clock.
 
-use core::time::Duration;
-
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Spends up to `rate` a second with a burst.
 #[derive(Clone, Debug)]

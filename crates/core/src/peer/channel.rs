@@ -3,12 +3,10 @@
 //! Bytes in a channel cannot be taken back and stand before all that is asked for later; too few leave the line idle.
 //! So a channel holds what this viewer's uplink carries in 100 ms, and so do all channels together.
 
-use core::time::Duration;
-
 use crate::input::ConnNo;
 use crate::peer::bucket::Bucket;
 use crate::sorted::SortedMap;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// The low mark before anything was measured, in bytes.
 pub(crate) const FIRST_LOW_MARK: u32 = HIGH_UNKNOWN / 2;
@@ -161,9 +159,8 @@ impl Channels {
     /// When channels that are full without a word will have taken enough.
     pub(crate) fn wait(&self, len: u32) -> Duration {
         let rate = self.pace.rate.unwrap_or(f64::INFINITY);
-        // A line of which nothing left yet has the rate 0.
-        let wait = Duration::try_from_secs_f64(f64::from(len) / rate).unwrap_or(SAMPLE);
-        wait.clamp(Duration::from_millis(5), SAMPLE)
+        // A line of which nothing left yet has the rate 0, and is waited for as long as any.
+        Duration::from_secs_f64(f64::from(len) / rate).clamp(Duration::from_millis(5), SAMPLE)
     }
 
     /// May `len` bytes go to this neighbour within its part of the rate? Zero, or how long not.

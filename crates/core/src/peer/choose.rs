@@ -3,8 +3,6 @@
 //! Far from the deadline nobody queues behind others: whoever told of a long queue is left alone, a first copy is for
 //! the neighbour it was offered to, and rare fragments come before common ones. Near it only time counts.
 
-use core::time::Duration;
-
 use meshedflow_protocol::policy::CmafMode;
 
 use crate::buffer_map::{Held, RemoteSegment};
@@ -13,7 +11,7 @@ use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::segment::{SegKey, Segment};
 use crate::sorted::SortedSet;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// A queue longer than this is not joined while there is time.
 const QUEUE: Duration = Duration::from_millis(150);

@@ -1,7 +1,6 @@
 //! Who fetches from the origin: said to neighbours, passed on once by each, and believed no longer than it holds.
 
-use core::time::Duration;
-
+use crate::time::Duration;
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::{Fetching, Frame, SegmentRef};
 

@@ -1,7 +1,6 @@
 //! Who may be elected, as far as this viewer knows, and the lots they draw.
 
-use core::time::Duration;
-
+use crate::time::Duration;
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::View;
 

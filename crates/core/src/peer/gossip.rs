@@ -1,7 +1,5 @@
 //! What neighbours tell each other: maps, deltas, new segments, who fetches.
 
-use core::time::Duration;
-
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::{Delta, Elect, Frame, ListBatch, Map, MapSegment, SegmentRef};
 
@@ -11,7 +9,7 @@ use crate::lane::WANT_AHEAD;
 use crate::manifests::ListVerdict;
 use crate::mesh::Mesh;
 use crate::segment::SegKey;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Lanes below this announce whole segments, one batch each.
 const SMALL_LANE_BYTES_PER_S: u64 = 256_000 / 8;

@@ -1,12 +1,10 @@
 //! A request that is much later than somebody else would be moves on to that one, within a small budget: what its
 //! first holder has sent by then comes in vain.
 
-use core::time::Duration;
-
 use crate::input::ConnNo;
 use crate::mesh::Mesh;
 use crate::segment::SegKey;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// At most this share of what neighbours delivered lately.
 const SHARE: f64 = 0.02;

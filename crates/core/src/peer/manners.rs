@@ -1,8 +1,6 @@
 //! Back-off by delay: when what this viewer sends makes its line slow, it sends less.
 
-use core::time::Duration;
-
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Round trips of one neighbour, as queues on the way show in them.
 #[derive(Clone, Debug, Default)]

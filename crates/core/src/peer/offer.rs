@@ -1,8 +1,7 @@
 //! First copies: whoever fetched a fragment offers it to one neighbour, each time another; the others wait for that
 //! one to have it, instead of all pulling at the fetcher's uplink.
 
-use core::time::Duration;
-
+use crate::time::Duration;
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::policy::CmafMode;
 use meshedflow_protocol::wire::Delta;

@@ -1,8 +1,6 @@
 //! What one neighbour has delivered: a rate that rises at once and falls slowly (peak-EWMA), and round trips.
 
-use core::time::Duration;
-
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Measured behaviour of one neighbour.
 #[derive(Clone, Debug, Default)]

@@ -3,13 +3,11 @@
 //! Wrong bytes once are a warning, twice the end. Who says more than any true neighbour has to is closed. Who promises
 //! and does not deliver is no liar (links fail), but is asked later and later, and its word covers nothing meanwhile.
 
-use core::time::Duration;
-
 use crate::input::ConnNo;
 use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::peer::bucket::Bucket;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Strikes that end a connection.
 const LIMIT: u8 = 2;

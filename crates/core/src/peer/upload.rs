@@ -3,7 +3,6 @@
 //! Whatever was sent least often goes first, so that a fragment reaches a second viewer before a third gets another
 //! one; a fragment that was begun is finished before the next, so that its receiver can serve it on the sooner.
 
-use core::time::Duration;
 use std::collections::VecDeque;
 
 use meshedflow_protocol::wire::{DataHeader, Frame, RejectReason, Request, encode, encode_data_head};
@@ -17,7 +16,7 @@ use crate::peer::manners::Politeness;
 use crate::policy::Effective;
 use crate::segment::SegKey;
 use crate::sorted::{SortedMap, SortedSet};
-use crate::time::{Time, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// Everything being served.
 #[derive(Debug)]

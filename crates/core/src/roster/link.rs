@@ -4,8 +4,6 @@
 //! thousands of pages come back at once, or one page come back all the time: a membership counts as a success only
 //! once it has lasted.
 
-use core::time::Duration;
-
 use meshedflow_protocol::signal::{ErrorCode, ErrorMessage, Leave};
 
 use super::{Roster, short};
@@ -13,7 +11,7 @@ use crate::input::SignalInput;
 use crate::mesh::Mesh;
 use crate::output::Output;
 use crate::peer::bucket::Bucket;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// State of the edge socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! By when a load must be complete, and what HTTP would need: forecasts are compared, not modes.
 
-use core::time::Duration;
-
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// What HTTP transfers have shown: rate while bytes flowed and time to the first byte.
 ///

@@ -4,13 +4,11 @@
 //! The lowest ticket fetches at once. The viewer that learned first steps in when nobody says so soon, the
 //! others after it by rank. That is for lanes of up to 16 viewers; larger ones hold a lottery.
 
-use core::time::Duration;
-
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::View;
 use sha2::{Digest, Sha256};
 
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// How long a mere claim holds others back in a small lane.
 pub const CLAIM_SILENCE: Duration = Duration::from_millis(300);

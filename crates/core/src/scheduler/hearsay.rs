@@ -1,12 +1,10 @@
 //! What others said and showed about one segment. Words silence briefly, proof silences while it flows.
 
-use core::time::Duration;
-
 use meshedflow_protocol::ids::PeerId;
 
 use crate::input::ConnNo;
 use crate::scheduler::election::CLAIM_SILENCE;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Claims, and ranges claimed, that are kept of one segment.
 const CLAIMS: usize = 16;

@@ -3,9 +3,7 @@
 //! Stage k opens at release + k x [`DELTA`] to tickets below c x 2^k / W, where W is the sum of all weights, for
 //! whoever has heard of no fetch that lives. One stage alone would leave e^-c of the segments with nobody.
 
-use core::time::Duration;
-
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Lanes of more weight than this draw lots; up to it their viewers keep to an exact order.
 pub const LARGE: f64 = 16.0;

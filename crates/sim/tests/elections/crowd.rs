@@ -2,9 +2,9 @@
 
 #![allow(clippy::indexing_slicing, reason = "a model that panics is a test that fails")]
 
+use meshedflow_core::Duration;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::time::Duration;
 
 use meshedflow_core::scheduler::election::{Draw, lot};
 use meshedflow_core::scheduler::hearsay::{Hearsay, Word};
