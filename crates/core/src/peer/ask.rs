@@ -39,6 +39,8 @@ pub(crate) struct Ask {
 const QUEUE_LIMIT_MS: u32 = 5_000;
 /// A neighbour that says it has a list shows it within this time.
 const LIST_PATIENCE: Duration = Duration::from_secs(1);
+/// Nobody is waited for longer than this only because there is time.
+const PATIENT: Duration = Duration::from_millis(1_500);
 /// Prefetching reaches this many segments beyond the player's last request.
 const PREFETCH_SEGMENTS: u64 = 2;
 
@@ -182,7 +184,7 @@ impl Mesh {
             seg.mind_flow(now);
         }
         self.grant(key, Source::Peer(conn, request), blob, start, run);
-        let patience = now + patience(expected * 3, self.effective.p2p_budget);
+        let patience = now + self.patience(key, expected * 3);
         let ask = Ask {
             left: count,
             bytes: end - start,
@@ -206,6 +208,11 @@ impl Mesh {
         self.send(conn, &Frame::Request(frame));
     }
 
+    /// How long a neighbour may keep this viewer waiting that should need `wait`.
+    fn patience(&self, key: SegKey, wait: Duration) -> Duration {
+        patience(wait, self.slack(key), self.effective.p2p_budget)
+    }
+
     /// What this neighbour is forecast to take for a fragment.
     fn expected(&self, conn: ConnNo, key: SegKey, i: u16) -> Duration {
         let bytes = self.seg(key).map_or(0, |s| s.bytes_of(&[i]));
@@ -222,9 +229,10 @@ impl Mesh {
         took: Duration,
         over: bool,
     ) {
-        let (now, budget) = (self.now, self.effective.p2p_budget);
+        let now = self.now;
         self.tally.peer_bytes += u64::from(len);
         self.hedging.earn(now, len);
+        let (longer, budget) = (self.patience(key, took * 4), self.effective.p2p_budget);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let waited = peer.asks.get(&request).map_or(Duration::ZERO, |a| a.waited(now));
         peer.speed.sample(now, len, took.saturating_sub(waited));
@@ -238,7 +246,7 @@ impl Mesh {
                 Duration::from_secs_f64(f64::from(len) / peer.speed.rate().unwrap_or(1e6).max(1_000.0));
             (ask.moved, ask.expected, ask.first) = (now, next, false);
             ask.review = Some(now + review_after(next));
-            ask.patience = now + patience(took.max(next) * 4, budget);
+            ask.patience = now + longer.max(next * 4).min(budget);
             answered = ask.left == 0;
             if over {
                 peer.asks.remove(&request);
@@ -256,13 +264,18 @@ impl Mesh {
     }
 
     pub(crate) fn on_queued(&mut self, conn: ConnNo, request: u32, eta_ms: u32) {
-        let (now, budget) = (self.now, self.effective.p2p_budget);
+        let now = self.now;
         let eta = Duration::from_millis(eta_ms.min(QUEUE_LIMIT_MS).into());
+        let Some(key) = self.peers.get(&conn).and_then(|p| p.asks.get(&request)).map(|a| a.key) else {
+            return;
+        };
+        let (least, budget) = (self.patience(key, eta), self.effective.p2p_budget);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let Some(ask) = peer.asks.get_mut(&request).filter(|a| a.queued.is_none() && !a.list) else { return };
         ask.queued = Some(eta);
         ask.expected = ask.expected.max(eta + peer.speed.rtt());
-        ask.patience = now + eta + patience(ask.expected, budget);
+        // News of a queue is no reason to wait less.
+        ask.patience = ask.patience.max(now + eta + least.max(ask.expected * 3).min(budget));
         ask.review = Some(now + review_after(ask.expected));
         let lane = ask.key.lane;
         if let Some(remote) = peer.remote.get_mut(&lane) {
@@ -411,9 +424,10 @@ fn review_after(expected: Duration) -> Duration {
     (expected * 3 / 2).max(Duration::from_millis(150))
 }
 
-/// At least 400 ms, at most the budget, which a policy may set to less; `clamp` would panic then.
-fn patience(wait: Duration, budget: Duration) -> Duration {
-    wait.max(Duration::from_millis(400)).min(budget)
+/// At least 400 ms, longer where the player is far from needing it: a busy page answers late. At most the budget, which a
+/// policy may set to less; `clamp` would panic then.
+fn patience(wait: Duration, slack: Duration, budget: Duration) -> Duration {
+    wait.max((slack / 8).min(PATIENT)).max(Duration::from_millis(400)).min(budget)
 }
 
 #[cfg(test)]
@@ -423,7 +437,15 @@ mod tests {
     #[test]
     fn patience_bears_a_budget_below_its_floor() {
         let ms = Duration::from_millis;
-        assert_eq!([1, 500, 9_000].map(|wait| patience(ms(wait), ms(3_000))), [400, 500, 3_000].map(ms));
-        assert_eq!(patience(ms(500), ms(100)), ms(100));
+        let slack = ms(2_000);
+        assert_eq!(
+            [1, 500, 9_000].map(|wait| patience(ms(wait), slack, ms(3_000))),
+            [400, 500, 3_000].map(ms)
+        );
+        assert_eq!(patience(ms(500), slack, ms(100)), ms(100));
+        assert_eq!(
+            [8_000, 60_000].map(|slack| patience(ms(500), ms(slack), ms(3_000))),
+            [1_000, 1_500].map(ms)
+        );
     }
 }

@@ -143,7 +143,7 @@ impl Mesh {
     }
 
     /// Time until the player needs this segment, as far as can be told.
-    fn slack(&self, key: SegKey) -> Duration {
+    pub(crate) fn slack(&self, key: SegKey) -> Duration {
         if let Some(deadline) = self.deadline(key) {
             return deadline.since(self.now);
         }
