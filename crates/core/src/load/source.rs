@@ -248,7 +248,7 @@ impl Mesh {
         match self.large_lane(key.lane) {
             Some(weight) => {
                 let stage = lottery::stage(ticket?, lane.chance.value(), weight);
-                let words = seg.hearsay.silent_until(lottery::words_end);
+                let words = seg.hearsay.silent_until(lottery::words_end, self.leisure(key));
                 let at = lottery::opens_at(release, stage).max(words.unwrap_or_default());
                 Some((at, stage, Reason::Elected))
             }
@@ -270,7 +270,7 @@ impl Mesh {
             rtt: self.longest_rtt(key.lane),
         };
         let silence = self.claim_silence(key, seg);
-        let words = seg.hearsay.silent_until(|first| first + silence);
+        let words = seg.hearsay.silent_until(|first| first + silence, self.leisure(key));
         let at = election::opens_at(&standing)?.max(words.unwrap_or_default());
         let (stage, reason) = match rank {
             Some(0) => (0, Reason::Elected),

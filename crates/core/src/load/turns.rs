@@ -35,7 +35,7 @@ impl Mesh {
         let left = |i: &u16| seg.bounds(*i).and_then(|range| seg.hearsay.fetched_by_others(range, http * 2));
         // Those that nobody claims cannot wait for those that somebody does.
         let others = open.iter().map(left).min().flatten();
-        Some(turn.max(others.max(seg.hearsay.proof_ends()).unwrap_or_default()).min(last))
+        Some(turn.max(others.max(seg.hearsay.proof_ends(self.leisure(key))).unwrap_or_default()).min(last))
     }
 
     /// Records that are missing and that no transfer brings.

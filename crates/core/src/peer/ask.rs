@@ -39,8 +39,6 @@ pub(crate) struct Ask {
 const QUEUE_LIMIT_MS: u32 = 5_000;
 /// A neighbour that says it has a list shows it within this time.
 const LIST_PATIENCE: Duration = Duration::from_secs(1);
-/// Nobody is waited for longer than this only because there is time.
-const PATIENT: Duration = Duration::from_millis(1_500);
 /// Prefetching reaches this many segments beyond the player's last request.
 const PREFETCH_SEGMENTS: u64 = 2;
 
@@ -210,7 +208,7 @@ impl Mesh {
 
     /// How long a neighbour may keep this viewer waiting that should need `wait`.
     fn patience(&self, key: SegKey, wait: Duration) -> Duration {
-        patience(wait, self.slack(key), self.effective.p2p_budget)
+        patience(wait, self.leisure(key), self.effective.p2p_budget)
     }
 
     /// What this neighbour is forecast to take for a fragment.
@@ -426,8 +424,8 @@ fn review_after(expected: Duration) -> Duration {
 
 /// At least 400 ms, longer where the player is far from needing it: a busy page answers late. At most the budget, which a
 /// policy may set to less; `clamp` would panic then.
-fn patience(wait: Duration, slack: Duration, budget: Duration) -> Duration {
-    wait.max((slack / 8).min(PATIENT)).max(Duration::from_millis(400)).min(budget)
+fn patience(wait: Duration, leisure: Duration, budget: Duration) -> Duration {
+    wait.max(leisure).max(Duration::from_millis(400)).min(budget)
 }
 
 #[cfg(test)]
@@ -437,15 +435,11 @@ mod tests {
     #[test]
     fn patience_bears_a_budget_below_its_floor() {
         let ms = Duration::from_millis;
-        let slack = ms(2_000);
         assert_eq!(
-            [1, 500, 9_000].map(|wait| patience(ms(wait), slack, ms(3_000))),
+            [1, 500, 9_000].map(|wait| patience(ms(wait), ms(250), ms(3_000))),
             [400, 500, 3_000].map(ms)
         );
-        assert_eq!(patience(ms(500), slack, ms(100)), ms(100));
-        assert_eq!(
-            [8_000, 60_000].map(|slack| patience(ms(500), ms(slack), ms(3_000))),
-            [1_000, 1_500].map(ms)
-        );
+        assert_eq!(patience(ms(500), ms(250), ms(100)), ms(100));
+        assert_eq!(patience(ms(500), ms(1_500), ms(3_000)), ms(1_500));
     }
 }

@@ -17,6 +17,8 @@ use crate::time::{Duration, Time};
 const QUEUE: Duration = Duration::from_millis(150);
 /// The urgent horizon is at least this long.
 const HORIZON_FLOOR: Duration = Duration::from_secs(1);
+/// Nobody is waited for longer than this only because there is time.
+const LEISURE: Duration = Duration::from_millis(1_500);
 /// One request brings at most so many bytes, and so much of its holder's time: others are served in between.
 const RUN_LIMIT_BYTES: u32 = 512 * 1024;
 const RUN_LIMIT: Duration = Duration::from_millis(400);
@@ -143,7 +145,7 @@ impl Mesh {
     }
 
     /// Time until the player needs this segment, as far as can be told.
-    pub(crate) fn slack(&self, key: SegKey) -> Duration {
+    fn slack(&self, key: SegKey) -> Duration {
         if let Some(deadline) = self.deadline(key) {
             return deadline.since(self.now);
         }
@@ -151,6 +153,11 @@ impl Mesh {
         let ahead = self.ahead_of_player(lane);
         let between = lane.last_requested.map_or(0, |last| key.msn.saturating_sub(last.saturating_add(1)));
         ahead + lane.target * u32::try_from(between).unwrap_or(0).min(64)
+    }
+
+    /// How long it does no harm to wait for what should be there by now: a busy page is late with everything.
+    pub(crate) fn leisure(&self, key: SegKey) -> Duration {
+        (self.slack(key) / 8).min(LEISURE)
     }
 
     /// The deadline is so near that manners and rarity give way.

@@ -83,18 +83,20 @@ impl Hearsay {
         self.claims.iter().filter(|c| c.proven).count()
     }
 
-    /// Until when this viewer holds back; all words together end at `words_end` of the first claim.
-    pub fn silent_until(&self, words_end: impl Fn(Time) -> Time) -> Option<Time> {
+    /// Until when this viewer holds back; all words together end at `words_end` of the first claim, and a proof lasts
+    /// for `least` at least.
+    pub fn silent_until(&self, words_end: impl Fn(Time) -> Time, least: Duration) -> Option<Time> {
         let words = self.first.filter(|_| self.claimed()).map(words_end);
-        words.max(self.proof_ends())
+        words.max(self.proof_ends(least))
     }
 
-    /// Proof holds others back for one and a half times the median gap between fragments.
-    pub fn proof_ends(&self) -> Option<Time> {
+    /// Proof holds others back for one and a half times the median gap between fragments, or for `least` if that is
+    /// longer: where there is time, a page that is busy for a moment is waited for.
+    pub fn proof_ends(&self, least: Duration) -> Option<Time> {
         let mut gaps = self.gaps.clone();
         gaps.sort_unstable();
         let median = gaps.get(gaps.len() / 2).copied().unwrap_or_default();
-        self.proof.map(|at| at + (median * 3 / 2).max(CLAIM_SILENCE))
+        self.proof.map(|at| at + (median * 3 / 2).max(CLAIM_SILENCE).max(least))
     }
 
     /// Until when others are left to fetch exactly these bytes; `patience` counts from each claim.
@@ -174,23 +176,27 @@ mod tests {
     #[test]
     fn words_silence_briefly_and_proof_silences_while_it_flows() {
         let mut h = Hearsay::default();
-        assert_eq!(h.silent_until(soon), None);
+        assert_eq!(h.silent_until(soon, Duration::ZERO), None);
         assert!(h.claim(Time(0), id(1), ConnNo(1)));
         assert!(!h.claim(Time(10_000), id(1), ConnNo(2)), "the same claim by another way is no news");
         h.claim(Time(250_000), id(2), ConnNo(2));
-        assert_eq!(h.silent_until(soon), Some(Time(300_000)), "a second claim does not prolong");
+        assert_eq!(
+            h.silent_until(soon, Duration::ZERO),
+            Some(Time(300_000)),
+            "a second claim does not prolong"
+        );
         h.withdraw(id(1), ConnNo(1));
         h.withdraw(id(2), ConnNo(2));
-        assert_eq!(h.silent_until(soon), None);
+        assert_eq!(h.silent_until(soon, Duration::ZERO), None);
         h.claim(Time(290_000), id(3), ConnNo(3));
         assert_eq!(
-            h.silent_until(soon),
+            h.silent_until(soon, Duration::ZERO),
             Some(Time(300_000)),
             "nor do claims that are taken back and made anew"
         );
         h.prove(Time(200_000));
         h.prove(Time(1_200_000));
-        assert_eq!(h.silent_until(soon), Some(Time(2_700_000)));
+        assert_eq!(h.silent_until(soon, Duration::ZERO), Some(Time(2_700_000)));
     }
 
     #[test]
@@ -199,7 +205,7 @@ mod tests {
         for ms in [0, 400, 800, 5_000, 5_400, 5_800] {
             h.prove(Time(ms * 1_000));
         }
-        assert_eq!(h.proof_ends(), Some(Time(6_400_000)));
+        assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(6_400_000)));
     }
 
     #[test]

@@ -286,7 +286,7 @@ impl Lane {
         };
         let stage = lottery::stage(self.lots[v], self.chances[v].value(), self.weight());
         let release = time(release);
-        let words = viewer.hearsay.silent_until(lottery::words_end).unwrap_or_default();
+        let words = viewer.hearsay.silent_until(lottery::words_end, Duration::ZERO).unwrap_or_default();
         let at = lottery::opens_at(release, stage).max(words);
         if time(now) < at {
             self.plan(at.0.div_ceil(1_000), v, Happening::Looks);
