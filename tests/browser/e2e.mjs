@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Browser end-to-end tests: real Chromium, real WebRTC, the real demo. One line a case, then `N passed, N failed`.
 //
-// A case that fails is run once more by itself, and that run counts.
+// A case that fails is run again by itself, at most twice: see lib/alone.mjs.
 //
 //   node tests/browser/e2e.mjs [--list] [--only NAME[,NAME]] [--mutants] [--results FILE] [--jobs N]
 //
@@ -10,6 +10,7 @@
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { all } from './cases/index.mjs';
+import { judgeAlone } from './lib/alone.mjs';
 import { binary, site } from './lib/demo.mjs';
 import { makeNamespace, removeNamespace, spawnIn } from './lib/namespace.mjs';
 import { writeResults } from './lib/results.mjs';
@@ -33,7 +34,7 @@ const results = [
   ...await pool(chosen.filter((each) => each.alone), 1),
   ...await pool(chosen.filter((each) => !each.alone), wish.jobs),
 ];
-if (!wish.mutants) await judgeAlone(results, chosen);
+if (!wish.mutants) await judgeAlone(results, { run: (name) => runOne(chosen.find((each) => each.name === name)), tell, good: (r) => r.good, atMost: 12 });
 const passed = results.filter((r) => r.good).length;
 if (wish.results) writeResults(wish.results, results);
 console.log(`${passed} passed, ${results.length - passed} failed`);
@@ -74,21 +75,6 @@ async function pool(cases, width) {
   };
   await Promise.all(Array.from({ length: width }, worker));
   return results;
-}
-
-/**
- * On two shared cores no case can tell the load of others from a fault of ours. So a case that failed is judged by one
- * more run with nothing beside it; both outcomes are printed. Many at once are no coincidence, and are not run again.
- */
-async function judgeAlone(results, cases) {
-  const failed = results.filter((r) => !r.good);
-  if (failed.length > 10) return;
-  for (const before of failed) {
-    const result = await runOne(cases.find((each) => each.name === before.name));
-    results[results.indexOf(before)] = result;
-    console.log(`alone: ${before.name}`);
-    tell(result);
-  }
 }
 
 async function runOne(each) {

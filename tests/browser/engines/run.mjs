@@ -2,12 +2,13 @@
 // The SDK in every engine it is meant for: Chromium as it is and as it was at the floor, Firefox, WebKit. Real browsers,
 // the real demo, plain HLS.js beside ours in the same engine. One line a case, then `N passed, N failed`.
 //
-// A case that fails is run once more by itself, and that run counts.
+// A case that fails is run again by itself, at most twice: see ../lib/alone.mjs.
 //
 //   node tests/browser/engines/run.mjs [--list] [--only NAME[,NAME]] [--jobs N]
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { judgeAlone } from '../lib/alone.mjs';
 import { binary, site } from '../lib/demo.mjs';
 import { makeNamespace, removeNamespace, spawnIn } from '../lib/namespace.mjs';
 import { cases, find } from './cases.mjs';
@@ -28,7 +29,7 @@ process.on('exit', stopAll);
 let chosen;
 try { binary(); site(); chosen = wish.only?.map(find) ?? cases; } catch (error) { console.error(error.message); process.exit(2); }
 const results = await pool(chosen, wish.jobs);
-await judgeAlone(results);
+await judgeAlone(results, { run: runOne, tell, good: (r) => r.ok, atMost: 3 });
 const passed = results.filter((r) => r.ok).length;
 console.log(`${passed} passed, ${results.length - passed} failed`);
 process.exitCode = passed === results.length ? 0 : 1;
@@ -54,16 +55,6 @@ async function pool(wanted, width) {
   };
   await Promise.all(Array.from({ length: width }, worker));
   return results;
-}
-
-/** Several browsers at once on two cores: a case that failed in company is judged by one run with nothing beside it. */
-async function judgeAlone(results) {
-  const failed = results.filter((r) => !r.ok);
-  if (failed.length > 2) return;
-  for (const before of failed) {
-    console.log(`alone: ${before.name}`);
-    results[results.indexOf(before)] = tell(await runOne(before.name));
-  }
 }
 
 async function runOne(name) {

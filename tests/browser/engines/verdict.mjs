@@ -10,7 +10,7 @@ export async function judge(job, { hold }) {
     const plain = job.plainOf(viewer);
     noWorseThan(ofTheLoader(await plain.report()), [ofTheLoader(await viewer.report())]);
     const fragments = await viewer.fragments();
-    keepsUpWith(await plain.fragments(), viewer.name, fragments);
+    await keepsUpWith(plain, [viewer]);
     statsComplete(viewer.name, fragments);
   }
   for (const viewer of job.viewers) await silent(viewer);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { isMedia } from '../offload.mjs';
-import { brief } from './viewers.mjs';
+import { brief, pause } from './viewers.mjs';
 
 const MEDIA_PATH = /\.(m4s|mp4)$/;
 
@@ -35,11 +35,22 @@ function overlap(a, b) {
   return a.from < b.from + b.ms + TOGETHER_MS && b.from < a.from + a.ms + TOGETHER_MS;
 }
 
-/** Loads go on: the newest segment is at most one behind the newest of plain HLS.js. */
-export function keepsUpWith(plainFragments, name, fragments) {
-  const newest = (records) => Math.max(-1, ...records.filter((f) => f.type === 'main' && Number.isInteger(f.sn)).map((f) => f.sn));
-  const [theirs, ours] = [newest(plainFragments), newest(fragments)];
-  assert.ok(ours >= theirs - 1, `${name} got as far as segment ${ours}, plain HLS.js as far as ${theirs}`);
+/** A live playlist is read again once per target duration, by each player at another moment. */
+const NEXT_PLAYLIST_MS = 5000;
+
+/** Loads go on: at most one behind what is now the newest segment of plain HLS.js, at the latest after the next playlist. */
+export async function keepsUpWith(plain, viewers) {
+  const newest = async (viewer) => Math.max(-1, ...(await viewer.fragments()).filter((f) => f.type === 'main' && Number.isInteger(f.sn)).map((f) => f.sn));
+  const theirs = await newest(plain);
+  const end = Date.now() + NEXT_PLAYLIST_MS;
+  for (const viewer of viewers) {
+    let ours = await newest(viewer);
+    while (ours < theirs - 1 && Date.now() < end) {
+      await pause(100);
+      ours = await newest(viewer);
+    }
+    assert.ok(ours >= theirs - 1, `${viewer.name} got as far as segment ${ours}, plain HLS.js as far as ${theirs} before it`);
+  }
 }
 
 /** Every payload that HLS.js received equals the origin's bytes. Returns how many were compared. */

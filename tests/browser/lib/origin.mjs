@@ -47,8 +47,7 @@ export async function sameBytes(job, viewers, changed = () => false) {
 export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => viewer.name !== 'plain') } = {}) {
   const plain = job.viewers.named('plain');
   await sameBytes(job, viewers, changed);
-  const reference = await plain.fragments();
-  for (const viewer of viewers) keepsUpWith(reference, viewer.name, await viewer.fragments());
+  await keepsUpWith(plain, viewers);
   noWorseThan(await plain.report(), await Promise.all(viewers.map((viewer) => viewer.report())));
   for (const viewer of viewers) assert.deepEqual(viewer.pageErrors, [], `${viewer.name}: errors of the page`);
   return plain;
