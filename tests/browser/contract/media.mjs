@@ -5,6 +5,7 @@
 //   /m/one.m3u8              v216 alone                      /m/range.m3u8     the same as byte ranges of one file
 //   /m/enc.m3u8 /m/key       AES-128                         /m/subs.m3u8      v216 with WebVTT subtitles
 //   /m/parts.m3u8            LL-HLS with parts               /m/steered.m3u8   two pathways
+//   /m/breaks.m3u8           v216 with an interstitial       /m/spot.m3u8      what is shown in it
 import { createCipheriv } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +62,8 @@ one.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=384x216,CODECS="avc1.64000d",PATHWAY-ID="B"
 //b-${host}.page.localhost:PORT/m/one.m3u8
 `),
+  'breaks.m3u8': (url) => vod(`#EXT-X-MAP:URI="v216/init.mp4"\n#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00.000Z\n#EXT-X-DATERANGE:ID="b",CLASS="com.apple.hls.interstitial",START-DATE="2026-01-01T00:00:02.000Z",DURATION=4,X-ASSET-URI="${url.origin}/m/spot.m3u8",X-RESUME-OFFSET=0\n`, (n) => `v216/seg_${n}.m4s`),
+  'spot.m3u8': () => text(`${HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI="v216/init.mp4"\n#EXTINF:4,\nv216/seg_0.m4s?spot\n#EXT-X-ENDLIST\n`),
   'steering.json': () => text('{"VERSION":1,"TTL":10,"PATHWAY-PRIORITY":["B","A"]}'),
 };
 

@@ -98,6 +98,11 @@ export default [
   plays('xhrSetup, loader: ours', { on: ['1.5.20', NEWEST], ways: 'shared', setup: 'xhrHeader', everything: true, broken: { 'setup-ignored': /requests/ } }),
   plays('fetchSetup', { on: ['1.6.19', NEWEST], setup: 'fetchAsync', bodies: {}, buffered: 3, broken: { 'setup-ignored': /requests/ } }),
   plays('the pathway changes', { on: LINES, path: '/m/steered.m3u8', same: false, broken: { 'first-zero': /statistics/ }, extra: (t) => assert.ok(mediaOf(t.log('b-')).filter((r) => r.path.includes('seg_')).length >= 2, 'segments of the second pathway') }),
+  plays('the pathway changes, loader: ours', { on: LINES, ways: 'shared', everything: true, path: '/m/steered.m3u8', same: false, broken: { 'first-zero': /statistics/ }, extra: (t, _seen, log) => {
+    assert.equal(log.filter((r) => r.path.endsWith('steering.json')).length, 1, 'steering manifests');
+    assert.ok(mediaOf(t.log('b-')).filter((r) => r.path.includes('seg_')).length >= 2, 'segments of the second pathway');
+  } }),
+  plays('a bitrate test', { on: LINES, path: '/m/master.m3u8', config: 'bitrateTest', bodies: AUDIO, buffered: 0, same: false, broken: { 'nan-times': /statistics|estimate/ }, extra: (_t, seen) => assert.equal(seen.tests, 1, 'fragments loaded as a test') }),
   // HLS.js 1.5 alone does not come to the end of this one.
   plays('LL-HLS parts', { on: ['1.6.19', NEWEST], path: '/m/parts.m3u8', end: 24, bodies: partBodies(), buffered: 0, same: true, config: 'lowLatency', more: { lowLatencyMode: true, liveSyncDuration: 3, startPosition: 17 }, broken: { 'parts-as-whole': /./ }, extra: (_t, seen) => assert.ok(seen.loaded.filter((name) => name.includes('.')).length >= 8, `parts: ${seen.loaded}`) }),
 ];

@@ -1,7 +1,7 @@
 // Lives of players: several on a page, changes of source, recoveries, ends in the middle.
 import assert from 'node:assert/strict';
 
-import { LINES, NEWEST, player } from '../check.mjs';
+import { LINES, NEWEST, SINCE_1_6, player } from '../check.mjs';
 import { mediaOf } from '../expect.mjs';
 
 const evaluate = (t, fn, ...more) => t.page.evaluate(fn, [{ way: t.way, base: t.base }, ...more]);
@@ -108,6 +108,25 @@ export default [
     });
     assert.deepEqual([seen.errors, seen.ended, seen.badStats], [[], true, []], 'errors, ended, statistics');
   }),
+
+  ...['hlsConfig', 'shared'].map((way) => player(`players: an interstitial, whose player HLS.js makes (${way === 'shared' ? 'loader' : 'fLoader'}: ours)`, { on: SINCE_1_6.slice(1), way, everything: way === 'shared', broken: { 'one-at-a-time': /errors|shown|nothing/ } }, async (t) => {
+    const seen = await evaluate(t, async ([{ way, base }]) => {
+      const p = lab.player({ way, url: `${base}/m/breaks.m3u8` });
+      const shown = [];
+      for (const event of ['hlsInterstitialAssetStarted', 'hlsInterstitialAssetEnded', 'hlsInterstitialsPrimaryResumed', 'hlsInterstitialAssetError']) p.hls.on(event, (_e, d) => shown.push(event + (/Error/.test(event) ? ` ${d.errorDetails} ${d.error && d.error.message}`:'')));
+      p.video.playbackRate = 4;
+      await p.video.play();
+      await lab.until(() => shown.includes('hlsInterstitialsPrimaryResumed') || shown.includes('hlsInterstitialAssetError'));
+      await lab.toEnd(p);
+      return { shown, ...(await p.destroy()) };
+    });
+    assert.deepEqual([...new Set(seen.shown)], ['hlsInterstitialAssetStarted', 'hlsInterstitialAssetEnded', 'hlsInterstitialsPrimaryResumed'], 'shown');
+    assert.deepEqual([seen.errors, seen.ended, seen.badStats], [[], true, []], 'errors, ended, statistics');
+    assert.ok(mediaOf(t.log()).some((e) => e.query.includes('spot')), 'the spot was loaded');
+    if (!t.ours) return;
+    const spots = await t.page.evaluate((url) => lab.waysUnder(url), `${t.base}/m/v216/seg_0.m4s?spot`);
+    assert.deepEqual(spots, [t.condition === 'mesh' ? 'mesh' : 'plain'], 'how the spot was loaded');
+  })),
 
   player('players: HLS.js retries what fails, as often as it is told', { on: LINES, broken: { 'retries-inside': /requests|errors/ } }, async (t) => {
     const seen = await evaluate(t, async ([{ way, base }]) => {

@@ -25,10 +25,10 @@
     if (config !== 'bitrateTest') hls.on('hlsManifestParsed', () => (hls.loadLevel = 0));
     const seen = { bodies: {}, stats: [], badStats: [], errors: [], loaded: [], cues: [], tests: 0 };
     const hashes = [];
+    hls.on('hlsFragLoading', (_e, { frag }) => (seen.tests += Number(!!frag.bitrateTest)));
     hls.on('hlsFragLoaded', (_e, { frag, part, payload }) => {
       const name = `${frag.type}/${frag.sn}${part ? `.${part.index}` : ''}`;
       seen.loaded.push(name);
-      if (frag.bitrateTest) seen.tests++;
       // In streaming mode HLS.js detaches the body before anyone sees it.
       if (payload && payload.byteLength) {
         const copy = payload.slice(0);
