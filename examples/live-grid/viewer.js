@@ -4,6 +4,7 @@
 // · `src` playlist · `stream` id · `edge` path · `upload` bytes per second, 0 for none · `hash=1` SHA-256 of all payloads · `frags=1` stats of all fragments.
 
 import { FragmentLog } from './fragments.js';
+import { Hunger } from './hunger.js';
 import { PlayMeter } from './meter.js';
 import { player, release } from './players.js';
 import { bytes, percent } from './words.js';
@@ -23,6 +24,7 @@ const wish = {
 };
 
 const meter = new PlayMeter(video);
+const hunger = new Hunger(video);
 const log = { errors: [], warnings: [], reasons: {}, segments: [] };
 let peers = 0;
 let heard = null; // the mesh whose events are listened to
@@ -83,6 +85,7 @@ function leave() {
   playing?.hls.destroy();
   playing?.mesh?.destroy?.();
   meter.stop();
+  hunger.stop();
   playing = null;
 }
 
@@ -144,6 +147,7 @@ function report() {
     name: wish.name, version: wish.version, mode: wish.mode, way: wish.way,
     state: state(), failed,
     ...meter.report(),
+    hungry: hunger.hungry, heldUpSeconds: hunger.heldUpSeconds,
     ...moved,
     deliveredBytes: fragments?.deliveredBytes ?? 0,
     deliveredCount: fragments?.count ?? 0,

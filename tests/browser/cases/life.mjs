@@ -294,7 +294,7 @@ async function destroyedWithOpenLoads(viewer) {
     const { hls, mesh } = window.viewer;
     hls.once('hlsFragLoading', () => setTimeout(() => { mesh.destroy(); done(); }));
   }));
-  await everythingClosed(viewer, 1000);
+  await everythingClosed(viewer, 3000);
   const { deliveredCount } = await viewer.report();
   await viewer.until('segments over HTTP', (r) => r.deliveredCount > deliveredCount + 1, 12_000);
 }

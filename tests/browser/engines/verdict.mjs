@@ -8,7 +8,7 @@ import { brief } from '../lib/viewers.mjs';
 export async function judge(job, { hold }) {
   for (const viewer of job.ours) {
     const plain = job.plainOf(viewer);
-    noWorseThan(ofTheLoader(await plain.report()), [ofTheLoader(await viewer.report())]);
+    noWorseThan(await plain.report(), [await viewer.report()]);
     const fragments = await viewer.fragments();
     await keepsUpWith(plain, [viewer]);
     statsComplete(viewer.name, fragments);
@@ -26,17 +26,6 @@ function coreAlone({ name }, { fromPeers, modules, sdk, seen }) {
   assert.ok(modules === 1 && seen.sockets === 1, `${name}: ${modules} modules, ${seen.sockets} sockets`);
   assert.ok(sdk.loads.mesh >= 4 && sdk.loads.takeover === 0, `${name}: loads ${JSON.stringify(sdk.loads)}`);
   assert.equal(fromPeers, 0);
-}
-
-/** A stall is the loader's if the player had nearly nothing to play at some time of it; see page/hunger.js. */
-const NEAR_MS = 150;
-
-/** The report without what the engine was too busy for. */
-function ofTheLoader(report) {
-  const { hungry, heldUpSeconds, playedSeconds, stalls } = report;
-  const each = stalls.each.filter(({ from, ms }) => hungry.some((at) => at > from - NEAR_MS && at < from + ms + NEAR_MS));
-  const sum = each.reduce((total, { ms }) => total + ms, 0);
-  return { ...report, playedSeconds: playedSeconds + heldUpSeconds, stalls: { count: each.length, ms: sum, each } };
 }
 
 /** A core runs, and gave and took verified bytes. */

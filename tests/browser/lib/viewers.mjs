@@ -101,6 +101,6 @@ export function brief(r) {
   if (!r) return 'none';
   const startup = r.startupMs === null ? '–' : Math.round(r.startupMs);
   const core = r.sdk?.mesh ? `, reasons ${JSON.stringify(r.reasons)}, elections ${r.sdk.mesh.elections}, sent ${r.sdk.mesh.uploadedBytes} B, peers ${r.peers}` : '';
-  return `${r.name} ${r.state} played ${r.playedSeconds.toFixed(1)}/${r.wallSeconds.toFixed(1)} s, stalls ${r.stalls.count}/${Math.round(r.stalls.ms)} ms, startup ${startup} ms, `
+  return `${r.name} ${r.state} played ${r.playedSeconds.toFixed(1)}/${r.wallSeconds.toFixed(1)} s, stalls ${r.stalls.count}/${Math.round(r.stalls.ms)} ms${r.heldUpSeconds > 0.5 ? ` (held up ${r.heldUpSeconds.toFixed(1)} s)` : ''}, startup ${startup} ms, `
     + `peers ${r.fromPeers} B, HTTP ${r.fromHttp} B, delivered ${r.deliveredBytes} B, errors ${r.errors.map((e) => e.what).join(',') || 'none'}${core}`;
 }

@@ -4,7 +4,7 @@
 // Query: `name` · `hls` full version · `build` plain|script|module · `core` a stand-in where there is no WebRTC.
 
 import { seen } from './hooks.js';
-import { Hunger } from './hunger.js';
+import { Hunger } from '../../../../examples/live-grid/hunger.js';
 import { FragmentLog } from '../../../../examples/live-grid/fragments.js';
 import { PlayMeter } from '../../../../examples/live-grid/meter.js';
 

@@ -1,8 +1,10 @@
-// Tells a player that has nothing to play from one whose engine does not get to playing it: several browsers on two cores
-// drop behind with seconds of data in hand, and no loader can help that.
+// Tells a player that has nothing to play from one whose browser does not get to playing it: several viewers on a small
+// machine drop behind with seconds of data in hand, and no loader can help that.
 
 const SAMPLE_MS = 50;
 const ENOUGH_S = 0.5;
+const BLIND_MS = 1000;
+const KEPT = 2000; // samples
 
 export class Hunger {
   /** Unix milliseconds of the samples without enough to play on. */
@@ -22,10 +24,16 @@ export class Hunger {
     const { video, last } = this;
     if (video.paused || !video.currentTime) { this.last = null; return; }
     const now = { at: performance.now(), time: video.currentTime, fed: this.ahead() >= ENOUGH_S };
-    if (!now.fed) this.hungry.push(Math.round(performance.timeOrigin + now.at));
+    // Who did not get to look for so long cannot tell.
+    if (!now.fed || (last && now.at - last.at > BLIND_MS)) this.note(now.at);
     // A jump forward is no time played.
     if (last && last.fed && now.fed && now.time - last.time < 1) this.heldUpSeconds += (now.at - last.at) / 1000 - (now.time - last.time);
     this.last = now;
+  }
+
+  note(at) {
+    this.hungry.push(Math.round(performance.timeOrigin + at));
+    if (this.hungry.length > KEPT) this.hungry.shift();
   }
 
   ahead() {
