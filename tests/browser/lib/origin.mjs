@@ -5,11 +5,16 @@ import { keepsUpWith, noWorseThan } from './checks.mjs';
 import { GAP_MS } from './faults.mjs';
 import { pause } from './viewers.mjs';
 
-/** Plain HLS.js and two viewers on the mesh, the second a little later; `rest` as for {@link Viewers.open}. */
-export async function pair(job, query = {}, rest = {}) {
-  await job.plain('plain', query.src ? { src: query.src } : {}, rest);
+/**
+ * Plain HLS.js and two viewers on the mesh, the second a little later, where wanted with plain HLS.js beside it again;
+ * `rest` as for {@link Viewers.open}.
+ */
+export async function pair(job, query = {}, rest = {}, { plainTwice = false } = {}) {
+  const plain = query.src ? { src: query.src } : {};
+  await job.plain('plain', plain, rest);
   const first = await job.mesh('viewer-1', query, rest);
   await pause(GAP_MS);
+  if (plainTwice) await job.plain('plain-2', plain, rest);
   return [first, await job.mesh('viewer-2', query, rest)];
 }
 
@@ -43,12 +48,15 @@ export async function sameBytes(job, viewers, changed = () => false) {
   return compared;
 }
 
+const isPlain = ({ name }) => /^plain/.test(name);
+
 /** Playback as with plain HLS.js, the origin's bytes. */
-export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => viewer.name !== 'plain') } = {}) {
+export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => !isPlain(viewer)) } = {}) {
   const plain = job.viewers.named('plain');
+  const plains = await Promise.all(job.viewers.all.filter(isPlain).map((viewer) => viewer.report()));
   await sameBytes(job, viewers, changed);
   await keepsUpWith(plain, viewers);
-  noWorseThan(await plain.report(), await Promise.all(viewers.map((viewer) => viewer.report())));
+  noWorseThan(plains, await Promise.all(viewers.map((viewer) => viewer.report())));
   for (const viewer of viewers) assert.deepEqual(viewer.pageErrors, [], `${viewer.name}: errors of the page`);
   return plain;
 }
