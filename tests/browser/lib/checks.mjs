@@ -45,7 +45,8 @@ export function noWorseThan(theirs, reports) {
     const extra = r.stalls.each.filter((s) => !stalls.some((theirs) => overlap(s, theirs)));
     assert.deepEqual(extra, [], `${r.name} stalled where plain HLS.js did not: ${brief(r)} against ${told}`);
     assert.ok(r.stalls.ms <= longest + TOGETHER_MS, `${r.name} stalled longer than plain HLS.js: ${brief(r)} against ${told}`);
-    const share = Math.min(0.9, least - 0.05);
+    // Where plain HLS.js hardly plays itself, as with bodies that no decoder takes, chance has a part in how much.
+    const share = Math.min(0.9, least - (least < 0.7 ? 0.15 : 0.05));
     assert.ok(r.playedSeconds >= share * r.wallSeconds, `${r.name} played less than ${share.toFixed(2)} of the time: ${brief(r)}`);
   }
 }

@@ -68,11 +68,24 @@ const told = (report) => report.errors.filter((e) => /^frag/.test(e.what)).map((
  * does not tell. `as` gives lines that mean the same one name.
  */
 export async function sameErrors(job, lasting = () => true, as = (line) => line) {
-  const [plain, ...ours] = await job.viewers.reports();
+  const end = Date.now() + SAID_MS;
+  for (;;) {
+    const differs = difference(await job.viewers.reports(), lasting, as);
+    if (!differs) return;
+    assert.ok(Date.now() < end, differs);
+    await pause(200);
+  }
+}
+
+/** Whoever comes to the same segment later tells of it later. */
+const SAID_MS = 8000;
+
+function difference([plain, ...ours], lasting, as) {
   const theirs = new Set(told(plain).map(as));
   for (const r of ours) {
     const mine = new Set(told(r).map(as));
-    for (const line of mine) assert.ok(theirs.has(line), `${r.name} tells "${line}", plain HLS.js does not: ${[...theirs]}`);
-    for (const line of theirs) if (lasting(line)) assert.ok(mine.has(line), `plain HLS.js tells "${line}", ${r.name} does not: ${[...mine]}`);
+    for (const line of mine) if (!theirs.has(line)) return `${r.name} tells "${line}", plain HLS.js does not: ${[...theirs]}`;
+    for (const line of theirs) if (lasting(line) && !mine.has(line)) return `plain HLS.js tells "${line}", ${r.name} does not: ${[...mine]}`;
   }
+  return null;
 }
