@@ -53,9 +53,10 @@ const isPlain = ({ name }) => /^plain/.test(name);
 /** Playback as with plain HLS.js, the origin's bytes. */
 export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => !isPlain(viewer)) } = {}) {
   const plain = job.viewers.named('plain');
-  const plains = await Promise.all(job.viewers.all.filter(isPlain).map((viewer) => viewer.report()));
   await sameBytes(job, viewers, changed);
   await keepsUpWith(plain, viewers);
+  // Now, not before the wait: a stall in it would be missing.
+  const plains = await Promise.all(job.viewers.all.filter(isPlain).map((viewer) => viewer.report()));
   noWorseThan(plains, await Promise.all(viewers.map((viewer) => viewer.report())));
   for (const viewer of viewers) assert.deepEqual(viewer.pageErrors, [], `${viewer.name}: errors of the page`);
   return plain;
