@@ -32,7 +32,7 @@ async function refuses(job) {
 /** Each answer once for each viewer: reset half-way, at a trickle, silent half-way, silent from the start. */
 async function hangs(job) {
   const plan = [{ resetAt: 40_000 }, { bytesPerS: 60_000 }, { stallAt: 30_000 }, { stallAt: -1 }];
-  await watch(job, 'hung', plan, 20_000);
+  await watch(job, 'hung', plan, 20_000, { plainTwice: true });
   await asPlain(job);
   await nothingOpen(job.viewers.all);
   return `${job.proxy.hit('hung')} answers hung, ${job.proxy.hit('hung', 'plain')} of plain HLS.js`;
@@ -85,8 +85,8 @@ async function elsewhere(job) {
  * Two viewers on the mesh, plain HLS.js beside them; once bytes flow between peers, each new segment has its fault in
  * `plan`: for the first `times` (1) requests that a viewer makes for it, or for `lanes` of it every time.
  */
-async function watch(job, name, plan, ms, query = {}) {
-  const viewers = await pair(job, query, COUNTED);
+async function watch(job, name, plan, ms, how = {}) {
+  const viewers = await pair(job, {}, COUNTED, how);
   await morePeerBytes(viewers, 0, 12_000);
   const from = (await newestSegment(job)) + 1;
   const asked = new Map();

@@ -50,7 +50,7 @@ async function cannotStart(job) {
 
 async function forbidden(job) {
   const { url } = job.proxy;
-  const scripts = ['sdk/index.js', 'vendor/', 'viewer.js', 'fragments.js', 'meter.js', 'players.js', 'words.js'].map((path) => `${url}/${path}`).join(' ');
+  const scripts = ['sdk/index.js', 'vendor/', 'viewer.js', 'fragments.js', 'hunger.js', 'meter.js', 'players.js', 'words.js'].map((path) => `${url}/${path}`).join(' ');
   await job.plain('plain');
   const wasm = await job.mesh('no-wasm', {}, { faults: [[states, "script-src 'self'; worker-src blob:"]] });
   const late = await job.mesh('no-late', {}, { faults: [[states, `script-src ${scripts}; worker-src blob:`]] });

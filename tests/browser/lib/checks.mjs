@@ -29,16 +29,24 @@ export function playsWell(reports) {
 /** A machine that hesitates does so for everybody: stalls that begin this close together are one and the same. */
 const TOGETHER_MS = 500;
 
-/** Has no stall that plain HLS.js beside it in the same job did not have at that moment, too. */
+/**
+ * Has no stall that plain HLS.js beside it in the same job did not have at that moment, too. Several plain viewers may be
+ * given: who joins at another time is differently far behind live, and a fault of seconds hits it otherwise.
+ */
 export function noWorseThan(theirs, reports) {
-  const plain = ofTheLoader(theirs);
+  const plains = [theirs].flat().map(ofTheLoader);
+  const stalls = plains.flatMap((plain) => plain.stalls.each);
+  const longest = Math.max(...plains.map((plain) => plain.stalls.ms));
+  const least = Math.min(...plains.map((plain) => plain.playedSeconds / plain.wallSeconds));
+  const told = plains.map(brief).join('; ');
   for (const r of reports.map(ofTheLoader)) {
     assert.equal(r.failed, null, `${r.name} failed: ${r.failed}`);
     assert.notEqual(r.startupMs, null, `${r.name} never started: ${brief(r)}`);
-    const extra = r.stalls.each.filter((s) => !plain.stalls.each.some((theirs) => overlap(s, theirs)));
-    assert.deepEqual(extra, [], `${r.name} stalled where plain HLS.js did not: ${brief(r)} against ${brief(plain)}`);
-    assert.ok(r.stalls.ms <= plain.stalls.ms + TOGETHER_MS, `${r.name} stalled longer than plain HLS.js: ${brief(r)} against ${brief(plain)}`);
-    const share = Math.min(0.9, plain.playedSeconds / plain.wallSeconds - 0.05);
+    const extra = r.stalls.each.filter((s) => !stalls.some((theirs) => overlap(s, theirs)));
+    assert.deepEqual(extra, [], `${r.name} stalled where plain HLS.js did not: ${brief(r)} against ${told}`);
+    assert.ok(r.stalls.ms <= longest + TOGETHER_MS, `${r.name} stalled longer than plain HLS.js: ${brief(r)} against ${told}`);
+    // Where plain HLS.js hardly plays itself, as with bodies that no decoder takes, chance has a part in how much.
+    const share = Math.min(0.9, least - (least < 0.7 ? 0.15 : 0.05));
     assert.ok(r.playedSeconds >= share * r.wallSeconds, `${r.name} played less than ${share.toFixed(2)} of the time: ${brief(r)}`);
   }
 }

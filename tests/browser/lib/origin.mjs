@@ -5,11 +5,16 @@ import { keepsUpWith, noWorseThan } from './checks.mjs';
 import { GAP_MS } from './faults.mjs';
 import { pause } from './viewers.mjs';
 
-/** Plain HLS.js and two viewers on the mesh, the second a little later; `rest` as for {@link Viewers.open}. */
-export async function pair(job, query = {}, rest = {}) {
-  await job.plain('plain', query.src ? { src: query.src } : {}, rest);
+/**
+ * Plain HLS.js and two viewers on the mesh, the second a little later, where wanted with plain HLS.js beside it again;
+ * `rest` as for {@link Viewers.open}.
+ */
+export async function pair(job, query = {}, rest = {}, { plainTwice = false } = {}) {
+  const plain = query.src ? { src: query.src } : {};
+  await job.plain('plain', plain, rest);
   const first = await job.mesh('viewer-1', query, rest);
   await pause(GAP_MS);
+  if (plainTwice) await job.plain('plain-2', plain, rest);
   return [first, await job.mesh('viewer-2', query, rest)];
 }
 
@@ -43,12 +48,16 @@ export async function sameBytes(job, viewers, changed = () => false) {
   return compared;
 }
 
+const isPlain = ({ name }) => /^plain/.test(name);
+
 /** Playback as with plain HLS.js, the origin's bytes. */
-export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => viewer.name !== 'plain') } = {}) {
+export async function asPlain(job, { changed, viewers = job.viewers.all.filter((viewer) => !isPlain(viewer)) } = {}) {
   const plain = job.viewers.named('plain');
   await sameBytes(job, viewers, changed);
   await keepsUpWith(plain, viewers);
-  noWorseThan(await plain.report(), await Promise.all(viewers.map((viewer) => viewer.report())));
+  // Now, not before the wait: a stall in it would be missing.
+  const plains = await Promise.all(job.viewers.all.filter(isPlain).map((viewer) => viewer.report()));
+  noWorseThan(plains, await Promise.all(viewers.map((viewer) => viewer.report())));
   for (const viewer of viewers) assert.deepEqual(viewer.pageErrors, [], `${viewer.name}: errors of the page`);
   return plain;
 }
@@ -60,11 +69,24 @@ const told = (report) => report.errors.filter((e) => /^frag/.test(e.what)).map((
  * does not tell. `as` gives lines that mean the same one name.
  */
 export async function sameErrors(job, lasting = () => true, as = (line) => line) {
-  const [plain, ...ours] = await job.viewers.reports();
+  const end = Date.now() + SAID_MS;
+  for (;;) {
+    const differs = difference(await job.viewers.reports(), lasting, as);
+    if (!differs) return;
+    assert.ok(Date.now() < end, differs);
+    await pause(200);
+  }
+}
+
+/** Whoever comes to the same segment later tells of it later. */
+const SAID_MS = 8000;
+
+function difference([plain, ...ours], lasting, as) {
   const theirs = new Set(told(plain).map(as));
   for (const r of ours) {
     const mine = new Set(told(r).map(as));
-    for (const line of mine) assert.ok(theirs.has(line), `${r.name} tells "${line}", plain HLS.js does not: ${[...theirs]}`);
-    for (const line of theirs) if (lasting(line)) assert.ok(mine.has(line), `plain HLS.js tells "${line}", ${r.name} does not: ${[...mine]}`);
+    for (const line of mine) if (!theirs.has(line)) return `${r.name} tells "${line}", plain HLS.js does not: ${[...theirs]}`;
+    for (const line of theirs) if (lasting(line) && !mine.has(line)) return `plain HLS.js tells "${line}", ${r.name} does not: ${[...mine]}`;
   }
+  return null;
 }
