@@ -5,7 +5,8 @@
 //! 1. Cargo, for a processor of the first version with mutable globals. The flags are given for this one target, so
 //!    that nothing native is rebuilt for them.
 //! 2. wasm-bindgen, from a library of the version in Cargo.lock (`crates/bindgen`).
-//! 3. wasm-opt, which also lowers what the prebuilt standard library uses and the floor lacks.
+//! 3. wasm-opt, which also lowers what the prebuilt standard library uses and the floor lacks. Conversions of floats are
+//!    lowered before it, by Rust's rules instead of C's (`crates/bindgen/src/lower.rs`).
 //! 4. The gates: the module validates under the floor's features, imports nothing from `env` and has no test hook.
 //!
 //! Steps 2 to 4 are skipped when their inputs are those of the last run: a stamp beside the result tells.
@@ -25,10 +26,8 @@ const LOWER: &[&str] = &[
     "--enable-sign-ext",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
-    "--enable-nontrapping-float-to-int",
     "--signext-lowering",
     "--llvm-memory-copy-fill-lowering",
-    "--llvm-nontrapping-fptoint-lowering",
     // A function that is used once stays one: compressed, the module is smaller so. Below 1024 lies the stack's end.
     "--one-caller-inline-max-function-size=0",
     "--low-memory-unused",
@@ -74,15 +73,19 @@ pub(crate) fn build_wasm(root: &Path, features: &[&str], out: &Path) -> Result<(
     }
     let _ = std::fs::remove_dir_all(out);
     bind(root, &raw, out)?;
+    lower(root, &out.join(MODULE))?;
     optimise(&out.join(MODULE))?;
     gate(&out.join(MODULE), features.is_empty())?;
     std::fs::write(stamp, inputs).map_err(|error| format!("cannot write {}: {error}", out.display()))
 }
 
-/// Runs the wasm tests in a headless Chromium, with the flags and the profile of the shipped module: those written in
+/// Runs the builder's tests, then the wasm tests in a headless Chromium, with the flags and the profile of the shipped module: those written in
 /// Rust, then those of the page around a module that breaks.
 pub(crate) fn test(root: &Path) -> Result<(), String> {
     let runner = format!("{} test", bindgen(root)?.display());
+    let mut builder = cargo(&["test", "--locked", "--quiet"]);
+    builder.arg("--manifest-path").arg(root.join("crates/bindgen/Cargo.toml"));
+    run(builder.arg("--target-dir").arg(target_dir().join("bindgen")))?;
     let args = ["test", "--locked", "--package", "meshedflow-wasm", "--tests", "--features", "test-hooks"];
     let mut tests = cargo(&args);
     tests.args(["--target", TARGET, "--profile", "wasm"]);
@@ -134,6 +137,10 @@ fn bindgen(root: &Path) -> Result<PathBuf, String> {
 }
 
 /// Step 3, in place.
+fn lower(root: &Path, module: &Path) -> Result<(), String> {
+    run(program(&bindgen(root)?.to_string_lossy(), &["lower"]).arg(module))
+}
+
 fn optimise(module: &Path) -> Result<(), String> {
     run(npm_bin("wasm-opt", FLOOR).args(LOWER).arg(module).arg("-o").arg(module))
 }
@@ -169,7 +176,11 @@ fn names(module: &Path) -> Result<String, String> {
 /// Everything that steps 2 to 4 depend on, as one line.
 fn inputs(root: &Path, raw: &Path) -> Result<String, String> {
     let mut hash = DefaultHasher::new();
-    let recipe = [root.join("crates/bindgen/Cargo.lock"), root.join("node_modules/binaryen/package.json")];
+    let recipe = [
+        root.join("crates/bindgen/Cargo.lock"),
+        root.join("crates/bindgen/src/lower.rs"),
+        root.join("node_modules/binaryen/package.json"),
+    ];
     for path in recipe.iter().map(PathBuf::as_path).chain([raw]) {
         let bytes =
             std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;

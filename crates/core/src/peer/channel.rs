@@ -252,6 +252,16 @@ mod tests {
     }
 
     #[test]
+    fn first_fragments_below_the_mark_leave_room_for_more() {
+        let (mut c, now) = (Channels::default(), Time(5_000_000));
+        (0..8).for_each(|_| c.put(now, A, 4_220, 1e9));
+        (0..7).for_each(|_| c.put(now, B, 4_220, 1e9));
+        assert_eq!(c.drained(now, A), None);
+        assert_eq!(c.drained(now, B), None);
+        assert_eq!(c.waiting(now + Duration::from_millis(100)), 0, "{c:?}");
+    }
+
+    #[test]
     fn what_left_long_ago_takes_no_room_when_the_line_becomes_slow() {
         let (mut c, now, _) = drained_at(50_000_000);
         (0..3).for_each(|_| c.put(now, B, KIB16, 1e9));
