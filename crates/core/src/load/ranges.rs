@@ -49,6 +49,31 @@ impl Mesh {
         Rescue::Ranges(ranges(seg, &wanted))
     }
 
+    /// All that is missing and that nobody who was asked is bringing.
+    pub(crate) fn rest_of(&self, key: SegKey) -> Rescue {
+        let Some(seg) = self.seg(key) else { return Rescue::Whole };
+        if seg.fragments.is_empty() || !self.takes_ranges(key, seg) {
+            return Rescue::Whole;
+        }
+        let coming = |i: &u16| self.comes_until(seg, *i).is_some_and(|until| self.now < until);
+        let open: Vec<u16> = self.records_to_get(key).into_iter().filter(|i| !coming(i)).collect();
+        if open.is_empty() { Rescue::Nothing } else { Rescue::Ranges(ranges(seg, &open)) }
+    }
+
+    /// Until when whoever was asked for this fragment is left to bring it.
+    fn comes_until(&self, seg: &Segment, i: u16) -> Option<Time> {
+        let (conn, request) = seg.asked.get(&i)?;
+        let ask = self.peers.get(conn)?.asks.get(request)?;
+        Some(ask.moved + ask.expected * 2)
+    }
+
+    /// Until when there is nothing to fetch, as neighbours are bringing all that is missing.
+    pub(crate) fn rest_comes_until(&self, key: SegKey) -> Option<Time> {
+        let seg = self.seg(key).filter(|s| !s.fragments.is_empty() && s.length().is_some())?;
+        let open = seg.missing().into_iter().filter(|i| !seg.http_brings(*i));
+        open.map(|i| self.comes_until(seg, i)).min().flatten()
+    }
+
     /// The list is closed and fits, and the origin has not shown that it knows no ranges.
     fn takes_ranges(&self, key: SegKey, seg: &Segment) -> bool {
         let known = |url: &str| self.no_range.contains(origin_of(url));

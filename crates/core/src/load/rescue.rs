@@ -49,11 +49,29 @@ impl Mesh {
         seg.reason = Some(reason);
         let known_url = seg.url.is_some();
         self.tally.elections += 1;
-        self.claim(key, stage, None);
         if known_url {
-            self.start_transfer(key, None, Purpose::Elected);
+            self.fetch_rest(key, stage);
         } else {
+            self.claim(key, stage, None);
             self.want_list(key.lane, Some(key.msn));
+        }
+    }
+
+    /// Gets what nobody has brought so far: in ranges where some of it is here.
+    fn fetch_rest(&mut self, key: SegKey, stage: u8) {
+        match self.rest_of(key) {
+            Rescue::Ranges(ranges) => {
+                for range in ranges {
+                    self.cancel_asks_within(key, range);
+                    self.start_transfer(key, Some(range), Purpose::Elected);
+                    self.claim(key, stage, Some(range));
+                }
+            }
+            Rescue::Nothing => {}
+            Rescue::Whole => {
+                self.claim(key, stage, None);
+                self.start_transfer(key, None, Purpose::Elected);
+            }
         }
     }
 
@@ -76,7 +94,7 @@ impl Mesh {
                 && !s.is_complete()
         });
         if ready {
-            self.start_transfer(key, None, Purpose::Elected);
+            self.fetch_rest(key, 0);
         }
     }
 
@@ -263,7 +281,7 @@ impl Mesh {
         if self.is_probe(http) {
             return self.decide(key);
         }
-        if ranged {
+        if ranged && !waiting.is_empty() {
             return self.refetch_whole(key);
         }
         if waiting.is_empty() || load.is_none() {

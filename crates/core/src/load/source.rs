@@ -245,15 +245,16 @@ impl Mesh {
         if prefetch && (ticket.is_none() || unfit() || self.needs_its_line(key)) {
             return None;
         }
-        match self.large_lane(key.lane) {
+        let coming = self.rest_comes_until(key).unwrap_or_default();
+        let (at, stage, reason) = match self.large_lane(key.lane) {
             Some(weight) => {
                 let stage = lottery::stage(ticket?, lane.chance.value(), weight);
                 let words = seg.hearsay.silent_until(lottery::words_end, self.leisure(key));
-                let at = lottery::opens_at(release, stage).max(words.unwrap_or_default());
-                Some((at, stage, Reason::Elected))
+                (lottery::opens_after(release, words, stage), stage, Reason::Elected)
             }
-            None => self.turn(key, release),
-        }
+            None => self.turn(key, release)?,
+        };
+        Some((at.max(coming), stage, reason))
     }
 
     /// The same in a small lane, by rank.
@@ -261,6 +262,8 @@ impl Mesh {
         let lane = self.lanes.get(&key.lane)?;
         let seg = lane.segments.get(&key.msn)?;
         let rank = self.rank_in(key);
+        let silence = self.claim_silence(key, seg);
+        let leisure = self.leisure(key);
         let standing = Standing {
             release,
             rank,
@@ -268,10 +271,10 @@ impl Mesh {
             first_knower: seg.first_knower,
             target: lane.target,
             rtt: self.longest_rtt(key.lane),
+            silence: seg.hearsay.silent_until(|first| first + silence, leisure),
+            leisure,
         };
-        let silence = self.claim_silence(key, seg);
-        let words = seg.hearsay.silent_until(|first| first + silence, self.leisure(key));
-        let at = election::opens_at(&standing)?.max(words.unwrap_or_default());
+        let at = election::opens_at(&standing)?;
         let (stage, reason) = match rank {
             Some(0) => (0, Reason::Elected),
             Some(r) if !seg.first_knower => (u8::try_from(r).unwrap_or(253), Reason::Backup),

@@ -91,19 +91,35 @@ pub struct Standing {
     pub target: Duration,
     /// Longest round trip among the neighbours of the lane.
     pub rtt: Duration,
+    /// Until when others' words and proofs hold this viewer back.
+    pub silence: Option<Time>,
+    /// How long it does no harm to wait.
+    pub leisure: Duration,
 }
 
-/// When this viewer may begin to fetch if nobody has been heard of; `None`: never by election.
+/// When this viewer may begin to fetch; `None`: never by election.
 pub fn opens_at(s: &Standing) -> Option<Time> {
+    let opens = undisturbed(s)?;
+    // All hear of the same fetcher, and all miss it at about the same time: they do not begin at that time together.
+    let turn = s.rank.map_or(0, |r| u32::try_from(r.saturating_sub(1)).unwrap_or(u32::MAX));
+    let again = s.silence.map(|end| end + step(s).max(s.leisure / 2) * turn);
+    Some(opens.max(again.unwrap_or_default()))
+}
+
+fn step(s: &Standing) -> Duration {
+    Duration::from_millis(300).max(s.rtt * 2)
+}
+
+/// The same if nobody has been heard of.
+fn undisturbed(s: &Standing) -> Option<Time> {
     // News to the elected one and its claim back need a round trip.
     let grace = CLAIM_SILENCE.min(s.target / 10).max(s.rtt * 3 / 2);
-    let step = Duration::from_millis(300).max(s.rtt * 2);
     let by_rank = s.rank.map(|r| match r {
         0 => s.release,
         r => {
             s.release
                 + if s.clique { grace } else { Duration::ZERO }
-                + step * u32::try_from(r).unwrap_or(u32::MAX)
+                + step(s) * u32::try_from(r).unwrap_or(u32::MAX)
         }
     });
     let by_knowledge = s.first_knower.then(|| s.release + grace);
@@ -174,7 +190,22 @@ mod tests {
             first_knower,
             target: Duration::from_secs(4),
             rtt: Duration::from_millis(40),
+            silence: None,
+            leisure: Duration::from_secs(1),
         }
+    }
+
+    #[test]
+    fn whoever_was_kept_waiting_does_not_begin_with_all_others() {
+        let end = Time(9_000_000);
+        let at = |rank| {
+            let s = Standing { silence: Some(end), ..standing(rank, true, false) };
+            opens_at(&s).map(|t| t.since(end).as_millis())
+        };
+        assert_eq!([0, 1, 2, 4].map(|r| at(Some(r))), [0, 0, 500, 1_500].map(Some));
+        let hurried =
+            Standing { silence: Some(end), leisure: Duration::ZERO, ..standing(Some(2), true, false) };
+        assert_eq!(opens_at(&hurried), Some(end + Duration::from_millis(300)));
     }
 
     #[test]

@@ -72,6 +72,12 @@ pub fn opens_at(release: Time, stage: u8) -> Time {
     release + DELTA * stage.into()
 }
 
+/// The same for those whom others' words or proofs held back until `silence`: from then on stage by stage, too, as
+/// the stages of all that hear of one fetcher are long open when nothing more comes of it.
+pub fn opens_after(release: Time, silence: Option<Time>, stage: u8) -> Time {
+    silence.map_or(release, |end| release.max(end)) + DELTA * stage.into()
+}
+
 /// Up to when mere words hold back, all together: two stages after the first that could be true. Counted from the
 /// release they would not hold back at all where the first lot opened late.
 pub fn words_end(first: Time) -> Time {
