@@ -10,6 +10,7 @@ pub(crate) mod turns;
 
 use crate::http::{JobKind, MediaGet};
 use crate::input::{BlobId, Due, HttpId, LaneNo, LoadId, LoadKind, LoadRequest, Span};
+use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::{Event, Loaded, Output, Purpose, Reason};
 use crate::segment::SegKey;
@@ -199,6 +200,18 @@ impl Mesh {
     /// A thin line is not spent on what nobody waits for yet where no other viewer would fetch in turn.
     pub(crate) fn needs_its_line(&self, key: SegKey) -> bool {
         self.line_is_thin() && self.electable(key.lane, None).next().is_none()
+    }
+
+    /// A load waits whose player has nothing: before its first frame, after a seek, in a stall. The line is that load's
+    /// alone.
+    pub(crate) fn is_starved(&self) -> bool {
+        let waits =
+            |key: SegKey| self.lanes.get(&key.lane).is_some_and(|l| l.is_media() && self.has_nothing(l));
+        self.awaited_segments().into_iter().any(waits)
+    }
+
+    fn has_nothing(&self, lane: &Lane) -> bool {
+        lane.bound.segments() == 0 || self.ahead_of_player(lane).is_zero()
     }
 
     pub(crate) fn has_load(&self, key: SegKey) -> bool {

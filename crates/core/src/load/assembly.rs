@@ -100,6 +100,7 @@ impl Mesh {
             return true;
         }
         let played = !loads.is_empty() && matches!(playable, Playable::OriginHttp(_));
+        let starved = self.is_starved();
         for id in loads {
             self.deliver(key, id, &playable);
         }
@@ -107,6 +108,10 @@ impl Mesh {
             seg.body_played = true;
         }
         self.settle(key);
+        if starved && !self.is_starved() {
+            // What was put off so far.
+            self.lanes.keys().copied().collect::<Vec<_>>().into_iter().for_each(|no| self.revisit(no));
+        }
         true
     }
 

@@ -242,7 +242,7 @@ impl Mesh {
         // What this viewer will not play soon is for those who will.
         let unfit =
             || self.now < lane.prefetch_blocked_until || !lane.is_active(self.now) || !lane.is_ahead(key.msn);
-        if prefetch && (ticket.is_none() || unfit() || self.needs_its_line(key)) {
+        if prefetch && (ticket.is_none() || unfit() || self.needs_its_line(key) || self.is_starved()) {
             return None;
         }
         let coming = self.rest_comes_until(key).unwrap_or_default();

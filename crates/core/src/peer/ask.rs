@@ -65,7 +65,9 @@ impl Mesh {
         }
         let Some(lane) = self.lanes.get(&key.lane) else { return false };
         let ahead = |last: u64| key.msn > last && key.msn <= last + PREFETCH_SEGMENTS;
-        self.has_load(key) || (lane.is_active(self.now) && lane.last_requested.is_some_and(ahead))
+        let ahead =
+            || lane.is_active(self.now) && lane.last_requested.is_some_and(ahead) && !self.is_starved();
+        self.has_load(key) || ahead()
     }
 
     /// True if neighbours hold, or have been asked for, all that is missing.

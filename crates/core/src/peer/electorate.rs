@@ -17,10 +17,11 @@ use crate::sorted::SortedMap;
 const USUAL_CLASS: u8 = 2;
 
 impl Mesh {
-    /// 0 while new in the lane or not watching it, else as everywhere.
+    /// 0 while new in the lane, before the first frame, or not watching it, else as everywhere.
     pub(crate) fn my_class(&self, no: LaneNo) -> u8 {
         let Some(lane) = self.lanes.get(&no) else { return 0 };
-        let settled = lane.settled_at().is_some_and(|at| at <= self.now);
+        let begun = |l: &Lane| !l.is_media() || !l.is_active(self.now) || l.bound.segments() > 0;
+        let settled = lane.settled_at().is_some_and(|at| at <= self.now) && self.lanes.values().all(begun);
         if settled && lane.is_active(self.now) { self.my_class_for_edge() } else { 0 }
     }
 
