@@ -197,6 +197,13 @@ impl Mesh {
         self.http_bps().is_some_and(|http| http < f64::from(bps) * 2.0)
     }
 
+    /// This viewer is known to send too slowly to be the one whom a segment reaches first.
+    pub(crate) fn uplink_is_thin(&self) -> bool {
+        let played = |l: &crate::lane::Lane| l.is_active(self.now);
+        let bps: u32 = self.lanes.values().filter(|l| played(l)).map(|l| l.bitrate_bps).sum();
+        self.uploads.channels.rate().is_some_and(|up| up * 8.0 < f64::from(bps) * 2.0)
+    }
+
     /// A thin line is not spent on what nobody waits for yet where no other viewer would fetch in turn.
     pub(crate) fn needs_its_line(&self, key: SegKey) -> bool {
         self.line_is_thin() && self.electable(key.lane, None).next().is_none()

@@ -1,19 +1,57 @@
-#![allow(clippy::print_stdout, clippy::expect_used, clippy::indexing_slicing)]
-use meshedflow_sim::*;
+//! Who got what from where in a scenario: `cargo run --release -p meshedflow-sim --example people -- SCENARIO VIEWERS
+//! SECONDS SEED`. A line for each segment of the warm mesh with the GETs that the origin saw, then one for each viewer.
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement for people")]
+
+use meshedflow_sim::{Fate, Outcome, Person, Plan, Scenario, SegmentFate, play};
+
 fn main() {
-    let a: Vec<String> = std::env::args().skip(1).collect();
-    let (n, s, seed) = (a[1].parse().unwrap(), a[2].parse().unwrap(), a[3].parse().unwrap());
-    let story = Scenario::find(&a[0]).unwrap();
-    let plan = story.plan(n, s, seed);
-    let o = play(&plan, 2);
-    for g in o.segments.iter().filter(|g| g.released_ms + 1000 > plan.warm_ms) {
-        let mut who: Vec<(u64, usize)> = o.people.iter().enumerate().flat_map(|(i, f)| f.gets.iter().filter(|x| (x.1, x.2) == (g.lane, g.msn)).map(move |x| (x.0, i))).collect();
-        who.sort();
-        println!("seg {}/{} released {} copies {:.2} elected {} requests {}: {}", g.lane, g.msn, g.released_ms, g.origin_bytes as f64 / g.size as f64, g.elected, g.requests, who.iter().map(|(t, i)| format!("{i}@+{:.2}", (*t as f64 - g.released_ms as f64) / 1000.0)).collect::<Vec<_>>().join(" "));
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [name, viewers, seconds, seed] = words.as_slice() else {
+        return println!("expected scenario, viewers, seconds and seed");
+    };
+    let Some(scenario) = Scenario::find(name) else {
+        return println!("no scenario is called {name:?}");
+    };
+    let number = |word: &String| word.parse::<u64>().expect("a number");
+    let plan = scenario.plan(number(viewers) as usize, number(seconds), number(seed));
+    let outcome = play(&plan, 2);
+    let warm = |s: &&SegmentFate| s.released_ms + plan.stream.target_ms / 4 > plan.warm_ms;
+    outcome.segments.iter().filter(warm).for_each(|s| tell_segment(&outcome, s));
+    for (index, (person, fate)) in plan.people.iter().zip(&outcome.people).enumerate() {
+        tell_person(&plan, index, person, fate);
     }
-    for (i, (p, f)) in plan.people.iter().zip(&o.people).enumerate() {
-        let all = f.from_http + f.from_peers;
-        let late: Vec<_> = f.gets.iter().filter(|g| g.0 > plan.warm_ms).collect();
-        println!("{i:3} at {:6} {:?} up {} down {} lat {} start {:?} conn {:?} peers {:.2} up'd {} dup {} stray {} el {} stalls {} {:?} late gets {} {:?}", p.arrive_ms, p.nat, p.link.up_bytes_per_s/125000, p.link.down_bytes_per_s/125000, p.link.latency_us/1000, f.startup_ms, f.connect_ms, f.from_peers as f64 / all.max(1) as f64, f.uploaded/1000, f.duplicate/1000, f.stray/1000, f.elections, f.stalls, f.reasons, late.len(), late.iter().filter(|g|g.1==0).take(9).collect::<Vec<_>>());
+}
+
+/// When which viewer asked the origin, in seconds after the segment came to be.
+fn tell_segment(outcome: &Outcome, segment: &SegmentFate) {
+    let mut gets: Vec<(u64, usize)> = Vec::new();
+    for (index, fate) in outcome.people.iter().enumerate() {
+        let of_it = fate.gets.iter().filter(|(_, lane, msn)| (*lane, *msn) == (segment.lane, segment.msn));
+        gets.extend(of_it.map(|(at, ..)| (*at, index)));
     }
+    gets.sort_unstable();
+    let after = |at: u64| at.saturating_sub(segment.released_ms) as f64 / 1e3;
+    let gets: Vec<String> = gets.into_iter().map(|(at, who)| format!("{who}@+{:.2}", after(at))).collect();
+    let copies = segment.origin_bytes as f64 / segment.size as f64;
+    println!("segment {}/{}: {copies:.2} copies: {}", segment.lane, segment.msn, gets.join(" "));
+}
+
+fn tell_person(plan: &Plan, index: usize, person: &Person, fate: &Fate) {
+    let (peers, all) = (fate.from_peers, (fate.from_peers + fate.from_http).max(1));
+    let late = fate.gets.iter().filter(|(at, ..)| *at > plan.warm_ms).count();
+    println!(
+        "{index}: came {} ms, {:?}, {} down {} up Mb/s, {} ms; first frame {:?} ms, neighbours {:?} ms; {:.0} % from them, sent {} kB; {} GETs when warm; {} stalls; {:?}",
+        person.arrive_ms,
+        person.nat,
+        person.link.down_bytes_per_s / 125_000,
+        person.link.up_bytes_per_s / 125_000,
+        person.link.latency_us / 1_000,
+        fate.startup_ms,
+        fate.connect_ms,
+        peers as f64 * 100.0 / all as f64,
+        fate.uploaded / 1_000,
+        late,
+        fate.stalls,
+        fate.reasons,
+    );
 }

@@ -141,12 +141,13 @@ impl Mesh {
         self.http.time_for(bytes.into(), unknown) * self.http.crowd(self.now)
     }
 
-    /// The player has less than it would start with, or later on less than a segment: who plays close behind live has
-    /// hardly more than that each time it asks.
+    /// The player has next to nothing: it is about to start, or later on has less than half a segment or a few times what
+    /// HTTP needs. Who plays close behind live has hardly more than a segment each time it asks.
     pub(crate) fn is_thin(&self, key: SegKey) -> bool {
         let Some(lane) = self.lanes.get(&key.lane) else { return true };
         let duration = self.seg(key).map_or(lane.target, |s| s.duration);
-        lane.bound.segments() < 2 || self.ahead_of_player(lane) < duration.min(START_BUFFER)
+        lane.bound.segments() < 2
+            || self.ahead_of_player(lane) < (duration / 2).max(self.http_time(key) * 4).min(START_BUFFER)
     }
 
     /// How long a load whose player has little may wait for neighbours: no longer than HTTP would take at the start,

@@ -249,7 +249,7 @@ impl Mesh {
         let (at, stage, reason) = match self.large_lane(key.lane) {
             Some(weight) => {
                 let stage = lottery::stage(ticket?, lane.chance.value(), weight);
-                let words = seg.hearsay.silent_until(lottery::words_end, self.leisure(key));
+                let words = seg.hearsay.silent_until(lottery::words_end, self.leisure_of_many(key));
                 (lottery::opens_after(release, words, stage), stage, Reason::Elected)
             }
             None => self.turn(key, release)?,

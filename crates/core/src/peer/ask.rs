@@ -49,6 +49,7 @@ impl Mesh {
             return;
         }
         self.ask_for_list(key);
+        self.leave_queues(key);
         let plan = self.plan(key);
         for (conn, run) in plan.runs {
             self.request(conn, key, &run);

@@ -76,7 +76,7 @@ impl Holder<'_> {
     }
 
     /// Until when it is spared fragment `i`, if it is.
-    fn spared(&self, i: u16, now: Time) -> Option<Time> {
+    pub(crate) fn spared(&self, i: u16, now: Time) -> Option<Time> {
         if self.theirs.offered.has(i) {
             return None;
         }
@@ -158,6 +158,11 @@ impl Mesh {
     /// How long it does no harm to wait for what should be there by now: a busy page is late with everything.
     pub(crate) fn leisure(&self, key: SegKey) -> Duration {
         (self.slack(key) / 8).min(LEISURE)
+    }
+
+    /// The same in a large lane, where a segment comes over several hops: whoever has its list knows that it is on its way.
+    pub(crate) fn leisure_of_many(&self, key: SegKey) -> Duration {
+        (self.slack(key) / 3).min(LEISURE * 2)
     }
 
     /// The deadline is so near that manners and rarity give way.

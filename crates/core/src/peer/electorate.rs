@@ -30,7 +30,7 @@ impl Mesh {
         let p = &self.options.platform;
         match () {
             () if !self.may_upload() || self.lanes.values().any(|l| l.own_setup) => 0,
-            () if self.player.hidden || p.cellular || self.line_is_thin() => 1,
+            () if self.player.hidden || p.cellular || self.line_is_thin() || self.uplink_is_thin() => 1,
             () => USUAL_CLASS,
         }
     }

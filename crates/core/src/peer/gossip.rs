@@ -260,6 +260,9 @@ impl Mesh {
         {
             seg.hearsay.prove(now);
         }
+        if verdict == Some(ListVerdict::News) {
+            self.pass_list_on(key);
+        }
         if d.held > 0 && self.has_our_list(key, d.count, d.list_hash) {
             self.word_kept(conn, key);
         }
@@ -267,6 +270,20 @@ impl Mesh {
         if self.lanes.get(&no).is_some_and(|l| l.segments.contains_key(&key.msn) || l.live) {
             self.learned_from_peer(conn, key);
             self.decide(key);
+        }
+    }
+
+    /// In a large lane the list runs ahead of the media: it is small, and shows those many hops from the fetcher that
+    /// there is one before their own turn comes.
+    fn pass_list_on(&mut self, key: SegKey) {
+        if self.large_lane(key.lane).is_none() || self.seg(key).is_none_or(|s| s.release.is_none()) {
+            return;
+        }
+        let count = self.seg(key).and_then(|s| s.list.as_ref()).map_or(0, |l| l.count());
+        for conn in self.open_conns() {
+            if self.peers.get(&conn).and_then(|p| p.shown.get(&key)).is_none_or(|shown| *shown < count) {
+                self.send_delta(conn, key, 0, 0);
+            }
         }
     }
 

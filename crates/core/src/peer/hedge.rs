@@ -1,9 +1,11 @@
-//! A request that is much later than somebody else would be moves on to that one, within a small budget: what its
-//! first holder has sent by then comes in vain.
+//! A request that is much later than somebody else would be moves on to that one. While it stands in a queue that costs
+//! nothing; later on what its first holder has sent by then comes in vain, so there is a small budget for that.
 
 use crate::input::ConnNo;
 use crate::mesh::Mesh;
+use crate::peer::choose::Holder;
 use crate::segment::SegKey;
+use crate::sorted::SortedSet;
 use crate::time::{Duration, Time};
 
 /// At most this share of what neighbours delivered lately.
@@ -43,7 +45,31 @@ impl HedgeBudget {
     }
 }
 
+/// Whoever stands in a queue leaves it only for much less, and not to save less than this.
+const WORTH_LEAVING: Duration = Duration::from_millis(100);
+
 impl Mesh {
+    /// Requests of a segment that stand in queues: whoever was the only holder then has company by now, perhaps. What
+    /// is late by so much will be late by as much again.
+    pub(crate) fn leave_queues(&mut self, key: SegKey) {
+        let now = self.now;
+        let waits = |p: &crate::peer::Peer, request: u32| {
+            let ask = p.asks.get(&request).filter(|a| a.first && a.queued.is_some())?;
+            let due = ask.moved + ask.expected;
+            Some(due.since(now).max(now.since(due)))
+        };
+        let Some(seg) = self.seg(key) else { return };
+        let asks: SortedSet<(ConnNo, u32)> = seg.asked.values().copied().collect();
+        for (conn, request) in asks {
+            let Some(left) = self.peers.get(&conn).and_then(|p| waits(p, request)) else { continue };
+            let better = self.alternative(conn, request, key);
+            if better.is_some_and(|(forecast, _)| forecast * 2 + WORTH_LEAVING < left) {
+                self.spare(conn, key);
+                self.cancel_ask(conn, request);
+            }
+        }
+    }
+
     /// Requests that are later than they were forecast: would somebody else be faster by now?
     pub(crate) fn review_asks(&mut self) {
         let now = self.now;
@@ -61,7 +87,10 @@ impl Mesh {
         let now = self.now;
         let other = self.alternative(conn, request, key);
         let Some(ask) = self.peers.get_mut(&conn).and_then(|p| p.asks.get_mut(&request)) else { return };
-        ask.review = None;
+        ask.review = ask.queued.filter(|_| ask.first).map(|_| now + (ask.expected / 2).max(AGAIN * 3));
+        if ask.review.is_some() {
+            return self.decide(key);
+        }
         let Some((forecast, bytes)) = other else { return };
         // What is late by so much will be late by as much again.
         let elapsed = now.since(ask.moved);
@@ -79,19 +108,27 @@ impl Mesh {
         let (i, _) = seg.asked.iter().find(|(_, by)| **by == (conn, request))?;
         let bytes = seg.bytes_of(&[*i]);
         let holders = self.holders(key);
-        let others = holders.iter().filter(|h| h.conn != conn && h.is_free() && h.has(*i));
+        let free = |h: &&Holder<'_>| h.conn != conn && h.is_free() && h.has(*i);
+        let hurried = self.is_hurried(key);
+        let others = holders.iter().filter(free).filter(|h| hurried || h.spared(*i, self.now).is_none());
         others.map(|h| h.forecast(bytes)).min().map(|forecast| (forecast, bytes))
+    }
+
+    /// A holder that others are better than is not asked for this segment again at once.
+    fn spare(&mut self, conn: ConnNo, key: SegKey) {
+        let until = self.now + PASSED_OVER;
+        let lane = self.peers.get_mut(&conn).and_then(|p| p.remote.get_mut(&key.lane));
+        if let Some(theirs) = lane.and_then(|r| r.segments.get_mut(&key.msn)) {
+            theirs.not_before = until;
+        }
     }
 
     fn pass_over(&mut self, conn: ConnNo, request: u32, key: SegKey) {
         self.tally.hedges += 1;
-        let until = self.now + PASSED_OVER;
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.speed.punish();
-            if let Some(theirs) = peer.remote.get_mut(&key.lane).and_then(|r| r.segments.get_mut(&key.msn)) {
-                theirs.not_before = until;
-            }
         }
+        self.spare(conn, key);
         self.cancel_ask(conn, request);
         self.decide(key);
     }

@@ -1,7 +1,7 @@
 //! Serving neighbours, politely: a few slots, a rate, a session cap, small messages.
 //!
 //! Whatever was sent least often goes first, so that a fragment reaches a second viewer before a third gets another
-//! one; a fragment that was begun is finished before the next, so that its receiver can serve it on the sooner.
+//! one, but nobody waits for ever: what waited for long counts as sent less often. A fragment that was begun is finished before the next, so that its receiver can serve it on the sooner.
 
 use std::collections::VecDeque;
 
@@ -41,6 +41,7 @@ struct Job {
     request: u32,
     key: SegKey,
     urgent: bool,
+    since: Time,
     /// The fragment at the head of `left` is half sent: it has a slot.
     begun: bool,
     /// What is left of it, in order.
@@ -58,6 +59,8 @@ struct Piece {
 
 /// Media bytes per message: with its head a message stays below 16 KiB.
 const MESSAGE_BYTES: u32 = 16 * 1024 - 64;
+/// So long a wait weighs as much as a copy that was sent.
+const A_COPY: Duration = Duration::from_millis(250);
 /// Requests waiting or running, per neighbour and in all.
 const PER_PEER: usize = 8;
 const IN_ALL: usize = 64;
@@ -216,7 +219,8 @@ impl Mesh {
     /// The answer comes within a round trip: bytes, or when they will come.
     fn enqueue(&mut self, conn: ConnNo, r: &Request, key: SegKey, left: VecDeque<Piece>) {
         let eta_ms = self.queue_ms();
-        let job = Job { conn, request: r.request, key, urgent: r.urgent, begun: false, left };
+        let job =
+            Job { conn, request: r.request, key, urgent: r.urgent, since: self.now, begun: false, left };
         self.uploads.jobs.push(job);
         self.pump_uploads();
         let waits = self.uploads.jobs.iter().any(|j| j.conn == conn && j.request == r.request && !j.begun);
@@ -286,7 +290,9 @@ impl Mesh {
             let copies = job.left.front().map_or(0, |p| self.copies_given(job.key, p.index));
             if job.begun || begun < if copies == 0 { slots } else { for_all } {
                 let yields = !job.urgent && jobs.iter().any(|j| j.conn == job.conn && j.urgent);
-                order.insert(((!job.begun, copies, yields), at));
+                let waited = now.since(job.since).as_millis() / A_COPY.as_millis();
+                let behind = copies.saturating_sub(u16::try_from(waited).unwrap_or(u16::MAX));
+                order.insert(((!job.begun, behind, yields), at));
             }
         }
         let mut wait: Option<Duration> = None;
