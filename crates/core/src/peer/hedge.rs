@@ -46,7 +46,7 @@ impl HedgeBudget {
 }
 
 /// Whoever stands in a queue leaves it only for much less, and not to save less than this.
-const WORTH_LEAVING: Duration = Duration::from_millis(100);
+const WORTH_LEAVING: Duration = Duration::from_millis(300);
 
 impl Mesh {
     /// Requests of a segment that stand in queues: whoever was the only holder then has company by now, perhaps. What
@@ -63,7 +63,7 @@ impl Mesh {
         for (conn, request) in asks {
             let Some(left) = self.peers.get(&conn).and_then(|p| waits(p, request)) else { continue };
             let better = self.alternative(conn, request, key);
-            if better.is_some_and(|(forecast, _)| forecast * 2 + WORTH_LEAVING < left) {
+            if better.is_some_and(|(forecast, _)| forecast * 3 + WORTH_LEAVING < left) {
                 self.spare(conn, key);
                 self.cancel_ask(conn, request);
             }
