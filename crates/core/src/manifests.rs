@@ -76,13 +76,13 @@ impl Mesh {
         }
     }
 
-    /// The list of a segment that this viewer fetches itself, in parallel with the body.
+    /// The list of a segment that this viewer fetches itself, in parallel with the body. One that still grew when it was
+    /// last read is half a list: what it does not name can be given to nobody.
     pub(crate) fn want_list_for(&mut self, key: SegKey) {
-        let known = |l: &Lane| {
-            l.index.contains_key(&key.msn) || l.lists.unread.iter().any(|list| list.header.msn == key.msn)
-        };
+        let whole = |list: &SignedList| list.closed && list.header.msn == key.msn;
+        let known = |l: &Lane| l.index.contains_key(&key.msn) || l.lists.unread.iter().any(whole);
         let indexed = self.lanes.get(&key.lane).is_some_and(known);
-        if self.seg(key).is_some_and(|s| s.list.is_none()) && self.may_mesh().is_ok() && !indexed {
+        if self.seg(key).is_some_and(|s| !s.is_listed()) && self.may_mesh().is_ok() && !indexed {
             self.want_list(key.lane, Some(key.msn));
         }
     }
@@ -442,8 +442,10 @@ impl Mesh {
             seg.release.get_or_insert(now);
         }
         let released = seg.release.is_some();
+        if verified.closed() {
+            seg.list_retry = None;
+        }
         seg.list = Some(verified);
-        seg.list_retry = None;
         if released {
             lane.knows_of(key.msn);
         }
@@ -509,10 +511,10 @@ impl Mesh {
         }
     }
 
-    /// A body without a list: the list may be a moment late.
+    /// A body without a list, or with half of one: it may be a moment late.
     pub(crate) fn expect_list_soon(&mut self, key: SegKey) {
         let now = self.now;
-        if let Some(seg) = self.seg_mut(key).filter(|s| s.list.is_none() && s.list_tries < 2) {
+        if let Some(seg) = self.seg_mut(key).filter(|s| !s.is_listed() && s.list_tries < 2) {
             seg.list_retry = Some(now + LIST_RETRY);
         }
     }
@@ -525,17 +527,20 @@ impl Mesh {
             return;
         }
         seg.list_retry = None;
-        if seg.list.is_some() {
+        if seg.is_listed() {
             return;
         }
+        let none = seg.list.is_none();
         if pending {
             seg.list_retry = Some(now + LIST_RETRY);
         } else if seg.list_tries < 2 {
             seg.list_tries += 1;
             seg.list_retry = Some(now + LIST_RETRY * 5);
             self.want_list(key.lane, Some(key.msn));
-            self.note_unlisted(key.lane);
-        } else if !self.has_load(key) && !self.seg(key).is_some_and(|s| s.transferring()) {
+            if none {
+                self.note_unlisted(key.lane);
+            }
+        } else if none && !self.has_load(key) && !self.seg(key).is_some_and(|s| s.transferring()) {
             self.forget_segment(key);
         }
     }

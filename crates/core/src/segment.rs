@@ -124,6 +124,11 @@ impl Transfer {
 }
 
 impl Segment {
+    /// The whole list is here: nothing will be added to it.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.list.as_ref().is_some_and(|l| l.closed())
+    }
+
     /// True once every record of a closed list is held.
     pub(crate) fn is_complete(&self) -> bool {
         self.list
