@@ -87,9 +87,9 @@ impl Keys {
 
     fn json(&self) -> Option<String> {
         let Self::Of { signer, streams, min_epoch, since } = self else { return None };
-        let mut set = key_set(signer, streams, *since, *min_epoch);
-        let now = clock::now_ms() / 1000;
-        set.expires += now.saturating_sub(*since);
+        // What runs for months goes on signing: only the version stays.
+        let mut set = key_set(signer, streams, clock::now_ms() / 1000, *min_epoch);
+        set.version = u32::try_from(*since).unwrap_or(u32::MAX);
         Some(set.to_json())
     }
 }

@@ -15,8 +15,6 @@ use crate::atomic::{self, Mode};
 pub const KEY_SET_LIFETIME_S: u64 = 24 * 3600;
 /// How long a key published by [`key_set`] may sign, in seconds.
 pub const KEY_LIFETIME_S: u64 = 90 * 24 * 3600;
-/// How far back a key counts before the moment of publishing, in seconds: clocks differ.
-const KEY_LEEWAY_S: u64 = 3600;
 
 /// Makes a new key from the operating system's randomness.
 pub fn generate() -> Result<Signer, OriginError> {
@@ -50,9 +48,10 @@ pub fn from_env(variable: &str, text: &str) -> Result<Signer, OriginError> {
         .map_err(|e| OriginError::Key { place: format!("in ${variable}"), reason: e.to_string() })
 }
 
-/// A key set with this one key, active for `streams` (names, or one trailing `*` after a `/`).
+/// A key set with this one key, active for `streams` (names, or one trailing `*` after a `/`). Nobody knows here since
+/// when the key signs: a film that it signed at any time before counts.
 pub fn key_set(signer: &Signer, streams: &[String], now_unix_s: u64, min_epoch: u64) -> KeySetDocument {
-    let (nbf, exp) = (now_unix_s.saturating_sub(KEY_LEEWAY_S), now_unix_s + KEY_LIFETIME_S);
+    let (nbf, exp) = (0, now_unix_s + KEY_LIFETIME_S);
     KeySetDocument {
         // Seconds since 1970 rise without a state file and stay below 2^32 until 2106.
         version: u32::try_from(now_unix_s).unwrap_or(u32::MAX),
@@ -125,6 +124,9 @@ mod tests {
         let use_ = KeyUse { via_https: true, issued_at: 1_800_000_000, now_unix: 1_800_000_001 };
         assert_eq!(set.usable(&key.kid(), "demo", use_).unwrap().bytes(), key.public().bytes());
         assert!(set.usable(&key.kid(), "other", use_).is_err());
+        // Signed a year before the server that publishes the key was started.
+        let film = KeyUse { issued_at: 1_768_000_000, ..use_ };
+        assert!(set.usable(&key.kid(), "demo", film).is_ok());
         assert_eq!(set.min_epoch(), 3);
     }
 }
