@@ -4,61 +4,83 @@ use crate::sorted::SortedMap;
 
 use crate::time::{Duration, Time};
 
-/// Fragments held of one segment, as bits, least significant first.
+/// Fragments held of one segment, as bits, least significant first. Segments of up to 64 fragments, which nearly all
+/// are, need no memory of their own: a viewer keeps some hundred of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held(Vec<u8>);
+pub(crate) struct Held {
+    low: u64,
+    rest: Option<Box<[u64; WORDS - 1]>>,
+}
 
 /// A segment has at most this many fragments.
 pub(crate) const FRAGMENT_LIMIT: u16 = 1024;
+const WORDS: usize = FRAGMENT_LIMIT as usize / 64;
 
 impl Held {
     /// From the bytes of a frame; more than 1,024 bits are cut off.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        Self(bytes.iter().take(usize::from(FRAGMENT_LIMIT) / 8).copied().collect())
+        let mut held = Self::default();
+        for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| **byte > 0) {
+            if let Some(word) = held.word_mut(at / 8) {
+                *word |= u64::from(*byte) << (at % 8 * 8);
+            }
+        }
+        held
     }
 
     /// Bytes for a frame.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        self.0.clone()
+        let mut bytes: Vec<u8> = self.words().flat_map(u64::to_le_bytes).collect();
+        let used = bytes.iter().rposition(|byte| *byte > 0).map_or(0, |last| last + 1);
+        bytes.truncate(used);
+        bytes
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        core::iter::once(self.low).chain(self.rest.iter().flat_map(|rest| rest.iter().copied()))
+    }
+
+    fn word_mut(&mut self, at: usize) -> Option<&mut u64> {
+        match at.checked_sub(1) {
+            None => Some(&mut self.low),
+            Some(at) if at < WORDS - 1 => self.rest.get_or_insert_default().get_mut(at),
+            Some(_) => None,
+        }
     }
 
     /// Notes fragment `i`.
     pub(crate) fn set(&mut self, i: u16) {
-        let (byte, bit) = (usize::from(i / 8), i % 8);
-        if i >= FRAGMENT_LIMIT {
-            return;
-        }
-        if self.0.len() <= byte {
-            self.0.resize(byte + 1, 0);
-        }
-        if let Some(b) = self.0.get_mut(byte) {
-            *b |= 1 << bit;
+        if let Some(word) = self.word_mut(usize::from(i / 64)) {
+            *word |= 1 << (i % 64);
         }
     }
 
     /// True if fragment `i` is held.
     pub(crate) fn has(&self, i: u16) -> bool {
-        self.0.get(usize::from(i / 8)).is_some_and(|b| b >> (i % 8) & 1 == 1)
+        let word = match usize::from(i / 64) {
+            0 => Some(self.low),
+            at => self.rest.as_ref().and_then(|rest| rest.get(at - 1).copied()),
+        };
+        word.is_some_and(|word| word >> (i % 64) & 1 == 1)
     }
 
     /// True if the first `count` are all held.
     pub(crate) fn has_all(&self, count: u16) -> bool {
-        let whole = usize::from(count / 8);
-        self.0.get(..whole).is_some_and(|bytes| bytes.iter().all(|b| *b == 255))
-            && (count / 8 * 8..count).all(|i| self.has(i))
+        (0..count).all(|i| self.has(i))
     }
 
     /// Notes all of these.
     pub(crate) fn add(&mut self, other: &Self) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
+        for (at, theirs) in other.words().enumerate().filter(|(_, word)| *word > 0) {
+            if let Some(word) = self.word_mut(at) {
+                *word |= theirs;
+            }
         }
-        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
     }
 
     /// True if none is held.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|b| *b == 0)
+        self.words().all(|word| word == 0)
     }
 }
 

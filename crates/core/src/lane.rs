@@ -165,12 +165,12 @@ impl Lane {
 
     /// Segments worth a look when something changed: the newest of a live stream, those around the
     /// player's place in a recording.
-    pub(crate) fn near(&self, count: usize) -> Vec<u64> {
-        if self.live {
-            return self.segments.keys().rev().take(count).copied().collect();
-        }
+    pub(crate) fn near(&self, count: usize) -> impl Iterator<Item = (u64, &Segment)> {
+        let newest = self.live.then(|| self.segments.iter().rev().take(count));
         let from = self.last_requested.unwrap_or(0).saturating_sub(1);
-        self.segments.range(from..).take(count).map(|(msn, _)| *msn).collect()
+        let around = (!self.live).then(|| self.segments.range(from..).take(count));
+        let all = newest.into_iter().flatten().chain(around.into_iter().flatten());
+        all.map(|(msn, seg)| (*msn, seg))
     }
 
     /// The player will ask for it soon: it is the last one asked for, or one of those that follow.

@@ -552,7 +552,7 @@ impl Mesh {
             .get(&no)
             .into_iter()
             .flat_map(|l| l.near(12))
-            .map(|msn| SegKey { lane: no, msn })
+            .map(|(msn, _)| SegKey { lane: no, msn })
             .collect();
         keys.into_iter().for_each(|key| self.decide(key));
     }

@@ -129,11 +129,9 @@ impl Segment {
         self.list.as_ref().is_some_and(|l| l.closed())
     }
 
-    /// True once every record of a closed list is held.
+    /// True once every record of a closed list is held; nothing is held that is no record of it.
     pub(crate) fn is_complete(&self) -> bool {
-        self.list
-            .as_ref()
-            .is_some_and(|l| l.closed() && (0..l.count()).all(|i| self.fragments.contains_key(&i)))
+        self.list.as_ref().is_some_and(|l| l.closed() && self.fragments.len() >= usize::from(l.count()))
     }
 
     /// Complete, and nothing is on its way that is not needed any more.

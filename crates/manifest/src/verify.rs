@@ -109,6 +109,8 @@ impl fmt::Display for Hex<'_> {
 pub struct VerifiedList {
     list: SignedList,
     hash: u64,
+    /// Asked for at every look at a segment.
+    length: u32,
 }
 
 /// Checks `list` with `key`, and that it extends `prior`, the list verified before for this segment.
@@ -134,7 +136,10 @@ pub fn verify(
     // with itself.
     match disagreement {
         Some(disagreement) => Err(VerifyError::Disagrees(disagreement)),
-        None => Ok(VerifiedList { list, hash: short_hash(&message) }),
+        None => {
+            let length = list.records.last().map_or(0, |record| record.offset + record.length);
+            Ok(VerifiedList { list, hash: short_hash(&message), length })
+        }
     }
 }
 
@@ -171,7 +176,7 @@ impl VerifiedList {
 
     /// Where the last record ends: of a closed list, the segment's length in bytes.
     pub fn length(&self) -> u32 {
-        self.list.records.last().map_or(0, |record| record.offset + record.length)
+        self.length
     }
 
     /// First 8 bytes of SHA-256 over the signed bytes.

@@ -93,12 +93,15 @@ impl Mesh {
 
     /// Delivers the segment to every load that waits for it, if it can be.
     pub(crate) fn try_finish(&mut self, key: SegKey) -> bool {
+        // Segments that are still coming, or that are all here with nothing left to settle, are looked at often.
+        if !self.is_playable(key) {
+            return false;
+        }
         let loads = self.loads_of(key);
-        let Some(playable) = self.playable(key) else { return false };
-        // A segment that is all here is looked at often, and has nothing left to settle.
         if loads.is_empty() && self.seg(key).is_some_and(Segment::is_settled) {
             return true;
         }
+        let Some(playable) = self.playable(key) else { return false };
         let played = !loads.is_empty() && matches!(playable, Playable::OriginHttp(_));
         let starved = self.is_starved();
         for id in loads {
@@ -115,13 +118,19 @@ impl Mesh {
         true
     }
 
+    fn is_playable(&self, key: SegKey) -> bool {
+        self.seg(key).is_some_and(|seg| {
+            let verified = seg.is_complete() && !seg.tainted && !seg.mismatch;
+            seg.body.is_some() && !seg.body_played || verified && self.init_fits(key)
+        })
+    }
+
     fn playable(&self, key: SegKey) -> Option<Playable> {
-        let seg = self.seg(key)?;
-        if let Some((blob, len)) = seg.body.filter(|_| !seg.body_played) {
-            return Some(Playable::OriginHttp(Span { blob, at: 0, len }));
-        }
-        let usable = seg.is_complete() && !seg.tainted && !seg.mismatch && self.init_fits(key);
-        usable.then(|| Playable::Verified(seg.spans()))
+        let seg = self.seg(key).filter(|_| self.is_playable(key))?;
+        Some(match seg.body.filter(|_| !seg.body_played) {
+            Some((blob, len)) => Playable::OriginHttp(Span { blob, at: 0, len }),
+            None => Playable::Verified(seg.spans()),
+        })
     }
 
     fn deliver(&mut self, key: SegKey, id: LoadId, playable: &Playable) {

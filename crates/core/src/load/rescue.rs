@@ -117,14 +117,14 @@ impl Mesh {
     /// that outlived the load it was made for. A load's own GET has the player's limits, except that nobody
     /// waits for it while neighbours hold what it should bring.
     pub(crate) fn hung_at(&self, key: SegKey) -> Option<Time> {
-        let seg = self.seg(key)?;
-        let covered = self.neighbours_cover(key);
+        let seg = self.seg(key).filter(|s| s.transferring())?;
         let running = || seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(http, _)| *http);
         let own = |http: HttpId| {
             let load = self.https.get(&http).and_then(|job| job.load);
             load.is_some_and(|id| self.loads.contains_key(&id))
         };
-        if !self.has_load(key) || !covered && running().any(own) || self.options.mutant("trust-hung-gets") {
+        let is_players = || running().any(own) && !self.neighbours_cover(key);
+        if !self.has_load(key) || is_players() || self.options.mutant("trust-hung-gets") {
             return None;
         }
         let heard = running().filter_map(|http| self.heard_of(http)).max()?;

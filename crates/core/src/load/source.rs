@@ -72,25 +72,26 @@ impl Mesh {
             let reason = self.seg(key).and_then(|s| s.reason).unwrap_or(Reason::Startup);
             return self.loads_of(key).into_iter().for_each(|id| self.tell_due(id, None, reason));
         }
-        match self.http_reason(key) {
+        let covered = self.neighbours_cover(key);
+        let rescue = self.rescue_if(key, covered);
+        match self.http_reason(key, covered, rescue) {
             Some(reason) => self.fetch_over_http(key, reason),
-            None => self.tell_due_of(key),
+            None => self.tell_due_of(key, rescue),
         }
     }
 
     /// Why the player's request must go to the origin now, if it must.
-    fn http_reason(&self, key: SegKey) -> Option<Reason> {
+    fn http_reason(&self, key: SegKey, covered: bool, rescue: Option<Time>) -> Option<Reason> {
         if self.options.mutant("wait-for-peers") {
             return None;
         }
         let lane = self.lanes.get(&key.lane)?;
-        let covered = self.neighbours_cover(key);
         if lane.media_loads <= 1 {
             return Some(Reason::Startup);
         }
         if !self.lane_has_company(key.lane) {
             let patient = lane.bound.segments() >= 2 && self.company_may_come(lane);
-            let early = self.now + Duration::from_secs(1) < self.rescue_at(key)?;
+            let early = self.now + Duration::from_secs(1) < rescue?;
             return (!patient || !early).then_some(Reason::NoPeers);
         }
         if lane.bound.segments() < 2 && !covered
@@ -98,7 +99,7 @@ impl Mesh {
         {
             return Some(Reason::Startup);
         }
-        if self.now >= self.rescue_at(key)? {
+        if self.now >= rescue? {
             let asked = self.seg(key).is_some_and(|s| !s.asked.is_empty());
             return Some(match covered {
                 true if asked => Reason::PeerSlow,
@@ -174,8 +175,8 @@ impl Mesh {
         }
     }
 
-    fn tell_due_of(&mut self, key: SegKey) {
-        let Some(rescue) = self.rescue_at(key) else { return };
+    fn tell_due_of(&mut self, key: SegKey, rescue: Option<Time>) {
+        let Some(rescue) = rescue else { return };
         let now = self.now;
         let Some(lane) = self.lanes.get(&key.lane) else { return };
         let duration = self.seg(key).map_or(lane.target, |s| s.duration);
@@ -221,20 +222,23 @@ impl Mesh {
 
     /// Does the election say that this viewer fetches it now?
     fn decide_election(&mut self, key: SegKey) {
-        let Some((at, stage, reason)) = self.election(key) else { return };
+        let Some((at, stage, reason)) = self.election(key, None) else { return };
         if self.now >= at {
             self.begin_fetch(key, stage, reason);
         }
     }
 
-    /// When this viewer's turn comes, at which stage, and why.
-    fn election(&self, key: SegKey) -> Option<(Time, u8, Reason)> {
+    /// When this viewer's turn comes, at which stage, and why; `covered`: whether neighbours cover it, if that is known.
+    fn election(&self, key: SegKey, covered: Option<bool>) -> Option<(Time, u8, Reason)> {
         let lane = self.lanes.get(&key.lane)?;
         let seg = lane.segments.get(&key.msn)?;
         let release = seg.release?;
         let over = seg.mine.is_some() || seg.transferring() || seg.body.is_some() || seg.is_complete();
         let stale = self.now.since(release) > lane.target.max(Duration::from_secs(2)) * 2;
-        if over || stale || !lane.live || !self.lane_has_company(key.lane) || self.neighbours_cover(key) {
+        if over || stale || !lane.live || !self.lane_has_company(key.lane) {
+            return None;
+        }
+        if covered.unwrap_or_else(|| self.neighbours_cover(key)) {
             return None;
         }
         let prefetch = !self.has_load(key);
@@ -309,7 +313,7 @@ impl Mesh {
 
     /// The newest segments of a lane: the only ones in which an election can be open or a list be late.
     fn open_segments(&self, lane: LaneNo) -> impl Iterator<Item = u64> + '_ {
-        self.lanes.get(&lane).map(|l| l.near(6)).into_iter().flatten()
+        self.lanes.get(&lane).into_iter().flat_map(|l| l.near(6)).map(|(msn, _)| msn)
     }
 
     pub(crate) fn segments_wakeup(&self) -> Option<Wakeup> {
@@ -319,24 +323,29 @@ impl Mesh {
                 soonest = Some(Wakeup { at, reason });
             }
         };
+        let mut covered: Vec<(SegKey, bool)> = Vec::new();
         for load in self.loads.values() {
-            if let crate::load::Route::Segment(key) = load.route
-                && let Some(due) = load.due.flatten()
-            {
+            let crate::load::Route::Segment(key) = load.route else { continue };
+            if let Some(due) = load.due.flatten() {
                 offer(Some(due), "load due");
                 // Past it neighbours are watched closely.
-                offer(self.rescue_at(key).map(|r| if r > self.now { r } else { self.now + WATCH }), "rescue");
+                let cover = self.neighbours_cover(key);
+                covered.push((key, cover));
+                let rescue = self.rescue_if(key, cover);
+                offer(rescue.map(|r| if r > self.now { r } else { self.now + WATCH }), "rescue");
             }
-            if let crate::load::Route::Segment(key) = load.route {
-                offer(self.hung_at(key), "hung transfer");
-            }
+            offer(self.hung_at(key), "hung transfer");
         }
-        for lane in self.lanes.keys() {
-            for key in self.open_segments(*lane).map(|msn| SegKey { lane: *lane, msn }) {
-                let open = self.may_share(key).is_ok();
-                offer(open.then(|| self.election(key).map(|(at, ..)| at)).flatten(), "election");
-                offer(self.seg(key).and_then(|s| s.list_retry), "list retry");
-                offer(self.seg(key).and_then(|s| s.look_again), "neighbours spared");
+        for (no, lane) in &self.lanes {
+            for (msn, seg) in lane.near(6) {
+                let key = SegKey { lane: *no, msn };
+                // Most are complete.
+                let open = !seg.is_complete() && self.may_share(key).is_ok();
+                let covered = covered.iter().find(|(of, _)| *of == key).map(|(_, cover)| *cover);
+                let turn = open.then(|| self.election(key, covered)).flatten();
+                offer(turn.map(|(at, ..)| at), "election");
+                offer(seg.list_retry, "list retry");
+                offer(seg.look_again, "neighbours spared");
             }
         }
         soonest

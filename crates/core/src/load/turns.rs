@@ -19,11 +19,13 @@ impl Mesh {
     /// When this viewer gets over HTTP what nobody brings: not all that miss it at once, and not while others say or
     /// show that they bring it, as long as the deadline allows.
     pub(crate) fn rescue_at(&self, key: SegKey) -> Option<Time> {
+        self.rescue_if(key, self.neighbours_cover(key))
+    }
+
+    /// The same where it is known whether neighbours cover the segment.
+    pub(crate) fn rescue_if(&self, key: SegKey, covered: bool) -> Option<Time> {
         let last = self.last_call(key)?;
-        if self.neighbours_cover(key)
-            || !self.lane_has_company(key.lane)
-            || self.options.mutant("wait-for-peers")
-        {
+        if covered || !self.lane_has_company(key.lane) || self.options.mutant("wait-for-peers") {
             return Some(last);
         }
         let of_it = self.loads.values().filter(|l| l.route == Route::Segment(key));

@@ -104,11 +104,14 @@ impl Mesh {
     fn list_holder(&self, key: SegKey) -> Option<ConnNo> {
         let have =
             self.seg(key).and_then(|s| s.list.as_ref()).map_or((0, false), |l| (l.count(), l.closed()));
+        if have.1 {
+            return None;
+        }
         let has_more = |p: &crate::peer::Peer| {
             p.remote
                 .get(&key.lane)
                 .and_then(|r| r.segments.get(&key.msn))
-                .is_some_and(|s| (s.count > have.0 || (s.closed && !have.1)) && !s.held.is_empty())
+                .is_some_and(|s| (s.count > have.0 || s.closed) && !s.held.is_empty())
         };
         self.peers
             .iter()

@@ -1,7 +1,7 @@
 //! What neighbours tell each other: maps, deltas, new segments, who fetches.
 
 use meshedflow_protocol::ids::PeerId;
-use meshedflow_protocol::wire::{Delta, Elect, Frame, ListBatch, Map, MapSegment, SegmentRef};
+use meshedflow_protocol::wire::{Delta, Elect, Frame, ListBatch, Map, MapSegment, SegmentRef, View};
 
 use crate::buffer_map::{FRAGMENT_LIMIT, Held, REMOTE_LANES, RemoteLane};
 use crate::input::{ConnNo, LaneNo};
@@ -40,23 +40,30 @@ impl Mesh {
             return;
         }
         let offer = self.offer_of(key, index);
+        let standing = (self.view_of(key.lane), self.queue_ms());
         for conn in self.open_conns() {
-            self.send_offer(conn, key, (first, count), offer);
+            self.send_offer(conn, key, (first, count), offer, standing);
         }
     }
 
     /// One delta to one neighbour that is in the lane, with the list where it may be news.
     pub(crate) fn send_delta(&mut self, conn: ConnNo, key: SegKey, first: u16, held: u16) {
-        self.send_offer(conn, key, (first, held), None);
+        let standing = (self.view_of(key.lane), self.queue_ms());
+        self.send_offer(conn, key, (first, held), None, standing);
     }
 
-    fn send_offer(&mut self, conn: ConnNo, key: SegKey, (first, held): (u16, u16), offer_to: Option<PeerId>) {
+    fn send_offer(
+        &mut self,
+        conn: ConnNo,
+        key: SegKey,
+        (first, held): (u16, u16),
+        offer_to: Option<PeerId>,
+        (view, queue_ms): (View, u32),
+    ) {
         let Some(segment) = self.my_ref(key, conn) else { return };
         if self.peers.get(&conn).is_none_or(|p| !p.remote.contains_key(&key.lane)) {
             return;
         }
-        let view = self.view_of(key.lane);
-        let queue_ms = self.queue_ms();
         let Some(list) = self.seg(key).and_then(|s| s.list.as_ref()) else { return };
         let (count, closed, list_hash) = (list.count(), list.closed(), list.hash());
         let shown = self.peers.get(&conn).and_then(|p| p.shown.get(&key)).copied().unwrap_or(0);

@@ -215,10 +215,12 @@ impl Viewer {
         if self.wake_planned.is_some_and(|at| at <= desk.now) {
             self.wake_planned = None;
         }
+        // What the core wanted to be woken for has changed since: nothing is to be done yet.
+        if self.wake_at.is_none_or(|at| at > desk.now) {
+            return self.plan_wake(desk);
+        }
         let time = self.clock(desk.now);
-        if self.wake_at.is_some_and(|at| at <= desk.now)
-            && let Some(mesh) = &mut self.mesh
-        {
+        if let Some(mesh) = &mut self.mesh {
             mesh.handle_timeout(time);
         }
         self.settle(desk);
