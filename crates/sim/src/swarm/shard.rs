@@ -42,9 +42,20 @@ pub(super) struct Desk<'a> {
     post: &'a mut Post,
     out: &'a mut Vec<Letter>,
     hall: &'a mut Vec<Letter>,
+    scratch: &'a mut Vec<u8>,
 }
 
 impl Desk<'_> {
+    /// A message of this head and as many bytes as nobody will look at.
+    pub(super) fn message(&mut self, head: &[u8], payload: u32) -> &[u8] {
+        let end = head.len() + payload as usize;
+        if self.scratch.len() < end {
+            self.scratch.resize(end, 0);
+        }
+        self.scratch[..head.len()].copy_from_slice(head);
+        &self.scratch[..end]
+    }
+
     /// Something will happen to the viewer itself.
     pub(super) fn plan(&mut self, me: u32, seq: u32, after: Micros, what: What) {
         let letter = Letter { at: self.now + after, to: me, from: me, seq, what };
@@ -81,6 +92,7 @@ pub(super) struct Shard {
     pub(super) out: Vec<Letter>,
     pub(super) hall: Vec<Letter>,
     soon: BinaryHeap<Letter>,
+    scratch: Vec<u8>,
 }
 
 impl Shard {
@@ -96,6 +108,7 @@ impl Shard {
             out: Vec::new(),
             hall: Vec::new(),
             soon: BinaryHeap::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -147,6 +160,7 @@ impl Shard {
             post: &mut self.post,
             out: &mut self.out,
             hall: &mut self.hall,
+            scratch: &mut self.scratch,
         }
     }
 

@@ -141,9 +141,7 @@ impl Viewer {
         }
         self.fate.lied += u32::from(person.evil != Evil::No);
         let bytes = head.len() as u32;
-        let mut message = head;
-        message.resize(message.len() + span.len as usize, 0);
-        let head = peek_data(&message).map(|p| (p.request, p.offset));
+        let head = peek_data(desk.message(&head, span.len)).map(|p| (p.request, p.offset));
         self.queue(desk, conn, Outgoing::Media(head, bytes, piece));
     }
 
