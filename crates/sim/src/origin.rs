@@ -84,6 +84,11 @@ impl Origin {
         if self.live { 6 + now / self.target_us } else { self.recorded }
     }
 
+    /// When a segment is complete.
+    pub(crate) fn released(&self, msn: u64) -> Micros {
+        if self.live { msn.saturating_sub(6) * self.target_us } else { 0 }
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         self.live
     }
@@ -129,7 +134,11 @@ impl Origin {
         }
         let newest = self.newest(now);
         let oldest = if self.live { newest.saturating_sub(7) } else { 1 };
-        let segments = (oldest..=newest).map(|msn| self.entry(now, lane, msn)).collect();
+        let mut segments: Vec<_> = (oldest..=newest).map(|msn| self.entry(now, lane, msn)).collect();
+        let grown = now % self.target_us * u64::from(FRAGMENTS) / self.target_us;
+        if self.live && grown > 0 {
+            segments.push(self.signed_entry(lane, newest + 1, grown as u32));
+        }
         let stream = if self.fault == OriginFault::WrongStream { "other" } else { "demo" };
         let doc = Rolling {
             v: 1,
@@ -145,26 +154,30 @@ impl Origin {
     }
 
     fn entry(&mut self, now: Micros, lane: usize, msn: u64) -> SegmentEntry {
-        let released = msn.saturating_sub(6) * self.target_us;
-        let age = (now.saturating_sub(released) / 1_000) as u32;
+        let age = (now.saturating_sub(self.released(msn)) / 1_000) as u32;
         if let Some(known) = self.cache.get(&(lane, msn)) {
             return SegmentEntry { released_age_ms: age, ..known.clone() };
         }
-        let name = format!("seg_{msn}.m4s");
-        let entry = SegmentEntry {
-            msn,
-            uri: name.clone(),
-            duration_ms: (self.target_us / 1_000) as u32,
-            released_age_ms: age,
-            state: SegmentState::Complete,
-            list: EncodedList::of(&self.sign(lane, msn, &name)),
-            name,
-        };
+        let entry = SegmentEntry { released_age_ms: age, ..self.signed_entry(lane, msn, FRAGMENTS) };
         self.cache.insert((lane, msn), entry.clone());
         entry
     }
 
-    fn sign(&self, lane: usize, msn: u64, name: &str) -> meshedflow_manifest::SignedList {
+    /// A segment with so many fragments; with fewer than all it is still growing.
+    fn signed_entry(&self, lane: usize, msn: u64, fragments: u32) -> SegmentEntry {
+        let name = format!("seg_{msn}.m4s");
+        SegmentEntry {
+            msn,
+            uri: name.clone(),
+            duration_ms: (self.target_us / 1_000) as u32,
+            released_age_ms: 0,
+            state: if fragments < FRAGMENTS { SegmentState::Growing } else { SegmentState::Complete },
+            list: EncodedList::of(&self.sign(lane, msn, &name, fragments)),
+            name,
+        }
+    }
+
+    fn sign(&self, lane: usize, msn: u64, name: &str, fragments: u32) -> meshedflow_manifest::SignedList {
         let signer = if self.fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
         let body = self.body(lane, msn);
         let header = Header {
@@ -187,8 +200,8 @@ impl Origin {
             flags: 0,
             sha256: sha256(bytes),
         };
-        let records = body.chunks(size as usize).enumerate().map(record).collect();
-        let mut list = signer.sign_list(header, true, records);
+        let records = body.chunks(size as usize).enumerate().map(record).take(fragments as usize).collect();
+        let mut list = signer.sign_list(header, fragments == FRAGMENTS, records);
         if self.fault == OriginFault::Unsigned {
             list.signature = [0; 64];
         }

@@ -32,6 +32,11 @@ pub(super) enum What {
         http: HttpId,
         upto: u32,
     },
+    /// The segment is complete that a GET of a list waits for.
+    Listed {
+        http: HttpId,
+        lane: usize,
+    },
     Document {
         http: HttpId,
         body: std::sync::Arc<[u8]>,

@@ -37,8 +37,10 @@ pub(super) struct Rendition {
     pub(super) bps: u32,
 }
 
-/// A list: when it was written, its newest segment, its text.
-type Written = (Micros, u64, Arc<[u8]>);
+/// A list: when it was written, what it tells of, its text.
+type Written = (Micros, Edge, Arc<[u8]>);
+/// The newest complete segment, and how many fragments there are of the next.
+type Edge = (u64, u32);
 
 /// The origin, as viewers may read it at any time within a window.
 #[derive(Debug)]
@@ -103,6 +105,12 @@ impl Source {
         if self.live { BEGUN + now / self.target_us } else { self.recorded }
     }
 
+    /// The live edge: a fragment is signed and listed as soon as it is made.
+    fn edge(&self, now: Micros) -> Edge {
+        let grown = if self.live { now % self.target_us * u64::from(FRAGMENTS) / self.target_us } else { 0 };
+        (self.newest(now), grown as u32)
+    }
+
     /// When a segment came to be.
     pub(super) fn released(&self, msn: u64) -> Micros {
         if self.live { msn.saturating_sub(BEGUN) * self.target_us } else { 0 }
@@ -118,10 +126,11 @@ impl Source {
         Some((self.lane(dir)?, file.strip_prefix("seg_")?.strip_suffix(".m4s")?.parse().ok()?))
     }
 
-    /// The lane whose list a URL names.
-    pub(super) fn list_lane(&self, url: &str) -> Option<usize> {
+    /// The lane whose list a URL names, and the segment that the answer waits for.
+    pub(super) fn list_lane(&self, url: &str) -> Option<(usize, Option<u64>)> {
         let (dir, file) = url.strip_prefix(BASE)?.split_once('/')?;
-        file.contains(".mfi.json").then(|| self.lane(dir))?
+        let (_, query) = file.split_once(".mfi.json")?;
+        Some((self.lane(dir)?, query.strip_prefix("?_msn=").and_then(|n| n.parse().ok())))
     }
 
     fn lane(&self, dir: &str) -> Option<usize> {
@@ -163,17 +172,17 @@ impl Source {
 
     /// Time went on: signs what is new, writes lists anew. Between windows only.
     pub(super) fn advance(&mut self, now: Micros) {
-        let newest = self.newest(now);
+        let edge = self.edge(now);
         for lane in 0..self.lanes.len() {
             let old = self.lists[lane].as_ref();
-            let stale = |(at, n, _): &Written| *n != newest || now >= at + CACHED_US && self.live;
+            let stale = |(at, told, _): &Written| *told != edge || now >= at + CACHED_US && self.live;
             if old.is_none_or(stale) {
-                let text = self.write_list(now, lane, newest);
-                self.lists[lane] = Some((now, newest, text.into_bytes().into()));
+                let text = self.write_list(now, lane, edge);
+                self.lists[lane] = Some((now, edge, text.into_bytes().into()));
             }
         }
         if self.live {
-            self.entries.retain(|(_, msn), _| msn + 2 * WINDOW > newest);
+            self.entries.retain(|(_, msn), _| msn + 2 * WINDOW > edge.0);
         }
     }
 
@@ -183,9 +192,12 @@ impl Source {
         self.lists.iter_mut().for_each(|l| *l = None);
     }
 
-    fn write_list(&mut self, now: Micros, lane: usize, newest: u64) -> String {
+    fn write_list(&mut self, now: Micros, lane: usize, (newest, grown): Edge) -> String {
         let oldest = if self.live { newest.saturating_sub(WINDOW - 1) } else { 1 };
-        let segments = (oldest..=newest).map(|msn| self.entry(now, lane, msn)).collect();
+        let mut segments: Vec<_> = (oldest..=newest).map(|msn| self.entry(now, lane, msn)).collect();
+        if grown > 0 {
+            segments.push(self.signed_entry(lane, newest + 1, grown));
+        }
         let doc = Rolling {
             v: 1,
             stream: text(self.stream()),
@@ -208,21 +220,26 @@ impl Source {
         if let Some(known) = self.entries.get(&(lane, msn)) {
             return SegmentEntry { released_age_ms: age, ..known.clone() };
         }
-        let name = format!("seg_{msn}.m4s");
-        let entry = SegmentEntry {
-            msn,
-            uri: name.clone(),
-            duration_ms: (self.target_us / 1_000) as u32,
-            released_age_ms: age,
-            state: SegmentState::Complete,
-            list: EncodedList::of(&self.sign(lane, msn, &name)),
-            name,
-        };
+        let entry = SegmentEntry { released_age_ms: age, ..self.signed_entry(lane, msn, FRAGMENTS) };
         self.entries.insert((lane, msn), entry.clone());
         entry
     }
 
-    fn sign(&self, lane: usize, msn: u64, name: &str) -> meshedflow_manifest::SignedList {
+    /// A segment with so many fragments; with fewer than all it is still growing.
+    fn signed_entry(&self, lane: usize, msn: u64, fragments: u32) -> SegmentEntry {
+        let name = format!("seg_{msn}.m4s");
+        SegmentEntry {
+            msn,
+            uri: name.clone(),
+            duration_ms: (self.target_us / 1_000) as u32,
+            released_age_ms: 0,
+            state: if fragments < FRAGMENTS { SegmentState::Growing } else { SegmentState::Complete },
+            list: EncodedList::of(&self.sign(lane, msn, &name, fragments)),
+            name,
+        }
+    }
+
+    fn sign(&self, lane: usize, msn: u64, name: &str, fragments: u32) -> meshedflow_manifest::SignedList {
         let signer = if self.fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
         let header = Header {
             kid: signer.kid(),
@@ -239,12 +256,12 @@ impl Source {
         };
         let mut records = Vec::new();
         let mut offset = 0;
-        while offset < self.lanes[lane].size {
+        for _ in 0..fragments {
             let (_, length) = self.fragment(lane, offset);
             records.push(Record { offset, length, flags: 0, sha256: digest_of(lane, msn, offset) });
             offset += length;
         }
-        let mut list = signer.sign_list(header, true, records);
+        let mut list = signer.sign_list(header, fragments == FRAGMENTS, records);
         if self.fault == OriginFault::Unsigned {
             list.signature = [0; 64];
         }

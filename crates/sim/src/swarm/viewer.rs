@@ -171,6 +171,7 @@ impl Viewer {
             What::Left => self.message_left(desk),
             What::Head { http, status, length } => self.on_head(desk, http, status, length),
             What::Bytes { http, upto } => self.on_bytes(desk, http, upto),
+            What::Listed { http, lane } => self.get_list(desk, http, lane),
             What::Document { http, body } => {
                 self.feed(desk, Input::Http(http, meshedflow_core::HttpInput::Body(&body)));
             }
@@ -396,6 +397,7 @@ fn tag(what: &What) -> u64 {
         What::Text(text) => (18, sum(text.as_bytes())),
         What::Dial => (19, 0),
         What::Hangup => (20, 0),
+        What::Listed { http, .. } => (21, http_no(*http)),
     };
     kind << 56 ^ detail
 }

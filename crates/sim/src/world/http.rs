@@ -13,10 +13,7 @@ impl World {
         let document = match get.url.as_str() {
             url if url.ends_with("policy.json") => Some(self.policy_now()),
             url if url.ends_with("keys.json") => Some(Some(self.origin.keys_json())),
-            url if url.contains(".mfi.json") => {
-                let lane = LANES.iter().position(|l| url.contains(&format!("/{l}/"))).unwrap_or(0);
-                Some(self.origin.list_json(self.now, lane))
-            }
+            url if url.contains(".mfi.json") => return self.get_list(v, &get, ttfb),
             _ => None,
         };
         match document {
@@ -26,6 +23,18 @@ impl World {
             Some(None) => self.plan(v, ttfb, Happening::Failed { http: get.http }),
             None => self.get_media(v, &get, ttfb),
         }
+    }
+
+    /// A lane's list: at once, or when the segment is complete for which the URL says to wait.
+    fn get_list(&mut self, v: usize, get: &HttpGet, ttfb: Micros) {
+        let lane = LANES.iter().position(|l| get.url.contains(&format!("/{l}/"))).unwrap_or(0);
+        let msn = get.url.split_once("?_msn=").and_then(|(_, n)| n.parse().ok());
+        let at = msn.map_or(0, |msn| self.origin.released(msn)).max(self.now);
+        let what = match self.origin.list_json(at, lane) {
+            Some(json) => Happening::Body { http: get.http, body: json.into_bytes() },
+            None => Happening::Failed { http: get.http },
+        };
+        self.plan(v, at - self.now + ttfb, what);
     }
 
     fn policy_now(&self) -> Option<String> {

@@ -20,7 +20,19 @@ impl Viewer {
             let body = source.keys.clone();
             return self.plan(desk, ttfb, What::Document { http, body });
         }
-        let Some(lane) = source.list_lane(&get.url) else { return self.get_media(desk, &get) };
+        let Some((lane, msn)) = source.list_lane(&get.url) else { return self.get_media(desk, &get) };
+        let awaited = msn.map(|msn| source.released(msn)).filter(|at| *at > desk.now);
+        match awaited {
+            None => self.get_list(desk, http, lane),
+            // What changed is written when the next window begins.
+            Some(at) => self.plan(desk, at - desk.now + desk.scene.window_us, What::Listed { http, lane }),
+        }
+    }
+
+    /// A lane's list is asked for, or what it waits for is there.
+    pub(super) fn get_list(&mut self, desk: &mut Desk<'_>, http: HttpId, lane: usize) {
+        let source = &desk.scene.source;
+        let ttfb = source.ttfb_us;
         match source.list(lane) {
             Some(body) => {
                 self.fate.list_requests += 1;
