@@ -147,7 +147,7 @@ impl Mesh {
         let Some(lane) = self.lanes.get(&key.lane) else { return true };
         let duration = self.seg(key).map_or(lane.target, |s| s.duration);
         lane.bound.segments() < 2
-            || self.ahead_of_player(lane) < (duration / 2).max(self.http_time(key) * 4).min(START_BUFFER)
+            || self.ahead_of_player(lane) < (duration / 2).max(self.http_time(key) * 2).min(START_BUFFER)
     }
 
     /// How long a load whose player has little may wait for neighbours: no longer than HTTP would take at the start,
