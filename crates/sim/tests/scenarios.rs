@@ -43,52 +43,57 @@ fn hold(stories: &[(&str, f64)]) {
 #[test]
 fn audiences_that_come_and_stay() {
     hold(&[
-        ("steady", 0.5),
-        ("flash-crowd", 0.4),
-        ("premiere", 0.4),
-        ("clock-skew", 0.5),
+        ("steady", 0.75),
+        ("flash-crowd", 0.65),
+        ("premiere", 0.7),
+        ("clock-skew", 0.75),
         ("browser-lab", 0.95),
     ]);
 }
 
 #[test]
 fn audiences_that_move() {
-    hold(&[("churn", 0.3), ("mass-seek", 0.3), ("replay", 0.5), ("pause-dvr", 0.4), ("on-demand", 0.3)]);
-    hold(&[("rendition-storm", 0.1), ("mixed-renditions", 0.1), ("hidden-tabs", 0.4), ("all-hidden", 0.3)]);
+    hold(&[("churn", 0.65), ("mass-seek", 0.5), ("replay", 0.75), ("pause-dvr", 0.75), ("on-demand", 0.65)]);
+    hold(&[
+        ("rendition-storm", 0.25),
+        ("mixed-renditions", 0.15),
+        ("hidden-tabs", 0.7),
+        ("all-hidden", 0.65),
+    ]);
 }
 
 #[test]
 fn networks_that_are_in_the_way() {
     hold(&[
-        ("half-symmetric-nat", 0.2),
+        ("half-symmetric-nat", 0.7),
         ("all-symmetric-nat", 0.0),
         ("slow-uplinks", 0.2),
-        ("lossy-wifi", 0.3),
+        ("lossy-wifi", 0.7),
     ]);
     hold(&[
-        ("cellular", 0.0),
-        ("free-riders", 0.2),
-        ("edge-down", 0.3),
+        ("cellular", 0.15),
+        ("free-riders", 0.7),
+        ("edge-down", 0.55),
         ("edge-never", 0.0),
-        ("partition", 0.4),
+        ("partition", 0.6),
     ]);
 }
 
 #[test]
 fn origins_that_falter() {
-    hold(&[("origin-503", 0.4), ("origin-slow", 0.1), ("whole-segments", 0.2)]);
+    hold(&[("origin-503", 0.7), ("origin-slow", 0.35), ("whole-segments", 0.65)]);
 }
 
 #[test]
 fn viewers_that_mean_harm() {
     hold(&[
-        ("polluters", 0.2),
-        ("liars", 0.3),
-        ("fetching-liar", 0.3),
-        ("idle-sybils", 0.1),
-        ("cutters", 0.3),
+        ("polluters", 0.4),
+        ("liars", 0.55),
+        ("fetching-liar", 0.5),
+        ("idle-sybils", 0.6),
+        ("cutters", 0.6),
     ]);
-    hold(&[("floods", 0.1)]);
+    hold(&[("floods", 0.5)]);
 }
 
 #[test]
