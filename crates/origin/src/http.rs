@@ -6,7 +6,7 @@
 //! GET /live/<name>/<rendition>/<init>             init segment
 //! GET /live/<name>/<rendition>/seg_<msn>.m4s      segment; an open one is sent as it grows
 //! GET /live/<name>/<rendition>/<playlist>.mfi.json   rolling list
-//!       ?_msn=12            answered once segment 12 is complete
+//!       ?_msn=12            answered once segment 12 is complete, from segment 11 on
 //!       ?_msn=12&_part=3    answered once segment 12 has fragment 3 (counted from 0)
 //!       ?_msn=12&stream=1   one signed delta per line, as each is signed
 //! GET /vod/<name>/...                             files of a directory

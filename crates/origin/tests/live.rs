@@ -92,6 +92,10 @@ fn a_list_can_be_waited_for_by_segment_and_by_fragment() {
     assert!(done.released_age_ms < 400, "answered {} ms late", done.released_age_ms);
     // What is long there, and what is long gone, is answered at once.
     let before = Instant::now();
+    let whole = origin.rolling("v216", "");
+    let first = |list: &meshedflow_manifest::Rolling| list.segments.first().map(|s| s.msn);
+    assert!(first(&whole) < first(&list), "who names a segment is not told again of all before it");
+    assert_eq!(first(&list), Some(open - 1));
     origin.rolling("v216", "?_msn=1");
     assert!(before.elapsed() < Duration::from_millis(400));
     assert_eq!(origin.get("/live/demo/v216/index.mfi.json?_msn=99").status, 400);

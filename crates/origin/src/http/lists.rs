@@ -54,7 +54,7 @@ pub(super) async fn serve(channel: &Arc<Channel>, index: usize, request: &Reques
     let Some(msn) = ask.msn else {
         return match ask.part.is_some() || ask.stream {
             true => text(StatusCode::BAD_REQUEST, "_part and stream need _msn"),
-            false => document(channel, index, request),
+            false => document(channel, index, 0, request),
         };
     };
     if channel.read(|live| newest(live, index)).is_some_and(|newest| msn > newest + AHEAD) {
@@ -94,7 +94,7 @@ async fn awaited(
 ) -> Response<Body> {
     let mut changes = channel.changes();
     if channel.read(|live| is_there(live, index, msn, part)) {
-        return document(channel, index, request);
+        return document(channel, index, msn, request);
     }
     let Ok(_seat) = channel.waiters.try_acquire() else { return busy("too many requests wait for lists") };
     let patience = channel.read(|live| rolling(live, index, 0).map_or(4000, |r| r.target_ms)) * 3;
@@ -106,23 +106,20 @@ async fn awaited(
         }
     };
     match timeout(Duration::from_millis(patience.into()), there).await {
-        Ok(()) => document(channel, index, request),
+        Ok(()) => document(channel, index, msn, request),
         Err(_) => busy("the segment did not come in time"),
     }
 }
 
-fn document(channel: &Channel, index: usize, request: &Request<()>) -> Response<Body> {
+/// The rolling list, of whoever names a segment from the one before it on: what is older it was told of before.
+fn document(channel: &Channel, index: usize, msn: u64, request: &Request<()>) -> Response<Body> {
     let now = clock::now_ms();
     match channel.read(|live| Some((rolling(live, index, now)?, etag(live, index)?))) {
-        Some((list, etag)) => entity(
-            request,
-            Entity {
-                bytes: list.to_json().into(),
-                mime: "application/json",
-                cache: LIVE_CACHE,
-                etag: Some(etag),
-            },
-        ),
+        Some((mut list, etag)) => {
+            list.segments.retain(|segment| segment.msn.saturating_add(1) >= msn);
+            let bytes = list.to_json().into();
+            entity(request, Entity { bytes, mime: "application/json", cache: LIVE_CACHE, etag: Some(etag) })
+        }
         None => not_found("this stream has no such rendition"),
     }
 }
