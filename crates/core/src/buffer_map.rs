@@ -78,6 +78,11 @@ impl Held {
         }
     }
 
+    /// How many are held.
+    pub(crate) fn count(&self) -> u32 {
+        self.words().map(u64::count_ones).sum()
+    }
+
     /// True if none is held.
     pub(crate) fn is_empty(&self) -> bool {
         self.words().all(|word| word == 0)

@@ -1,6 +1,7 @@
 //! One HLS.js request: it waits on its segment, or goes to the origin on its own.
 
 pub(crate) mod assembly;
+pub(crate) mod follow;
 pub(crate) mod probe;
 pub(crate) mod ranges;
 pub(crate) mod rate;
@@ -204,9 +205,20 @@ impl Mesh {
         self.uploads.channels.rate().is_some_and(|up| up * 8.0 < f64::from(bps) * 2.0)
     }
 
-    /// A thin line is not spent on what nobody waits for yet where no other viewer would fetch in turn.
+    /// A thin line is not spent on what nobody waits for yet where no other viewer would fetch in turn, or while what
+    /// comes before it is not there: the origin may have one thin line for all.
     pub(crate) fn needs_its_line(&self, key: SegKey) -> bool {
-        self.line_is_thin() && self.electable(key.lane, None).next().is_none()
+        let alone = || self.electable(key.lane, None).next().is_none();
+        self.line_is_thin() && (alone() || !self.comes_next(key))
+    }
+
+    /// All between what the player asked for and this segment is here, or whole at a neighbour.
+    fn comes_next(&self, key: SegKey) -> bool {
+        let Some(from) = self.lanes.get(&key.lane).and_then(|l| l.last_requested) else { return true };
+        (from..key.msn).map(|msn| SegKey { msn, ..key }).all(|before| {
+            let listed = self.seg(before).is_some_and(|s| s.list.is_some());
+            self.seg(before).is_some_and(|s| s.is_complete()) || listed && self.neighbours_cover(before)
+        })
     }
 
     /// A load waits whose player has nothing: before its first frame, after a seek, in a stall. The line is that load's

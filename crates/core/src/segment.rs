@@ -118,7 +118,7 @@ impl Transfer {
         Self { blob, from, to, granted: 0, done: None, began: now, headed: false, load, verified: 0 }
     }
 
-    fn brings(&self, a: u32, b: u32) -> bool {
+    pub(crate) fn brings(&self, a: u32, b: u32) -> bool {
         self.from <= a && self.to.is_none_or(|to| b <= to)
     }
 }

@@ -115,7 +115,7 @@ impl Mesh {
 
     /// When a GET on which a load waits, but which was not made for it, counts as hung: a prefetch, or one
     /// that outlived the load it was made for. A load's own GET has the player's limits, except that nobody
-    /// waits for it while neighbours hold what it should bring.
+    /// waits for it while neighbours hold what it should bring; where the origin is slow they are asked beside it.
     pub(crate) fn hung_at(&self, key: SegKey) -> Option<Time> {
         let seg = self.seg(key).filter(|s| s.transferring())?;
         let running = || seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(http, _)| *http);
@@ -123,7 +123,7 @@ impl Mesh {
             let load = self.https.get(&http).and_then(|job| job.load);
             load.is_some_and(|id| self.loads.contains_key(&id))
         };
-        let is_players = || running().any(own) && !self.neighbours_cover(key);
+        let is_players = || running().any(own) && (self.http_is_late(key) || !self.neighbours_cover(key));
         if !self.has_load(key) || is_players() || self.options.mutant("trust-hung-gets") {
             return None;
         }

@@ -14,7 +14,7 @@ use crate::time::{Duration, Time, Wakeup};
 /// Neighbours that are to bring the last bytes are looked at so often.
 const WATCH: Duration = Duration::from_millis(50);
 /// And the page hears so often that the core still answers for them.
-const RENEWED: Duration = Duration::from_millis(400);
+pub(crate) const RENEWED: Duration = Duration::from_millis(400);
 
 impl Mesh {
     /// Looks at one segment: deliver it, ask neighbours, fetch it, or wait for a time that is told.
@@ -38,6 +38,7 @@ impl Mesh {
         self.draw_lots(key);
         if !self.probe(key) {
             self.ask_neighbours(key);
+            self.follow(key);
         }
         if wanted {
             self.decide_load(key);
@@ -86,6 +87,9 @@ impl Mesh {
             return None;
         }
         let lane = self.lanes.get(&key.lane)?;
+        if self.led_until(key).is_some() {
+            return None;
+        }
         if lane.media_loads <= 1 {
             return Some(Reason::Startup);
         }
@@ -178,6 +182,9 @@ impl Mesh {
     fn tell_due_of(&mut self, key: SegKey, rescue: Option<Time>) {
         let Some(rescue) = rescue else { return };
         let now = self.now;
+        if let Some(until) = self.led_until(key).filter(|until| rescue < *until) {
+            return self.tell_due_of_led(key, until);
+        }
         let Some(lane) = self.lanes.get(&key.lane) else { return };
         let duration = self.seg(key).map_or(lane.target, |s| s.duration);
         let thin = self.player.ahead(now).is_none() && lane.bound.ahead(now) < duration * 2;
@@ -258,7 +265,7 @@ impl Mesh {
             }
             None => self.turn(key, release)?,
         };
-        Some((at.max(coming), stage, reason))
+        Some((at.max(coming).max(self.led_until(key).unwrap_or_default()), stage, reason))
     }
 
     /// The same in a small lane, by rank.
@@ -335,6 +342,7 @@ impl Mesh {
                 offer(rescue.map(|r| if r > self.now { r } else { self.now + WATCH }), "rescue");
             }
             offer(self.hung_at(key), "hung transfer");
+            offer(self.pace_check(key), "slow transfer");
         }
         for (no, lane) in &self.lanes {
             for (msn, seg) in lane.near(6) {

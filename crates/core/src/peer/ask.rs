@@ -45,11 +45,14 @@ const PREFETCH_SEGMENTS: u64 = 2;
 impl Mesh {
     /// Requests what is missing, wanted, and held by a neighbour that may be asked.
     pub(crate) fn ask_neighbours(&mut self, key: SegKey) {
-        if !self.wants_from_peers(key) || self.http_covers_rest(key) {
+        let covered = self.http_covers_rest(key);
+        if !self.wants_from_peers(key) || covered && !self.http_is_late(key) {
             return;
         }
-        self.ask_for_list(key);
-        self.leave_queues(key);
+        if !covered {
+            self.ask_for_list(key);
+            self.leave_queues(key);
+        }
         let plan = self.plan(key);
         for (conn, run) in plan.runs {
             self.request(conn, key, &run);

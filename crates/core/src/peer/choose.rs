@@ -165,9 +165,10 @@ impl Mesh {
         (self.slack(key) / 3).min(LEISURE * 2)
     }
 
-    /// The deadline is so near that manners and rarity give way.
+    /// The deadline is so near that manners and rarity give way. Where all wait for one neighbour's fetch, all have it
+    /// soonest if they keep their manners.
     pub(crate) fn is_hurried(&self, key: SegKey) -> bool {
-        self.slack(key) <= (self.http_time(key) * 2).max(HORIZON_FLOOR)
+        self.slack(key) <= (self.http_time(key) * 2).max(HORIZON_FLOOR) && self.led_until(key).is_none()
     }
 
     /// All requests for this segment that are worth making now.
@@ -177,13 +178,18 @@ impl Mesh {
         let in_flight: usize = self.peers.values().map(|p| p.asks.len()).sum();
         let mut left = self.effective.in_flight_total.saturating_sub(in_flight);
         let mut open = seg.missing();
-        open.retain(|i| !seg.asked.contains_key(i) && !seg.http_brings(*i));
+        let late = self.http_is_late(key);
+        open.retain(|i| {
+            let soon = |by: Duration| by.is_zero() || !late;
+            !seg.asked.contains_key(i) && !self.http_brings_in(seg, *i).is_some_and(soon)
+        });
         if left == 0 || open.is_empty() {
             return plan;
         }
         let mut holders = self.holders(key);
         let hurried = self.is_hurried(key);
-        let limit = self.deadline(key).map_or(Duration::MAX, |d| d.since(self.now));
+        // Whoever is late may still be sooner than HTTP.
+        let limit = self.deadline(key).map_or(Duration::MAX, |d| d.since(self.now).max(self.http_time(key)));
         self.order(key, seg, &holders, hurried, &mut open);
         let mut taken = Held::default();
         for (at, i) in open.iter().enumerate() {
@@ -228,6 +234,8 @@ impl Mesh {
         again: &mut Option<Time>,
     ) -> Option<usize> {
         let bytes = seg.bytes_of(&[i]);
+        // A GET that is on brings it, but slowly.
+        let slow = self.http_brings_in(seg, i);
         let mut best: Option<(Duration, usize)> = None;
         for (at, holder) in holders.iter().enumerate().filter(|(_, h)| h.free > 0 && h.has(i)) {
             if let Some(until) = holder.spared(i, self.now).filter(|_| !hurried) {
@@ -235,7 +243,7 @@ impl Mesh {
                 continue;
             }
             let cost = (holder.forecast(bytes), at);
-            if holder.proven && cost.0 > limit {
+            if holder.proven && cost.0 > limit || slow.is_some_and(|by| cost.0 * 2 > by) {
                 continue;
             }
             best = Some(best.map_or(cost, |b| b.min(cost)));

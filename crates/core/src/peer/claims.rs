@@ -15,7 +15,7 @@ pub(crate) const SUPERSEDES: u8 = 255;
 pub(crate) const RESCUE: u8 = 254;
 /// Claims about one segment that are passed on.
 const RELAYS: usize = 4;
-/// Something of a fetch that is claimed should be seen after a segment's time, or this.
+/// Something of a fetch that is claimed should be seen after a segment's time, or what HTTP needs, or this.
 const BORNE_OUT: Duration = Duration::from_secs(2);
 
 impl Mesh {
@@ -23,6 +23,27 @@ impl Mesh {
     pub(crate) fn say_fetching(&mut self, key: SegKey, stage: u8, range: Option<(u32, u32)>) {
         let Some(fetcher) = self.roster.me.filter(|_| self.may_upload()) else { return };
         self.send_claim(key, None, (fetcher, stage, range, 0, 0));
+    }
+
+    /// Tells one neighbour, who was not there yet, of the fetches that are on and slow.
+    pub(crate) fn say_all_fetching(&mut self, conn: ConnNo) {
+        let Some(me) = self.roster.me.filter(|_| self.may_upload()) else { return };
+        let mut fetches = Vec::new();
+        for (no, lane) in &self.lanes {
+            let whole = |s: &crate::segment::Segment| s.running().any(|t| t.from == 0 && t.to.is_none());
+            let mine =
+                lane.segments.iter().filter(|(_, s)| whole(s)).filter_map(|(msn, s)| Some((*msn, s.mine?)));
+            fetches.extend(mine.map(|(msn, mine)| (SegKey { lane: *no, msn }, mine)));
+        }
+        for (key, mine) in fetches.into_iter().filter(|(key, _)| self.http_is_late(*key)).collect::<Vec<_>>()
+        {
+            if let Some(segment) = self.my_ref(key, conn) {
+                let age_ms = u32::try_from(self.now.since(mine.since).as_millis()).unwrap_or(u32::MAX);
+                let frame =
+                    Fetching { segment, fetcher: me, stage: mine.stage, range: None, age_ms, hops: 0 };
+                self.send(conn, &Frame::Fetching(frame));
+            }
+        }
     }
 
     /// `(fetcher, stage, range, age_ms, hops)` to all neighbours but one.
@@ -67,6 +88,8 @@ impl Mesh {
         match f.range {
             Some(range) => self.heed_rescue(key, f.fetcher, range),
             None if self.is_plausible(key, f) => self.heed_claim(conn, key, f),
+            // Whoever cannot wait for its lot says so for itself alone: it is a rescue of the whole.
+            None if own && f.stage == SUPERSEDES => self.heed_rescue(key, f.fetcher, (0, u32::MAX)),
             None => self.tally.claims_ignored += 1,
         }
         self.decide(key);
@@ -92,9 +115,11 @@ impl Mesh {
     fn heed_claim(&mut self, conn: ConnNo, key: SegKey, f: &Fetching) {
         let now = self.now;
         let far = self.hops(key);
+        let http = self.http_time(key);
+        let age = Duration::from_millis(f.age_ms.min(10_000).into());
         let Some(seg) = self.seg_mut(key) else { return };
-        let news = seg.hearsay.claim(now, f.fetcher, conn);
-        let until = now + seg.duration.max(BORNE_OUT);
+        let news = seg.hearsay.claim(now, age, f.fetcher, conn);
+        let until = now + seg.duration.max(BORNE_OUT).max(http);
         if !news {
             return;
         }

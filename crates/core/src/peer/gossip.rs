@@ -119,6 +119,7 @@ impl Mesh {
                 self.send(conn, &Frame::Map(map));
             }
         }
+        self.say_all_fetching(conn);
     }
 
     fn map_of(&self, no: LaneNo) -> Option<Map> {

@@ -148,9 +148,10 @@ impl BufferBound {
 }
 
 /// When a load must be complete, with the loader alone. HTTP begins 1.1 times its own need before that, so that one and
-/// a half of it lie between its beginning and the end of what is surely buffered.
+/// a half of it lie between its beginning and the end of what is surely buffered. Nobody waits for more than two
+/// segments' time: a seek forward within the buffer makes less of it, and the loader does not hear of that.
 pub fn due_by_loads(asked: Time, duration: Duration, ahead: Duration, http: Duration) -> Time {
-    asked + (duration * 2 / 5).max(ahead.saturating_sub(http * 2 / 5))
+    asked + (duration * 2 / 5).max(ahead.saturating_sub(http * 2 / 5).min(duration * 2))
 }
 
 /// When a load must be complete, knowing the player's buffer.
@@ -242,6 +243,9 @@ mod tests {
         assert_eq!(at, Time(7_600_000), "one and a half seconds after HTTP began");
         let at = due_by_loads(Time(0), Duration::from_secs(4), Duration::ZERO, Duration::from_secs(1));
         assert_eq!(at, Time(1_600_000));
+        let at =
+            due_by_loads(Time(0), Duration::from_secs(4), Duration::from_secs(25), Duration::from_secs(1));
+        assert_eq!(at, Time(8_000_000), "the user may have gone ahead");
         assert_eq!(due_by_player(Time(0), Duration::from_secs(6), 2.0), Time(2_500_000));
     }
 }

@@ -32,14 +32,15 @@ struct Claim {
     via: ConnNo,
     /// Who said so has shown some of it since.
     proven: bool,
+    at: Time,
 }
 
 impl Hearsay {
     /// Notes a claim to fetch; false if it is no news. A viewer's claim counts once, whoever brings it.
-    pub fn claim(&mut self, now: Time, fetcher: PeerId, via: ConnNo) -> bool {
+    pub fn claim(&mut self, now: Time, age: Duration, fetcher: PeerId, via: ConnNo) -> bool {
         let news = self.claims.len() < CLAIMS && self.claims.iter().all(|c| c.fetcher != fetcher);
         if news {
-            self.claims.push(Claim { fetcher, via, proven: false });
+            self.claims.push(Claim { fetcher, via, proven: false, at: now.back(age) });
             self.first.get_or_insert(now);
         }
         news
@@ -78,6 +79,18 @@ impl Hearsay {
         !self.claims.is_empty()
     }
 
+    /// When this viewer was last said to fetch it, or a part of it.
+    pub fn claimed_by(&self, fetcher: PeerId) -> Option<Time> {
+        let whole = self.claims.iter().filter(|c| c.fetcher == fetcher).map(|c| c.at);
+        let parts = self.ranges.iter().filter(|(_, id, _)| *id == fetcher).map(|(at, ..)| *at);
+        whole.chain(parts).max()
+    }
+
+    /// When somebody first claimed to fetch it, if anybody still does.
+    pub fn words(&self) -> Option<Time> {
+        self.first.filter(|_| self.claimed())
+    }
+
     /// Fetchers that were heard of and borne out.
     pub fn proven_fetchers(&self) -> usize {
         self.claims.iter().filter(|c| c.proven).count()
@@ -88,6 +101,11 @@ impl Hearsay {
     pub fn silent_until(&self, words_end: impl Fn(Time) -> Time, least: Duration) -> Option<Time> {
         let words = self.first.filter(|_| self.claimed()).map(words_end);
         words.max(self.proof_ends(least))
+    }
+
+    /// When something of it was last seen to be on its way to others.
+    pub fn proof(&self) -> Option<Time> {
+        self.proof
     }
 
     /// Proof holds others back for one and a half times the median gap between fragments, or for `least` if that is
@@ -177,9 +195,12 @@ mod tests {
     fn words_silence_briefly_and_proof_silences_while_it_flows() {
         let mut h = Hearsay::default();
         assert_eq!(h.silent_until(soon, Duration::ZERO), None);
-        assert!(h.claim(Time(0), id(1), ConnNo(1)));
-        assert!(!h.claim(Time(10_000), id(1), ConnNo(2)), "the same claim by another way is no news");
-        h.claim(Time(250_000), id(2), ConnNo(2));
+        assert!(h.claim(Time(0), Duration::ZERO, id(1), ConnNo(1)));
+        assert!(
+            !h.claim(Time(10_000), Duration::ZERO, id(1), ConnNo(2)),
+            "the same claim by another way is no news"
+        );
+        h.claim(Time(250_000), Duration::ZERO, id(2), ConnNo(2));
         assert_eq!(
             h.silent_until(soon, Duration::ZERO),
             Some(Time(300_000)),
@@ -188,7 +209,7 @@ mod tests {
         h.withdraw(id(1), ConnNo(1));
         h.withdraw(id(2), ConnNo(2));
         assert_eq!(h.silent_until(soon, Duration::ZERO), None);
-        h.claim(Time(290_000), id(3), ConnNo(3));
+        h.claim(Time(290_000), Duration::ZERO, id(3), ConnNo(3));
         assert_eq!(
             h.silent_until(soon, Duration::ZERO),
             Some(Time(300_000)),
@@ -211,7 +232,7 @@ mod tests {
     #[test]
     fn only_fetchers_that_were_borne_out_count() {
         let mut h = Hearsay::default();
-        (1..5).for_each(|n| assert!(h.claim(Time(0), id(n), ConnNo(u32::from(n) % 2))));
+        (1..5).for_each(|n| assert!(h.claim(Time(0), Duration::ZERO, id(n), ConnNo(u32::from(n) % 2))));
         assert_eq!(h.proven_fetchers(), 0);
         h.bear_out(ConnNo(1));
         assert_eq!(h.proven_fetchers(), 2);

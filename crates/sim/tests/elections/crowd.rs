@@ -269,7 +269,8 @@ impl Lane {
         if !lottery::is_open(self.lots[fetcher], stage, self.weight(), time(release), time(now)) {
             return;
         }
-        if viewer.hearsay.claim(time(now), id(fetcher), ConnNo(from as u32)) {
+        if viewer.hearsay.claim(time(now), meshedflow_core::Duration::ZERO, id(fetcher), ConnNo(from as u32))
+        {
             self.words.entry((v, from)).or_default().given((0, msn), time(now + 4_000));
             if hops < 8 && viewer.relayed < 4 {
                 viewer.relayed += 1;
