@@ -60,6 +60,10 @@ export interface CoreStats {
   rejects: number;
   /** Requests given up because a neighbour was slow. */
   slowPeers: number;
+  /** Requests given up for a neighbour that would be much faster. */
+  hedges: number;
+  /** Times that this viewer sent more slowly because its line had become slow. */
+  backOffs: number;
   /** Connections that came up. */
   connects: number;
   /** Connections that did not. */
