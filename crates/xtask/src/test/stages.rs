@@ -55,8 +55,8 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "wasm", budget_s: 120, needs: &["tools"], steps: wasm },
     Stage { name: "wasm-tests", budget_s: 90, needs: &["tools"], steps: wasm_tests },
     Stage { name: "typescript", budget_s: 60, needs: &["wasm"], steps: typescript },
-    Stage { name: "sim", budget_s: 120, needs: &["tools"], steps: sim },
-    Stage { name: "browsers", budget_s: 1_200, needs: &["wasm"], steps: browsers },
+    Stage { name: "sim", budget_s: 180, needs: &["tools"], steps: sim },
+    Stage { name: "browsers", budget_s: 1_300, needs: &["wasm"], steps: browsers },
     Stage { name: "engines", budget_s: 120, needs: &["wasm"], steps: engines },
     Stage { name: "tidy", budget_s: 10, needs: &[], steps: tidy },
 ];
