@@ -193,15 +193,18 @@ impl Mesh {
 
     /// The origin's line brings less than twice what is played: other viewers fetch for all sooner than this one.
     pub(crate) fn line_is_thin(&self) -> bool {
-        let played = |l: &crate::lane::Lane| l.is_active(self.now);
-        let bps: u32 = self.lanes.values().filter(|l| played(l)).map(|l| l.bitrate_bps).max().unwrap_or(0);
+        let bps = self.played_bps().max().unwrap_or(0);
         self.http_bps().is_some_and(|http| http < f64::from(bps) * 2.0)
+    }
+
+    /// Bit rates of what is played.
+    fn played_bps(&self) -> impl Iterator<Item = u32> {
+        self.lanes.values().filter(|l| l.is_active(self.now)).map(|l| l.bitrate_bps)
     }
 
     /// This viewer is known to send too slowly to be the one whom a segment reaches first.
     pub(crate) fn uplink_is_thin(&self) -> bool {
-        let played = |l: &crate::lane::Lane| l.is_active(self.now);
-        let bps: u32 = self.lanes.values().filter(|l| played(l)).map(|l| l.bitrate_bps).sum();
+        let bps: u32 = self.played_bps().sum();
         self.uploads.channels.rate().is_some_and(|up| up * 8.0 < f64::from(bps) * 2.0)
     }
 

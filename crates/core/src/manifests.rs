@@ -440,11 +440,9 @@ impl Mesh {
         // What still grows is not there to be fetched, and nobody is elected to.
         if verified.closed() {
             seg.release.get_or_insert(now);
-        }
-        let released = seg.release.is_some();
-        if verified.closed() {
             seg.list_retry = None;
         }
+        let released = seg.release.is_some();
         seg.list = Some(verified);
         if released {
             lane.knows_of(key.msn);

@@ -10,7 +10,7 @@
 
 use std::time::Instant;
 
-use meshedflow_sim::{Evil, Link, Nat, Outcome, Person, Plan, Stream, play};
+use meshedflow_sim::{Link, Outcome, Person, Plan, Stream, play};
 
 fn main() {
     let args: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().expect("a number")).collect();
@@ -93,26 +93,9 @@ fn tell(outcome: &Outcome, seconds: u64, origin_bytes: u64) {
 
 fn crowd(viewers: u64, seconds: u64) -> Plan {
     let person = |v: u64| {
-        let up = [250_000, 500_000, 1_250_000, 2_500_000][(v * 7 % 4) as usize];
-        Person {
-            arrive_ms: v * 20_000 / viewers.max(1),
-            link: Link {
-                up_bytes_per_s: up,
-                down_bytes_per_s: 6_250_000,
-                latency_us: 8_000 + v * 131 % 20_000,
-            },
-            loss_ppm: 0,
-            jitter_us: 0,
-            nat: Nat::Cone,
-            evil: Evil::No,
-            uploads: true,
-            cellular: false,
-            own_setup: false,
-            behind: 0,
-            clock_ppm: 0,
-            wall_offset_ms: 0,
-            acts: Vec::new(),
-        }
+        let up_bytes_per_s = [250_000, 500_000, 1_250_000, 2_500_000][(v * 7 % 4) as usize];
+        let link = Link { up_bytes_per_s, down_bytes_per_s: 6_250_000, latency_us: 8_000 + v * 131 % 20_000 };
+        Person::usual(v * 20_000 / viewers.max(1), link)
     };
     let stream = Stream {
         live: true,

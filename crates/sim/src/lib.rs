@@ -31,6 +31,7 @@ mod origin;
 mod outcome;
 mod plan;
 mod player;
+mod press;
 mod scenario;
 mod swarm;
 mod viewer;

@@ -2,22 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use meshedflow_manifest::identity::resource_id;
-use meshedflow_manifest::{
-    EncodedList, EpochRange, Header, KeyEntry, KeySetDocument, KeyState, Kind, Record, Rolling, SegmentEntry,
-    SegmentState, Signer, Text, sha256,
-};
+use meshedflow_manifest::{Record, SegmentEntry, sha256};
 
 use crate::event::Micros;
+use crate::press::{BASE, FRAGMENTS, Press, rolling};
 
 /// Lane directories: a video lane and an audio lane.
 pub const LANES: [&str; 2] = ["v", "a"];
-/// Where the stream lives.
-pub(crate) const BASE: &str = "https://origin.example/live/";
-/// Fragments per segment.
-const FRAGMENTS: u32 = 8;
-/// Epoch of the signer.
-const EPOCH: u64 = 1_000;
 
 /// What is wrong with the origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +37,7 @@ pub enum OriginFault {
 /// The origin.
 #[derive(Debug)]
 pub struct Origin {
-    signer: Signer,
-    stranger: Signer,
+    press: Press,
     /// Segment duration in microseconds.
     pub(crate) target_us: Micros,
     /// Bytes of a segment, by lane.
@@ -66,8 +56,7 @@ pub struct Origin {
 impl Origin {
     pub(crate) fn new(target_ms: u64, live: bool) -> Self {
         Self {
-            signer: Signer::new([7; 32]),
-            stranger: Signer::new([8; 32]),
+            press: Press::new(),
             target_us: target_ms * 1_000,
             sizes: [160_000, 16_000],
             fault: OriginFault::None,
@@ -121,9 +110,7 @@ impl Origin {
     }
 
     pub(crate) fn keys_json(&self) -> String {
-        let key =
-            KeyEntry::new(self.signer.public(), KeyState::Active, 0, 10_000_000_000, vec!["demo".into()]);
-        KeySetDocument { version: 1, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
+        self.press.keys_json()
     }
 
     /// The rolling list of a lane, or nothing where that is the fault.
@@ -139,18 +126,7 @@ impl Origin {
         if self.live && grown > 0 {
             segments.push(self.signed_entry(lane, newest + 1, grown as u32));
         }
-        let stream = if self.fault == OriginFault::WrongStream { "other" } else { "demo" };
-        let doc = Rolling {
-            v: 1,
-            stream: text(stream),
-            rendition: text(&rendition(lane)),
-            target_ms: (self.target_us / 1_000) as u32,
-            complete: !self.live,
-            epochs: vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }],
-            init: Vec::new(),
-            segments,
-        };
-        Some(doc.to_json())
+        Some(rolling(self.fault, &rendition(lane), self.target_us, self.live, segments))
     }
 
     fn entry(&mut self, now: Micros, lane: usize, msn: u64) -> SegmentEntry {
@@ -165,34 +141,7 @@ impl Origin {
 
     /// A segment with so many fragments; with fewer than all it is still growing.
     fn signed_entry(&self, lane: usize, msn: u64, fragments: u32) -> SegmentEntry {
-        let name = format!("seg_{msn}.m4s");
-        SegmentEntry {
-            msn,
-            uri: name.clone(),
-            duration_ms: (self.target_us / 1_000) as u32,
-            released_age_ms: 0,
-            state: if fragments < FRAGMENTS { SegmentState::Growing } else { SegmentState::Complete },
-            list: EncodedList::of(&self.sign(lane, msn, &name, fragments)),
-            name,
-        }
-    }
-
-    fn sign(&self, lane: usize, msn: u64, name: &str, fragments: u32) -> meshedflow_manifest::SignedList {
-        let signer = if self.fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
         let body = self.body(lane, msn);
-        let header = Header {
-            kid: signer.kid(),
-            stream: text(if self.fault == OriginFault::WrongStream { "other" } else { "demo" }),
-            epoch: EPOCH,
-            rendition: text(&rendition(lane)),
-            kind: Kind::Cmaf,
-            msn,
-            dsn: 0,
-            resource: resource_id(name),
-            range_base: 0,
-            init_digest: [0; 32],
-            issued_at: 1_000,
-        };
         let size = self.sizes[lane] / FRAGMENTS;
         let record = |(i, bytes): (usize, &[u8])| Record {
             offset: i as u32 * size,
@@ -201,20 +150,11 @@ impl Origin {
             sha256: sha256(bytes),
         };
         let records = body.chunks(size as usize).enumerate().map(record).take(fragments as usize).collect();
-        let mut list = signer.sign_list(header, fragments == FRAGMENTS, records);
-        if self.fault == OriginFault::Unsigned {
-            list.signature = [0; 64];
-        }
-        list
+        self.press.entry(self.fault, (&rendition(lane), msn), self.target_us, records)
     }
 }
 
 /// The rendition id of a lane.
 pub(crate) fn rendition(lane: usize) -> String {
     format!("{}/index.m3u8", LANES[lane])
-}
-
-#[allow(clippy::expect_used, reason = "names of the model itself")]
-fn text(s: &str) -> Text {
-    Text::new(s).expect("a name")
 }

@@ -81,6 +81,27 @@ pub struct Person {
     pub acts: Vec<(u64, Act)>,
 }
 
+impl Person {
+    /// Somebody without quirks, whom most can reach, who hands on what it has.
+    pub fn usual(arrive_ms: u64, link: Link) -> Self {
+        Self {
+            arrive_ms,
+            link,
+            loss_ppm: 0,
+            jitter_us: 0,
+            nat: Nat::Cone,
+            evil: Evil::No,
+            uploads: true,
+            cellular: false,
+            own_setup: false,
+            behind: 0,
+            clock_ppm: 0,
+            wall_offset_ms: 0,
+            acts: Vec::new(),
+        }
+    }
+}
+
 /// Address translation at a viewer, as far as it decides who can reach whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nat {

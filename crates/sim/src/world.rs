@@ -14,8 +14,9 @@ use meshedflow_core::{
 use crate::edge::{Edge, Mood, Said};
 use crate::event::{Event, Happening, Micros};
 use crate::link::Link;
-use crate::origin::{BASE, LANES, Origin, OriginFault, rendition};
+use crate::origin::{LANES, Origin, OriginFault, rendition};
 use crate::player::Player;
+use crate::press::BASE;
 use crate::viewer::{Evil, Report, Viewer};
 
 /// How a world begins.

@@ -6,21 +6,8 @@ use meshedflow_sim::{Act, Change, Evil, Link, Nat, Outcome, Person, Plan, Stream
 
 fn person(v: u64) -> Person {
     let up_bytes_per_s = [500_000, 1_250_000, 2_500_000][(v % 3) as usize];
-    Person {
-        arrive_ms: 1 + v * 137 % 9_000,
-        link: Link { up_bytes_per_s, down_bytes_per_s: 6_250_000, latency_us: 8_000 + v * 777 % 30_000 },
-        loss_ppm: 0,
-        jitter_us: 0,
-        nat: Nat::Cone,
-        evil: Evil::No,
-        uploads: true,
-        cellular: false,
-        own_setup: false,
-        behind: 0,
-        clock_ppm: 0,
-        wall_offset_ms: 0,
-        acts: Vec::new(),
-    }
+    let link = Link { up_bytes_per_s, down_bytes_per_s: 6_250_000, latency_us: 8_000 + v * 777 % 30_000 };
+    Person::usual(1 + v * 137 % 9_000, link)
 }
 
 fn plan(viewers: u64, seconds: u64) -> Plan {

@@ -3,7 +3,7 @@
 
 use crate::input::HttpId;
 use crate::mesh::Mesh;
-use crate::output::{Reason, Source};
+use crate::output::Source;
 use crate::segment::{SegKey, Segment, Transfer};
 use crate::time::{Duration, Time};
 
@@ -114,17 +114,5 @@ impl Mesh {
             |(_, p): (_, &crate::peer::Peer)| self.held_by(p, key, seg).is_some_and(|t| !t.held.is_empty());
         let beats = self.now.0 / CHECK_US + 1;
         self.peers.iter().any(beside).then(|| Time(beats * CHECK_US))
-    }
-
-    /// The core answers for a load that is left to somebody else from moment to moment.
-    pub(crate) fn tell_due_of_led(&mut self, key: SegKey, until: Time) {
-        let now = self.now;
-        let at = until.min(now + super::source::RENEWED);
-        for id in self.loads_of(key) {
-            let told = self.loads.get(&id).and_then(|l| l.due).flatten();
-            if told.is_none_or(|due| due < now + super::source::RENEWED / 3 || due > until) {
-                self.tell_due(id, Some(at), Reason::Peer);
-            }
-        }
     }
 }

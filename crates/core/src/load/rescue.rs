@@ -101,16 +101,11 @@ impl Mesh {
     /// True if running transfers will bring all that is missing.
     pub(crate) fn http_covers_rest(&self, key: SegKey) -> bool {
         let Some(seg) = self.seg(key) else { return false };
-        let running = || seg.transfers.values().filter(|t| t.done.is_none());
-        if running().any(|t| t.from == 0 && t.to.is_none()) {
+        if seg.running().any(|t| t.from == 0 && t.to.is_none()) {
             return true;
         }
         let missing = seg.missing();
-        let covered = |i: &u16| {
-            seg.bounds(*i)
-                .is_some_and(|(a, b)| running().any(|t| t.from <= a && t.to.is_some_and(|to| b <= to)))
-        };
-        seg.length().is_some() && !missing.is_empty() && missing.iter().all(covered)
+        seg.length().is_some() && !missing.is_empty() && missing.iter().all(|i| seg.http_brings(*i))
     }
 
     /// When a GET on which a load waits, but which was not made for it, counts as hung: a prefetch, or one
@@ -197,9 +192,7 @@ impl Mesh {
             .iter()
             .filter(|(_, t)| t.granted < count)
             .map(|(http, t)| {
-                let inside = |i: &u16| {
-                    seg.bounds(*i).is_some_and(|(a, b)| t.from <= a && t.to.is_none_or(|to| b <= to))
-                };
+                let inside = |i: &u16| seg.bounds(*i).is_some_and(|(a, b)| t.brings(a, b));
                 let within_body =
                     |i: &u16| t.done.is_none_or(|len| seg.bounds(*i).is_some_and(|(_, b)| b - t.from <= len));
                 (*http, t.blob, t.from, (t.granted..count).filter(inside).filter(within_body).collect())

@@ -14,7 +14,7 @@ use crate::time::{Duration, Time, Wakeup};
 /// Neighbours that are to bring the last bytes are looked at so often.
 const WATCH: Duration = Duration::from_millis(50);
 /// And the page hears so often that the core still answers for them.
-pub(crate) const RENEWED: Duration = Duration::from_millis(400);
+const RENEWED: Duration = Duration::from_millis(400);
 
 impl Mesh {
     /// Looks at one segment: deliver it, ask neighbours, fetch it, or wait for a time that is told.
@@ -169,11 +169,16 @@ impl Mesh {
     /// Neighbours are about to bring all: the load is theirs while that is so, at most until the player needs it.
     pub(crate) fn tell_due_by_deadline(&mut self, key: SegKey) {
         let Some(deadline) = self.deadline(key) else { return };
+        self.tell_due_until(key, deadline);
+    }
+
+    /// The core answers for a load that is left to somebody else from moment to moment, until then at most.
+    fn tell_due_until(&mut self, key: SegKey, until: Time) {
         let now = self.now;
-        let at = deadline.min(now + RENEWED);
+        let at = until.min(now + RENEWED);
         for id in self.loads_of(key) {
             let told = self.loads.get(&id).and_then(|l| l.due).flatten();
-            if told.is_none_or(|due| due < now + RENEWED / 3 || due > deadline) {
+            if told.is_none_or(|due| due < now + RENEWED / 3 || due > until) {
                 self.tell_due(id, Some(at), Reason::Peer);
             }
         }
@@ -183,7 +188,7 @@ impl Mesh {
         let Some(rescue) = rescue else { return };
         let now = self.now;
         if let Some(until) = self.led_until(key).filter(|until| rescue < *until) {
-            return self.tell_due_of_led(key, until);
+            return self.tell_due_until(key, until);
         }
         let Some(lane) = self.lanes.get(&key.lane) else { return };
         let duration = self.seg(key).map_or(lane.target, |s| s.duration);

@@ -3,7 +3,6 @@
 use super::dice::Dice;
 use crate::link::Link;
 use crate::plan::{Act, Change, Nat, Person, Plan, Stream};
-use crate::viewer::Evil;
 
 /// Bytes per second of a megabit.
 const MBIT: u64 = 125_000;
@@ -122,25 +121,18 @@ impl Cast {
     fn draw(&self, index: usize, arrive_ms: u64) -> Person {
         let mut dice = self.dice(&format!("person {index}"));
         let up = dice.pick(&UPLINKS) * MBIT;
+        let link = Link {
+            up_bytes_per_s: up,
+            // Lines are three to eight times as fast down as up, and never too slow for what is watched.
+            down_bytes_per_s: (up * dice.between(3, 9)).max(8 * MBIT),
+            latency_us: dice.between(3_000, 30_000),
+        };
         Person {
-            arrive_ms,
-            link: Link {
-                up_bytes_per_s: up,
-                // Lines are three to eight times as fast down as up, and never too slow for what is watched.
-                down_bytes_per_s: (up * dice.between(3, 9)).max(8 * MBIT),
-                latency_us: dice.between(3_000, 30_000),
-            },
-            loss_ppm: 0,
             jitter_us: dice.between(0, 3_000),
             nat: dice.pick(&NATS),
-            evil: Evil::No,
-            uploads: true,
-            cellular: false,
-            own_setup: false,
-            behind: 0,
             clock_ppm: dice.between(0, 41) as i32 - 20,
             wall_offset_ms: dice.between(0, 2_001) as i64 - 1_000,
-            acts: Vec::new(),
+            ..Person::usual(arrive_ms, link)
         }
     }
 

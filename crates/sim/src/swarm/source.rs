@@ -4,26 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use meshedflow_core::LaneKind;
-use meshedflow_manifest::identity::resource_id;
-use meshedflow_manifest::{
-    EncodedList, EpochRange, Header, KeyEntry, KeySetDocument, KeyState, Kind, Record, Rolling, SegmentEntry,
-    SegmentState, Signer, Text,
-};
+use meshedflow_manifest::{Record, SegmentEntry};
 
 use super::content::Piece;
 use crate::event::Micros;
 use crate::origin::OriginFault;
 use crate::plan::Stream;
+use crate::press::{BASE, FRAGMENTS, Press, rolling};
 
-/// Where the stream lives.
-pub(super) const BASE: &str = "https://origin.example/live/";
-/// Fragments per segment.
-const FRAGMENTS: u32 = 8;
 /// Segments that a live stream has when the world begins.
 const BEGUN: u64 = 8;
 /// Segments in a live list.
 const WINDOW: u64 = 8;
-const EPOCH: u64 = 1_000;
 /// Live lists come out of a cache that is so old at most.
 const CACHED_US: Micros = 250_000;
 
@@ -59,8 +51,7 @@ pub(super) struct Source {
     /// Of each lane, with the time at which they were written.
     lists: Vec<Option<Written>>,
     entries: BTreeMap<(usize, u64), SegmentEntry>,
-    signer: Signer,
-    stranger: Signer,
+    press: Press,
 }
 
 impl Source {
@@ -82,7 +73,7 @@ impl Source {
                 bps,
             });
         }
-        let signer = Signer::new([7; 32]);
+        let press = Press::new();
         Self {
             lists: vec![None; lanes.len()],
             lanes,
@@ -93,10 +84,9 @@ impl Source {
             refuses: false,
             ttfb_us: stream.ttfb_ms * 1_000,
             share_bytes_per_s: u64::MAX,
-            keys: keys_json(&signer).into_bytes().into(),
+            keys: press.keys_json().into_bytes().into(),
             entries: BTreeMap::new(),
-            signer,
-            stranger: Signer::new([8; 32]),
+            press,
         }
     }
 
@@ -198,21 +188,7 @@ impl Source {
         if grown > 0 {
             segments.push(self.signed_entry(lane, newest + 1, grown));
         }
-        let doc = Rolling {
-            v: 1,
-            stream: text(self.stream()),
-            rendition: text(&self.rendition(lane)),
-            target_ms: (self.target_us / 1_000) as u32,
-            complete: !self.live,
-            epochs: vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }],
-            init: Vec::new(),
-            segments,
-        };
-        doc.to_json()
-    }
-
-    fn stream(&self) -> &'static str {
-        if self.fault == OriginFault::WrongStream { "other" } else { "demo" }
+        rolling(self.fault, &self.rendition(lane), self.target_us, self.live, segments)
     }
 
     fn entry(&mut self, now: Micros, lane: usize, msn: u64) -> SegmentEntry {
@@ -227,33 +203,6 @@ impl Source {
 
     /// A segment with so many fragments; with fewer than all it is still growing.
     fn signed_entry(&self, lane: usize, msn: u64, fragments: u32) -> SegmentEntry {
-        let name = format!("seg_{msn}.m4s");
-        SegmentEntry {
-            msn,
-            uri: name.clone(),
-            duration_ms: (self.target_us / 1_000) as u32,
-            released_age_ms: 0,
-            state: if fragments < FRAGMENTS { SegmentState::Growing } else { SegmentState::Complete },
-            list: EncodedList::of(&self.sign(lane, msn, &name, fragments)),
-            name,
-        }
-    }
-
-    fn sign(&self, lane: usize, msn: u64, name: &str, fragments: u32) -> meshedflow_manifest::SignedList {
-        let signer = if self.fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
-        let header = Header {
-            kid: signer.kid(),
-            stream: text(self.stream()),
-            epoch: EPOCH,
-            rendition: text(&self.rendition(lane)),
-            kind: Kind::Cmaf,
-            msn,
-            dsn: 0,
-            resource: resource_id(name),
-            range_base: 0,
-            init_digest: [0; 32],
-            issued_at: 1_000,
-        };
         let mut records = Vec::new();
         let mut offset = 0;
         for _ in 0..fragments {
@@ -261,11 +210,7 @@ impl Source {
             records.push(Record { offset, length, flags: 0, sha256: digest_of(lane, msn, offset) });
             offset += length;
         }
-        let mut list = signer.sign_list(header, fragments == FRAGMENTS, records);
-        if self.fault == OriginFault::Unsigned {
-            list.signature = [0; 64];
-        }
-        list
+        self.press.entry(self.fault, (&self.rendition(lane), msn), self.target_us, records)
     }
 }
 
@@ -276,14 +221,4 @@ fn digest_of(lane: usize, msn: u64, offset: u32) -> [u8; 32] {
     digest[8..12].copy_from_slice(&offset.to_be_bytes());
     digest[12] = lane as u8;
     digest
-}
-
-fn keys_json(signer: &Signer) -> String {
-    let key = KeyEntry::new(signer.public(), KeyState::Active, 0, 10_000_000_000, vec!["demo".into()]);
-    KeySetDocument { version: 1, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
-}
-
-#[allow(clippy::expect_used, reason = "names of the model itself")]
-fn text(s: &str) -> Text {
-    Text::new(s).expect("a name")
 }

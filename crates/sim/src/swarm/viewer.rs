@@ -16,11 +16,11 @@ use super::lines::{Downlink, Uplink};
 use super::post::What;
 use super::screen::{Screen, Show};
 use super::shard::Desk;
-use super::source::BASE;
 use crate::event::Micros;
 use crate::link::Link;
 use crate::outcome::Fate;
 use crate::plan::Person;
+use crate::press::BASE;
 
 /// One end of a connection.
 #[derive(Debug, Default)]
