@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 // Browser end-to-end tests: real Chromium, real WebRTC, the real demo. One line a case, then `N passed, N failed`.
 //
-// A case that fails is run again by itself, at most twice: see lib/alone.mjs.
+// A case that fails is run again by itself, at most twice; how many passed only so is told, and more than one of them
+// is a failure: see lib/alone.mjs.
 //
-//   node tests/browser/e2e.mjs [--list] [--only NAME[,NAME]] [--mutants] [--results FILE] [--jobs N]
+//   node tests/browser/e2e.mjs [--list] [--long] [--only NAME[,NAME]] [--mutants] [--results FILE] [--jobs N]
 //
-// --mutants runs each fault with the defence switched off that should have caught it, and expects the test to turn red.
+// Without words it runs what every change must pass, some ten minutes; cases/index.mjs says which cases those are and
+// why. --long runs the others as well, all that can fail; --results also those that are only a figure. --mutants runs each fault with the defence switched off that should have caught it, and expects the test to turn red.
 
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
-import { all } from './cases/index.mjs';
-import { judgeAlone } from './lib/alone.mjs';
+import { all, inGate } from './cases/index.mjs';
+import { judgeAlone, verdict } from './lib/alone.mjs';
 import { binary, site } from './lib/demo.mjs';
 import { makeNamespace, removeNamespace, spawnIn } from './lib/namespace.mjs';
 import { writeResults } from './lib/results.mjs';
@@ -22,7 +24,8 @@ const wish = arguments_(process.argv.slice(2));
 const running = new Set();
 
 if (wish.list) {
-  for (const each of all) console.log(`${each.name}${each.mutant ? `  (mutant: ${each.mutant})` : ''}`);
+  const when = (each) => (inGate(each) ? 'gate' : each.aside ? 'figure' : 'long');
+  for (const each of all) console.log(`${when(each).padEnd(6)}  ${each.name}${each.mutant ? `  (mutant: ${each.mutant})` : ''}`);
   process.exit(0);
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { stopAll(); process.exit(130); });
@@ -34,18 +37,20 @@ const results = [
   ...await pool(chosen.filter((each) => each.alone), 1),
   ...await pool(chosen.filter((each) => !each.alone), wish.jobs),
 ];
-if (!wish.mutants) await judgeAlone(results, { run: (name) => runOne(chosen.find((each) => each.name === name)), tell, good: (r) => r.good, atMost: 12 });
-const passed = results.filter((r) => r.good).length;
+const good = (result) => result.good;
+if (!wish.mutants) await judgeAlone(results, { run: (name) => runOne(chosen.find((each) => each.name === name)), tell, good, atMost: 6 });
 if (wish.results) writeResults(wish.results, results);
-console.log(`${passed} passed, ${results.length - passed} failed`);
-process.exitCode = passed === results.length ? 0 : 1;
+const { failed, lines } = verdict(results, good);
+for (const line of lines) console.log(line);
+process.exitCode = failed === 0 ? 0 : 1;
 
 function arguments_(given) {
-  const read = { list: false, mutants: false, only: null, results: null, jobs: 2 };
+  const read = { list: false, long: false, mutants: false, only: null, results: null, jobs: 2 };
   for (let i = 0; i < given.length; i += 1) {
     const [flag, inline] = given[i].split('=');
     const value = () => inline ?? given[(i += 1)];
     if (flag === '--list') read.list = true;
+    else if (flag === '--long') read.long = true;
     else if (flag === '--mutants') read.mutants = true;
     else if (flag === '--only') read.only = value().split(',');
     else if (flag === '--results') read.results = value();
@@ -55,12 +60,13 @@ function arguments_(given) {
   return read;
 }
 
-function choose({ only, mutants, results }) {
+function choose({ only, long, mutants, results }) {
   for (const name of only ?? []) {
     if (!all.some((each) => each.name === name)) { console.error(`no case "${name}"; --list names them`); process.exit(2); }
   }
-  const wanted = all.filter((each) => !only || only.includes(each.name));
-  return mutants ? wanted.filter((each) => each.mutant) : wanted.filter((each) => !each.aside || only || results);
+  if (only) return all.filter((each) => only.includes(each.name) && (!mutants || each.mutant));
+  if (mutants) return all.filter((each) => each.mutant);
+  return all.filter((each) => results || inGate(each) || (long && !each.aside));
 }
 
 async function pool(cases, width) {

@@ -85,6 +85,7 @@ const COMMANDS: &[Command] = &[
         about: "run every check there is; the exit code decides",
         flags: &[
             Flag::value("stage", "NAME", "run only this stage"),
+            Flag::switch("long", "also the browser cases that take long and seldom find anything"),
             Flag::switch("strict", "stop a stage at its hard limit (the default when CI is set)"),
         ],
         run: test::run,

@@ -10,6 +10,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+import { verdict } from '../lib/alone.mjs';
 import { launch } from '../lib/chromium.mjs';
 import { NEWEST, VERSIONS } from './check.mjs';
 import { openPage, runCheck } from './lab.mjs';
@@ -19,6 +20,8 @@ import { startServer } from './server.mjs';
 /** Pages that work at the same time, and checks in each that have no player. */
 const PAGES = 4;
 const IN_A_PAGE = 8;
+/** Of so many runs, thirty at a time, one may pass only alone; with fewer runs, still one. */
+const RUNS_FOR_ONE_ALONE = 100;
 
 const require = createRequire(import.meta.url);
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -31,24 +34,25 @@ async function main() {
   const checks = await allChecks();
   const server = await startServer(await scripts());
   const browser = await launch();
-  const counts = { pass: 0, FAIL: 0 };
-  const tell = (line) => {
-    counts[line.fault ? 'FAIL' : 'pass'] += 1;
+  const results = [];
+  const tell = (line, onlyAlone = false) => {
+    results.push({ name: `${line.version} ${line.way} ${line.name}`, ok: !line.fault, onlyAlone });
     const text = line.fault ? `\n      ${line.fault.replace(/\n/g, '\n      ')}` : '';
     console.log(`${line.fault ? 'FAIL' : 'pass'}  hls.js ${line.version}  ${line.way}  ${line.name}  ${Math.round(line.ms)} ms${text}`);
   };
   const lab = { browser, server };
   const again = [];
   const last = [];
-  const unless = (list) => (line, run) => (line.fault ? list.push(run) && waits(line) : tell(line));
-  await pool(batchesOf(checks), PAGES, (batch) => runBatch(lab, batch, unless(again)));
-  await pool(again, 1, (run) => runBatch(lab, [run], unless(last)));
-  await pool(last, 1, (run) => runBatch(lab, [run], tell));
+  const unless = (list, alone) => (line, run) => (line.fault ? list.push(run) && waits(line) : tell(line, alone));
+  await pool(batchesOf(checks), PAGES, (batch) => runBatch(lab, batch, unless(again, false)));
+  await pool(again, 1, (run) => runBatch(lab, [run], unless(last, true)));
+  await pool(last, 1, (run) => runBatch(lab, [run], (line) => tell(line, true)));
   await browser.close();
   server.close();
   console.log(`${((performance.now() - began) / 1000).toFixed(1)} s`);
-  console.log(`${counts.pass} passed, ${counts.FAIL} failed`);
-  process.exit(counts.FAIL || !counts.pass ? 1 : 0);
+  const { passed, failed, lines } = verdict(results, (result) => result.ok, Math.max(1, Math.floor(results.length / RUNS_FOR_ONE_ALONE)));
+  for (const line of lines) console.log(line);
+  process.exit(failed || !passed ? 1 : 0);
 }
 
 async function allChecks() {

@@ -2,13 +2,14 @@
 // The SDK in every engine it is meant for: Chromium as it is and as it was at the floor, Firefox, WebKit. Real browsers,
 // the real demo, plain HLS.js beside ours in the same engine. One line a case, then `N passed, N failed`.
 //
-// A case that fails is run again by itself, at most twice: see ../lib/alone.mjs.
+// A case that fails is run again by itself, at most twice; how many passed only so is told, and more than one of them
+// is a failure: see ../lib/alone.mjs.
 //
 //   node tests/browser/engines/run.mjs [--list] [--only NAME[,NAME]] [--jobs N]
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { judgeAlone } from '../lib/alone.mjs';
+import { judgeAlone, verdict } from '../lib/alone.mjs';
 import { binary, site } from '../lib/demo.mjs';
 import { makeNamespace, removeNamespace, spawnIn } from '../lib/namespace.mjs';
 import { cases, find } from './cases.mjs';
@@ -29,10 +30,11 @@ process.on('exit', stopAll);
 let chosen;
 try { binary(); site(); chosen = wish.only?.map(find) ?? cases; } catch (error) { console.error(error.message); process.exit(2); }
 const results = await pool(chosen, wish.jobs);
-await judgeAlone(results, { run: runOne, tell, good: (r) => r.ok, atMost: 3 });
-const passed = results.filter((r) => r.ok).length;
-console.log(`${passed} passed, ${results.length - passed} failed`);
-process.exitCode = passed === results.length ? 0 : 1;
+const good = (result) => result.ok;
+await judgeAlone(results, { run: runOne, tell, good, atMost: 3 });
+const { failed, lines } = verdict(results, good);
+for (const line of lines) console.log(line);
+process.exitCode = failed === 0 ? 0 : 1;
 
 function arguments_(given) {
   const read = { list: false, only: null, jobs: 2 };

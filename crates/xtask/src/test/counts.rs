@@ -9,19 +9,22 @@ pub(crate) struct Counts {
     pub(crate) passed: u32,
     /// Those that failed, could not start, or did not end.
     pub(crate) failed: u32,
+    /// Those of the passed that had failed beside others, and passed by themselves.
+    pub(crate) only_alone: u32,
 }
 
 impl Counts {
     /// One check, passed.
-    pub(crate) const PASSED: Self = Self { passed: 1, failed: 0 };
+    pub(crate) const PASSED: Self = Self { passed: 1, failed: 0, only_alone: 0 };
     /// One check, failed.
-    pub(crate) const FAILED: Self = Self { passed: 0, failed: 1 };
+    pub(crate) const FAILED: Self = Self { passed: 0, failed: 1, only_alone: 0 };
 }
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.only_alone += other.only_alone;
     }
 }
 
@@ -44,7 +47,7 @@ pub(crate) fn judge(ok: bool, reason: &str, output: &str, expect: Expect) -> (Co
     match (ok, found) {
         (true, None) if expect == Expect::Nothing => (Counts::PASSED, Ok(())),
         (true, None) => wrong(Counts::FAILED, "printed no summary of tests"),
-        (true, Some(Counts { passed: 0, failed: 0 })) if expect == Expect::Tests => {
+        (true, Some(Counts { passed: 0, failed: 0, .. })) if expect == Expect::Tests => {
             wrong(Counts::FAILED, "ran no test")
         }
         (true, Some(counts)) if counts.failed == 0 => (counts, Ok(())),
@@ -57,7 +60,7 @@ pub(crate) fn judge(ok: bool, reason: &str, output: &str, expect: Expect) -> (Co
 }
 
 /// Adds up every summary in the output: Rust's (`test result: ...`), Node's (`# pass 3`, or with an information
-/// sign), and our own runners' (`3 passed, 0 failed`).
+/// sign), and our own runners' (`3 passed, 0 failed`, before it `1 of them only alone`).
 fn read(output: &str) -> Option<Counts> {
     let mut total = None::<Counts>;
     for line in output.lines() {
@@ -70,19 +73,26 @@ fn read(output: &str) -> Option<Counts> {
 
 fn read_line(line: &str) -> Option<Counts> {
     if let Some(rest) = line.strip_prefix("test result: ") {
-        return Some(Counts { passed: before(rest, " passed")?, failed: before(rest, " failed")? });
+        return Some(outcome(before(rest, " passed")?, before(rest, " failed")?));
     }
     if let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("\u{2139} ")) {
         let (word, number) = rest.split_once(' ')?;
         let number = number.trim().parse().ok()?;
         return match word {
-            "pass" => Some(Counts { passed: number, failed: 0 }),
-            "fail" | "cancelled" => Some(Counts { passed: 0, failed: number }),
+            "pass" => Some(outcome(number, 0)),
+            "fail" | "cancelled" => Some(outcome(0, number)),
             _ => None,
         };
     }
+    if let Some((alone, _)) = line.split_once(" of them only alone") {
+        return Some(Counts { only_alone: alone.parse().ok()?, ..Counts::default() });
+    }
     let (passed, failed) = line.trim().split_once(" passed, ")?;
-    Some(Counts { passed: passed.parse().ok()?, failed: failed.strip_suffix(" failed")?.parse().ok()? })
+    Some(outcome(passed.parse().ok()?, failed.strip_suffix(" failed")?.parse().ok()?))
+}
+
+fn outcome(passed: u32, failed: u32) -> Counts {
+    Counts { passed, failed, only_alone: 0 }
 }
 
 /// The number that stands before `word`.
@@ -112,7 +122,7 @@ mod tests {
         "running 3 tests\n...\ntest result: ok. 3 passed; 0 failed; 1 ignored; finished in 0.1s\n";
 
     fn counts(passed: u32, failed: u32) -> Option<Counts> {
-        Some(Counts { passed, failed })
+        Some(outcome(passed, failed))
     }
 
     #[test]
@@ -123,17 +133,16 @@ mod tests {
         assert_eq!(read("\u{2139} pass 4\n\u{2139} fail 0\n"), counts(4, 0));
         assert_eq!(read("\u{1b}[34m\u{2139} pass 4\u{1b}[39m\n"), counts(4, 0));
         assert_eq!(read("chatter\n12 passed, 1 failed\n"), counts(12, 1));
+        let alone = Some(Counts { passed: 24, failed: 0, only_alone: 1 });
+        assert_eq!(read("1 of them only alone: no-edge\n24 passed, 0 failed\n"), alone);
         assert_eq!(read("the test passed, nothing failed\n# a heading\n"), None);
     }
 
     #[test]
     fn the_exit_code_and_the_counts_must_agree() {
-        assert_eq!(judge(true, "", RUST, Expect::Tests).0, Counts { passed: 3, failed: 0 });
+        assert_eq!(judge(true, "", RUST, Expect::Tests).0, outcome(3, 0));
         assert!(judge(true, "", "1 passed, 1 failed", Expect::Tests).1.is_err());
-        assert_eq!(
-            judge(false, "crashed", RUST, Expect::Tests),
-            (Counts { passed: 3, failed: 1 }, Err("crashed".into()))
-        );
+        assert_eq!(judge(false, "crashed", RUST, Expect::Tests), (outcome(3, 1), Err("crashed".into())));
     }
 
     #[test]

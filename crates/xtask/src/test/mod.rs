@@ -35,7 +35,7 @@ struct Outcome {
     complaints: Vec<String>,
 }
 
-/// Runs all stages, or the one that `--stage` names.
+/// Runs all stages, or the one that `--stage` names; with `--long` each with all that it has.
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let only = flags.text("stage");
     if let Some(name) = only
@@ -50,10 +50,19 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         let broken = stage.needs.iter().find(|need| outcomes.iter().any(|o| o.name == **need && o.failed()));
         outcomes.push(match broken {
             Some(need) => Outcome::not_run(stage, need),
-            None => run_stage(stage, strict),
+            None => run_stage(stage, How { strict, long: flags.has("long") }),
         });
     }
     close(&outcomes)
+}
+
+/// What was asked for.
+#[derive(Clone, Copy)]
+struct How {
+    /// A stage is stopped at its hard limit.
+    strict: bool,
+    /// Also what takes long and seldom finds anything.
+    long: bool,
 }
 
 /// Is an environment switch such as `CI` on?
@@ -83,12 +92,12 @@ impl Outcome {
     }
 }
 
-fn run_stage(stage: &Stage, strict: bool) -> Outcome {
+fn run_stage(stage: &Stage, How { strict, long }: How) -> Outcome {
     say!("\n== {} (budget {} s)", stage.name, stage.budget_s);
     let started = Instant::now();
     let hard = Duration::from_secs(stage.budget_s * HARD_LIMIT);
     let mut outcome = Outcome::new(stage);
-    match (stage.steps)() {
+    match (stage.steps)(long) {
         Err(error) => outcome.add(Counts::FAILED, Some(error)),
         Ok(steps) => {
             for step in steps {
@@ -143,6 +152,7 @@ fn close(outcomes: &[Outcome]) -> Result<(), Failure> {
             say!("FAILED {}: {complaint}", outcome.name);
         }
     }
+    say!("{} of them only alone", total.only_alone);
     say!("{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 { Ok(()) } else { Err(Failure::Failed("not everything passed".into())) }
 }
@@ -150,9 +160,12 @@ fn close(outcomes: &[Outcome]) -> Result<(), Failure> {
 fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::from("stage          seconds  budget  passed  failed\n");
     for o in outcomes {
-        let Counts { passed, failed } = o.counts;
-        let late = if o.seconds > o.budget_s { "  OVER BUDGET" } else { "" };
-        text += &format!("{:<14} {:>7} {:>7} {passed:>7} {failed:>7}{late}\n", o.name, o.seconds, o.budget_s);
+        let Counts { passed, failed, only_alone } = o.counts;
+        text += &format!("{:<14} {:>7} {:>7} {passed:>7} {failed:>7}", o.name, o.seconds, o.budget_s);
+        if only_alone > 0 {
+            text += &format!("  {only_alone} only alone");
+        }
+        text += if o.seconds > o.budget_s { "  OVER BUDGET\n" } else { "\n" };
     }
     let seconds: u64 = outcomes.iter().map(|o| o.seconds).sum();
     text + &format!("{:<14} {seconds:>7}\n", "all")
@@ -163,7 +176,7 @@ mod tests {
     use super::*;
 
     fn outcome(seconds: u64, passed: u32, failed: u32) -> Outcome {
-        let counts = Counts { passed, failed };
+        let counts = Counts { passed, failed, only_alone: 0 };
         Outcome { name: "tests", seconds, budget_s: 120, counts, complaints: Vec::new() }
     }
 
@@ -180,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn what_passed_only_alone_is_told_beside_its_stage() {
+        let mut once = outcome(1, 5, 0);
+        assert!(!table(&[once]).contains("only alone"));
+        once = outcome(1, 5, 0);
+        once.counts.only_alone = 1;
+        assert!(table(&[once]).contains("1 only alone"));
+    }
+
+    #[test]
     fn ci_counts_as_set_unless_it_says_no() {
         assert!(is_set(Some("true")) && is_set(Some("1")));
         assert!(!is_set(None) && !is_set(Some("")) && !is_set(Some("false")) && !is_set(Some("0")));
@@ -187,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_failing_step_fails_its_stage_and_a_hung_one_is_stopped() {
-        fn steps() -> Result<Vec<Step>, String> {
+        fn steps(_: bool) -> Result<Vec<Step>, String> {
             Ok(vec![
                 Step::new("good", Work::Program(shell::program("true", &[]))),
                 Step::new("bad", Work::Program(shell::program("false", &[]))),
@@ -195,13 +217,16 @@ mod tests {
             ])
         }
         let stage = Stage { name: "trial", budget_s: 0, needs: &[], steps };
-        let outcome = run_stage(&stage, true);
+        let strict = How { strict: true, long: false };
+        let outcome = run_stage(&stage, strict);
         let complaints = outcome.complaints.join("\n");
         for word in ["bad: ", "hung: `sleep 60` was stopped", "hard limit"] {
             assert!(complaints.contains(word), "{word:?} is missing in {complaints}");
         }
         assert!(
-            run_stage(&Stage { budget_s: 60, steps: || Ok(Vec::new()), ..stage }, true).complaints.is_empty()
+            run_stage(&Stage { budget_s: 60, steps: |_| Ok(Vec::new()), ..stage }, strict)
+                .complaints
+                .is_empty()
         );
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Stage {
     pub(crate) budget_s: u64,
     /// Stages without which this one cannot work.
     pub(crate) needs: &'static [&'static str],
-    /// What is done, decided when the stage begins.
-    pub(crate) steps: fn() -> Result<Vec<Step>, String>,
+    /// What is done, decided when the stage begins; `true` asks also for what takes long.
+    pub(crate) steps: fn(bool) -> Result<Vec<Step>, String>,
 }
 
 /// One thing that is done, and reported, by itself.
@@ -56,12 +56,12 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "wasm-tests", budget_s: 90, needs: &["tools"], steps: wasm_tests },
     Stage { name: "typescript", budget_s: 60, needs: &["wasm"], steps: typescript },
     Stage { name: "sim", budget_s: 180, needs: &["tools"], steps: sim },
-    Stage { name: "browsers", budget_s: 1_300, needs: &["wasm"], steps: browsers },
+    Stage { name: "browsers", budget_s: 850, needs: &["wasm"], steps: browsers },
     Stage { name: "engines", budget_s: 120, needs: &["wasm"], steps: engines },
     Stage { name: "tidy", budget_s: 10, needs: &[], steps: tidy },
 ];
 
-fn tools() -> Result<Vec<Step>, String> {
+fn tools(_: bool) -> Result<Vec<Step>, String> {
     Ok(vec![
         Step::new("compilers and the wasm target", Work::Check(machine::check_build)),
         Step::new("clippy and rustfmt", Work::Check(machine::check_components)),
@@ -73,7 +73,7 @@ fn tools() -> Result<Vec<Step>, String> {
 }
 
 /// One profile and one set of features throughout, so that each dependency is compiled once.
-fn native() -> Result<Vec<Step>, String> {
+fn native(_: bool) -> Result<Vec<Step>, String> {
     let apart = |manifest| ["fmt", "--manifest-path", manifest, "--", "--check", "-l"];
     let clippy = ["clippy", "--workspace", "--locked", "--all-targets", "--quiet", "--", "-D", "warnings"];
     let mut doc = cargo(&["doc", "--workspace", "--locked", "--no-deps", "--quiet"]);
@@ -92,14 +92,14 @@ fn build_all() -> Result<(), String> {
     binaries::build().map(drop)
 }
 
-fn tests() -> Result<Vec<Step>, String> {
+fn tests(_: bool) -> Result<Vec<Step>, String> {
     let mut steps = test_binaries(|binary| !binary.of_sim)?;
     let doctests = ["test", "--workspace", "--locked", "--doc", "--quiet"];
     steps.push(Step::new("examples in the documentation", Work::TestBinary(cargo(&doctests))));
     Ok(steps)
 }
 
-fn sim() -> Result<Vec<Step>, String> {
+fn sim(_: bool) -> Result<Vec<Step>, String> {
     let mut steps = test_binaries(|binary| binary.of_sim)?;
     let mutants =
         ["test", "--workspace", "--locked", "--features", "meshedflow-sim/mutants", "--test", "mutants"];
@@ -113,15 +113,15 @@ fn test_binaries(wanted: fn(&Binary) -> bool) -> Result<Vec<Step>, String> {
     Ok(chosen.map(|binary| Step::new(&*binary.name, Work::TestBinary(binary.command()))).collect())
 }
 
-fn wasm() -> Result<Vec<Step>, String> {
+fn wasm(_: bool) -> Result<Vec<Step>, String> {
     Ok(vec![Step::new("the wasm module and its gates", Work::Program(xtask(&["wasm"])?))])
 }
 
-fn wasm_tests() -> Result<Vec<Step>, String> {
+fn wasm_tests(_: bool) -> Result<Vec<Step>, String> {
     Ok(vec![Step::new("wasm tests in Chromium", Work::Tests(xtask(&["wasm-test"])?))])
 }
 
-fn typescript() -> Result<Vec<Step>, String> {
+fn typescript(_: bool) -> Result<Vec<Step>, String> {
     Ok(vec![
         Step::new("types", Work::Program(npm_bin("tsc", &["--noEmit", "-p", "js"]))),
         Step::new("the SDK", Work::Check(crate::build::sdk)),
@@ -129,6 +129,7 @@ fn typescript() -> Result<Vec<Step>, String> {
         Step::new("unit tests", Work::Tests(node_tests("js")?)),
         Step::new("golden vectors", Work::Tests(node_tests("tests/vectors")?)),
         Step::new("the bench's own arithmetic", Work::Tests(node_tests("tests/bench")?)),
+        Step::new("how browser tests are judged", Work::Tests(node_tests("tests/browser")?)),
         Step::new("size budget", Work::Program(xtask(&["size"])?)),
     ])
 }
@@ -140,22 +141,24 @@ fn page_and_server() -> Result<(), String> {
     shell::told("the meshedflow command", build_all)
 }
 
-fn browsers() -> Result<Vec<Step>, String> {
+fn browsers(long: bool) -> Result<Vec<Step>, String> {
     page_and_server()?;
     shell::told("the SDK that tests break", || crate::wasm::build_breakable(&shell::root()))?;
+    let mut end_to_end = browser_script("tests/browser/e2e.mjs");
+    end_to_end.args(long.then_some("--long"));
     Ok(vec![
         Step::new("HLS.js contract", Work::Tests(browser_script("tests/browser/contract/run.mjs"))),
-        Step::new("end to end", Work::Tests(browser_script("tests/browser/e2e.mjs"))),
+        Step::new("end to end", Work::Tests(end_to_end)),
     ])
 }
 
-fn engines() -> Result<Vec<Step>, String> {
+fn engines(_: bool) -> Result<Vec<Step>, String> {
     page_and_server()?;
     let run = browser_script("tests/browser/engines/run.mjs");
     Ok(vec![Step::new("Chromium 80 and 92, Firefox, WebKit", Work::Tests(run))])
 }
 
-fn tidy() -> Result<Vec<Step>, String> {
+fn tidy(_: bool) -> Result<Vec<Step>, String> {
     Ok(tidy::RULES.iter().map(|rule| Step::new(rule.name, Work::Check(rule.check))).collect())
 }
 
