@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use crate::sorted::SortedMap;
 
 use meshedflow_manifest::{Ed25519, SignatureCheck};
-use meshedflow_protocol::policy::Patch;
 
 use crate::config::{Consent, Options};
 use crate::grant::Grant;
@@ -45,7 +44,6 @@ impl SignatureCheck for Checker {
 pub struct Mesh {
     pub(crate) options: Options,
     pub(crate) effective: Effective,
-    pub(crate) patch: Option<Patch>,
     pub(crate) feed: PolicyFeed,
     pub(crate) consent: bool,
     pub(crate) started: Time,
@@ -101,7 +99,6 @@ impl Mesh {
             keys: KeyRing::new(&options),
             feed: PolicyFeed::new(&options),
             effective,
-            patch: None,
             options,
             started: now,
             now,
@@ -276,6 +273,7 @@ impl Mesh {
             PlayerInput::Network { save_data, cellular } => {
                 self.options.platform.save_data = save_data;
                 self.options.platform.cellular = cellular;
+                self.refuse_queued_uploads();
             }
         }
     }

@@ -1,8 +1,8 @@
-//! The policy in force: page options below remote policy below its stream override, safety values by the
-//! stricter of all and the built-in ceilings.
+//! The policy in force: tuning values of the page, above them the remote policy's, above them its entry for the stream;
+//! limits by the strictest of all and the built-in ceilings.
 
 use crate::time::Duration;
-use meshedflow_protocol::policy::{CmafMode, Patch};
+use meshedflow_protocol::policy::{CmafMode, InFlight, Patch, Upload};
 
 use crate::config::Options;
 
@@ -11,6 +11,8 @@ use crate::config::Options;
 pub struct Effective {
     /// False: the kill switch.
     pub enabled: bool,
+    /// Unix seconds after which peers close and HTTP remains.
+    pub expires_at: Option<u64>,
     /// What flows between peers.
     pub cmaf_mode: CmafMode,
     /// Longest wait for a peer's first verified bytes.
@@ -59,21 +61,76 @@ const MIB: u64 = 1 << 20;
 
 impl Effective {
     /// Combines the page's options with a policy, if one was read.
+    ///
+    /// Tuning values: page, then policy, then its entry for the stream. Limits: the strictest of all three. Where the
+    /// page has an option for a limit, its default counts as the page's word: a policy cannot go beyond it.
     pub fn fold(options: &Options, policy: Option<&Patch>) -> Self {
         let mut e = Self::of_page(options);
-        if let Some(p) = policy {
-            e.apply(p);
-            if let Some(s) = stream_override(p, &options.stream_id) {
-                e.apply(s);
+        let layers = [policy, policy.and_then(|p| p.for_stream(&options.stream_id))];
+        for p in layers.into_iter().flatten() {
+            e.tune(p);
+        }
+        e.open_up(layers);
+        for p in layers.into_iter().flatten() {
+            e.limit(p);
+        }
+        e.peers_min = e.peers_min.min(e.peers_max);
+        e
+    }
+
+    /// What an edge pushed: every value that is stricter than what is in force counts, none that is not.
+    pub fn tighten(&mut self, push: &Patch, stream: &str) {
+        for p in [Some(push), push.for_stream(stream)].into_iter().flatten() {
+            self.limit(p);
+            tighten(&mut self.cmaf_mode, p.cmaf_mode);
+            if let Some(t) = &p.timeouts {
+                tighten(&mut self.p2p_budget, t.p2p_budget_ms.map(millis));
+                tighten(&mut self.dial, t.dial_ms.map(millis));
+                tighten(&mut self.list, t.list_ms.map(millis));
+            }
+            if let Some(n) = &p.peers {
+                tighten(&mut self.dial_parallel, n.dial_parallel.map(usize::from));
+            }
+            if let Some(f) = &p.in_flight {
+                tighten(&mut self.in_flight_per_peer, f.per_peer.map(usize::from));
+                tighten(&mut self.in_flight_total, f.total.map(usize::from));
+            }
+            if let Some(u) = &p.upload {
+                tighten(&mut self.upload_on_cellular, u.on_cellular);
+                tighten(&mut self.upload_on_save_data, u.on_save_data);
             }
         }
-        e
+        self.peers_min = self.peers_min.min(self.peers_max);
+    }
+
+    /// Nothing that can be tightened by [`Effective::tighten`] stays looser than it is in `other`.
+    pub(crate) fn stay_within(&mut self, other: &Self) {
+        self.enabled &= other.enabled;
+        self.relay_only |= other.relay_only;
+        self.upload_on_cellular &= other.upload_on_cellular;
+        self.upload_on_save_data &= other.upload_on_save_data;
+        self.cmaf_mode = self.cmaf_mode.min(other.cmaf_mode);
+        self.p2p_budget = self.p2p_budget.min(other.p2p_budget);
+        self.dial = self.dial.min(other.dial);
+        self.list = self.list.min(other.list);
+        self.peers_max = self.peers_max.min(other.peers_max);
+        self.peers_min = self.peers_min.min(self.peers_max);
+        self.dial_parallel = self.dial_parallel.min(other.dial_parallel);
+        self.in_flight_per_peer = self.in_flight_per_peer.min(other.in_flight_per_peer);
+        self.in_flight_total = self.in_flight_total.min(other.in_flight_total);
+        self.upload_rate_bytes_per_s = self.upload_rate_bytes_per_s.min(other.upload_rate_bytes_per_s);
+        self.upload_session_bytes = self.upload_session_bytes.min(other.upload_session_bytes);
+        self.upload_slots = self.upload_slots.min(other.upload_slots);
+        self.memory_bytes = self.memory_bytes.min(other.memory_bytes);
+        self.upload_ratio = least(self.upload_ratio, other.upload_ratio);
+        self.expires_at = [self.expires_at, other.expires_at].into_iter().flatten().min();
     }
 
     fn of_page(o: &Options) -> Self {
         let memory = if o.platform.mobile { 48 * MIB } else { 96 * MIB };
         Self {
             enabled: true,
+            expires_at: None,
             cmaf_mode: o.cmaf_mode,
             p2p_budget: Duration::from_millis(2_500),
             dial: Duration::from_secs(10),
@@ -98,46 +155,67 @@ impl Effective {
         }
     }
 
-    fn apply(&mut self, p: &Patch) {
-        self.apply_safety(p);
+    fn tune(&mut self, p: &Patch) {
         set(&mut self.cmaf_mode, p.cmaf_mode);
         set(&mut self.rarest_first, p.rarest_first);
-        set_ms(&mut self.map_refresh, p.map_refresh_ms);
-        set_ms(&mut self.map_ttl, p.map_ttl_ms);
-        set_ms(&mut self.refresh, p.refresh_ms);
+        set(&mut self.map_refresh, p.map_refresh_ms.map(millis));
+        set(&mut self.map_ttl, p.map_ttl_ms.map(millis));
+        set(&mut self.refresh, p.refresh_ms.map(millis));
         self.refresh = self.refresh.clamp(Duration::from_secs(10), Duration::from_secs(300));
         if let Some(t) = &p.timeouts {
-            set_ms(&mut self.p2p_budget, t.p2p_budget_ms);
-            set_ms(&mut self.dial, t.dial_ms);
-            set_ms(&mut self.list, t.list_ms);
+            set(&mut self.p2p_budget, t.p2p_budget_ms.map(millis));
+            set(&mut self.dial, t.dial_ms.map(millis));
+            set(&mut self.list, t.list_ms.map(millis));
         }
         if let Some(n) = &p.peers {
             set(&mut self.peers_min, n.min.map(usize::from));
-            set(&mut self.peers_max, n.max.map(usize::from));
             set(&mut self.dial_parallel, n.dial_parallel.map(usize::from));
-        }
-        if let Some(f) = &p.in_flight {
-            set(&mut self.in_flight_per_peer, f.per_peer.map(usize::from));
-            set(&mut self.in_flight_total, f.total.map(usize::from));
         }
     }
 
-    /// Values that a policy may only tighten.
-    fn apply_safety(&mut self, p: &Patch) {
+    /// Limits that the page has no option for: the strictest word of policy and stream replaces the default.
+    fn open_up(&mut self, layers: [Option<&Patch>; 2]) {
+        let in_flight = |get: fn(&InFlight) -> Option<u8>| {
+            layers.into_iter().flatten().filter_map(|p| get(p.in_flight.as_ref()?)).min().map(usize::from)
+        };
+        set(&mut self.in_flight_per_peer, in_flight(|f| f.per_peer));
+        set(&mut self.in_flight_total, in_flight(|f| f.total));
+        let upload = |get: fn(&Upload) -> Option<bool>| {
+            layers.into_iter().flatten().filter_map(|p| get(p.upload.as_ref()?)).min()
+        };
+        set(&mut self.upload_on_cellular, upload(|u| u.on_cellular));
+        set(&mut self.upload_on_save_data, upload(|u| u.on_save_data));
+    }
+
+    /// Values that can only become stricter, whoever says them.
+    fn limit(&mut self, p: &Patch) {
         self.enabled &= p.enabled.unwrap_or(true);
         self.relay_only |= p.topology.as_ref().and_then(|t| t.relay_only).unwrap_or(false);
+        self.expires_at = [self.expires_at, p.expires_at].into_iter().flatten().min();
         tighten(&mut self.memory_bytes, p.memory_bytes);
+        tighten(&mut self.peers_max, p.peers.as_ref().and_then(|n| n.max).map(usize::from));
         if let Some(u) = &p.upload {
             tighten(&mut self.upload_rate_bytes_per_s, u.rate_bytes_per_s);
             tighten(&mut self.upload_session_bytes, u.session_bytes);
             tighten(&mut self.upload_slots, u.slots.map(usize::from));
-            let ratio = u.ratio.filter(|r| r.is_finite() && *r >= 0.0);
-            self.upload_ratio =
-                ratio.map(|r| self.upload_ratio.map_or(r, |old| old.min(r))).or(self.upload_ratio);
-            set(&mut self.upload_on_cellular, u.on_cellular);
-            set(&mut self.upload_on_save_data, u.on_save_data);
+            self.upload_ratio = least(self.upload_ratio, u.ratio.filter(|r| r.is_finite() && *r >= 0.0));
         }
     }
+}
+
+/// Names of what a policy asks for that has no effect on this version of the SDK.
+pub(crate) fn without_effect(p: &Patch) -> impl Iterator<Item = &'static str> {
+    let topology = p.topology.as_ref();
+    let asked = [
+        ("timeouts.listMs", p.timeouts.as_ref().is_some_and(|t| t.list_ms.is_some())),
+        ("originCopies", p.origin_copies.is_some()),
+        ("stageMs", p.stage_ms.is_some()),
+        ("topology.sameCountryOnly", topology.is_some_and(|t| t.same_country_only == Some(true))),
+        ("topology.sameAsnOnly", topology.is_some_and(|t| t.same_asn_only == Some(true))),
+        ("holdoutPercent", p.holdout_percent.is_some_and(|percent| percent > 0)),
+        ("telemetry", p.telemetry.is_some()),
+    ];
+    asked.into_iter().filter_map(|(name, asked)| asked.then_some(name))
 }
 
 /// 100 Mb/s: more would be no favour to anyone's uplink.
@@ -149,8 +227,8 @@ fn set<T>(to: &mut T, value: Option<T>) {
     }
 }
 
-fn set_ms(to: &mut Duration, value: Option<u32>) {
-    set(to, value.map(|ms| Duration::from_millis(ms.into())));
+fn millis(ms: u32) -> Duration {
+    Duration::from_millis(ms.into())
 }
 
 fn tighten<T: Ord + Copy>(to: &mut T, value: Option<T>) {
@@ -159,11 +237,13 @@ fn tighten<T: Ord + Copy>(to: &mut T, value: Option<T>) {
     }
 }
 
-/// The exact entry wins over a pattern, the longest pattern over shorter ones.
-fn stream_override<'a>(p: &'a Patch, stream: &str) -> Option<&'a Patch> {
-    if let Some(exact) = p.streams.get(stream) {
-        return Some(exact);
+/// The smaller of two bounds, either of which may be absent.
+fn least(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        _ => a.or(b),
     }
-    let fits = |pattern: &str| pattern.strip_suffix('*').is_some_and(|start| stream.starts_with(start));
-    p.streams.iter().filter(|(k, _)| fits(k)).max_by_key(|(k, _)| k.len()).map(|(_, patch)| patch.as_ref())
 }
+
+#[cfg(test)]
+mod tests;

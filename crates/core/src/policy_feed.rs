@@ -1,13 +1,15 @@
 //! Reading the remote policy, and obeying it: with a policy URL there is no peer before one was read.
 
-use meshedflow_protocol::policy::Patch;
+use meshedflow_protocol::policy::{Patch, PolicyNotice};
+use meshedflow_protocol::wire::Frame;
 
 use crate::config::Options;
 use crate::http::{JobKind, failure_text};
-use crate::input::HttpFailure;
+use crate::input::{ConnNo, HttpFailure};
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, Purpose, Reason};
-use crate::policy::Effective;
+use crate::policy::{Effective, without_effect};
+use crate::sorted::SortedSet;
 use crate::time::{Duration, Time, Wakeup};
 
 /// State of the feed.
@@ -19,6 +21,9 @@ pub(crate) struct PolicyFeed {
     last_read: Time,
     last_ok: Option<Time>,
     highest_version: u32,
+    /// An edge tightened something while the policy of this version was in force: until one of a higher version is
+    /// read, nothing gets looser.
+    tightened_at: Option<u32>,
 }
 
 /// An edge may have the policy read again this long after the last reading.
@@ -34,6 +39,7 @@ impl PolicyFeed {
             last_read: Time::default(),
             last_ok: None,
             highest_version: 0,
+            tightened_at: None,
         }
     }
 }
@@ -43,6 +49,9 @@ impl Mesh {
     pub(crate) fn may_mesh(&self) -> Result<(), Reason> {
         if !self.effective.enabled {
             return Err(Reason::Killed);
+        }
+        if self.effective.peers_max == 0 {
+            return Err(Reason::Capped);
         }
         if !self.consent {
             return Err(Reason::NoConsent);
@@ -61,12 +70,9 @@ impl Mesh {
 
     /// Never read, expired, or not heard of for three refreshes: fails closed.
     fn policy_is_missing(&self) -> bool {
-        if self.feed.url.is_none() {
-            return false;
-        }
         let silent = self.feed.last_ok.is_none_or(|at| self.now.since(at) > self.effective.refresh * 3);
-        let expired = self.patch.as_ref().and_then(|p| p.expires_at).is_some_and(|at| self.unix_now() > at);
-        silent || expired
+        let expired = self.effective.expires_at.is_some_and(|at| self.unix_now() > at);
+        expired || (silent && self.feed.url.is_some())
     }
 
     pub(crate) fn read_policy(&mut self) {
@@ -80,16 +86,23 @@ impl Mesh {
         self.feed.open = false;
         match Patch::parse(body) {
             Ok((patch, notices)) => {
-                let text: Vec<String> = notices.iter().take(8).map(ToString::to_string).collect();
-                if !text.is_empty() {
-                    self.warn("policy-notices", format!("{}: {}", self.feed_url(), text.join("; ")));
-                }
+                self.tell_notices(&patch, &notices);
                 self.apply_policy(patch);
             }
             Err(why) => self.warn("policy-refused", format!("{}: {why}", self.feed_url())),
         }
         // After it was applied: it says itself how often it wants to be read.
         self.feed.next = self.now + self.effective.refresh;
+    }
+
+    /// What of a policy was not taken as it stands, or is taken and has no effect here.
+    fn tell_notices(&mut self, patch: &Patch, notices: &[PolicyNotice]) {
+        let idle = [Some(patch), patch.for_stream(&self.options.stream_id)].into_iter().flatten();
+        let idle = idle.flat_map(without_effect).map(|name| format!("{name} has no effect on this SDK"));
+        let text: Vec<String> = notices.iter().map(ToString::to_string).chain(idle).take(8).collect();
+        if !text.is_empty() {
+            self.warn("policy-notices", format!("{}: {}", self.feed_url(), text.join("; ")));
+        }
     }
 
     fn apply_policy(&mut self, patch: Patch) {
@@ -101,10 +114,39 @@ impl Mesh {
         }
         self.feed.highest_version = version;
         self.feed.last_ok = Some(self.now);
-        self.effective = Effective::fold(&self.options, Some(&patch));
-        self.patch = Some(patch);
+        let mut effective = Effective::fold(&self.options, Some(&patch));
+        if self.feed.tightened_at.is_some_and(|at| version <= at) {
+            effective.stay_within(&self.effective);
+        } else {
+            self.feed.tightened_at = None;
+        }
+        self.enforce(effective);
+    }
+
+    /// These values hold from now on, for what is open and queued already as well.
+    fn enforce(&mut self, effective: Effective) {
+        let was_direct = !core::mem::replace(&mut self.effective, effective).relay_only;
         self.uploads.retune(&self.effective);
+        self.refuse_queued_uploads();
         self.review_sharing();
+        if was_direct && self.effective.relay_only {
+            self.close_all_peers(1);
+        }
+        self.close_surplus_peers();
+        self.evict();
+    }
+
+    /// More neighbours than are allowed now: those that gave least go, unfinished dials before all.
+    fn close_surplus_peers(&mut self) {
+        let surplus = self.peers.len().saturating_sub(self.effective.peers_max);
+        let by_use: SortedSet<(bool, u64, ConnNo)> =
+            self.peers.iter().map(|(conn, p)| (p.is_open(), p.peer_bytes, *conn)).collect();
+        for (open, _, conn) in by_use.into_iter().take(surplus) {
+            if open {
+                self.send(conn, &Frame::Goodbye { reason: 1 });
+            }
+            self.close_peer(conn, None);
+        }
     }
 
     pub(crate) fn on_policy_failed(&mut self, why: HttpFailure) {
@@ -126,9 +168,12 @@ impl Mesh {
             // An edge that says so all the time must not turn its viewers against the policy's host.
             self.feed.next = self.feed.next.min(self.feed.last_read + PUSHED_READ);
         }
-        if push.tighten.is_some_and(|p| p.enabled == Some(false)) {
-            self.effective.enabled = false;
-            self.review_sharing();
+        let Some(tighten) = push.tighten else { return };
+        let mut effective = self.effective.clone();
+        effective.tighten(&tighten, &self.options.stream_id);
+        if effective != self.effective {
+            self.feed.tightened_at = Some(self.feed.highest_version);
+            self.enforce(effective);
         }
     }
 

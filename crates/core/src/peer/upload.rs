@@ -128,8 +128,12 @@ impl Uploads {
 
     /// Bytes that wait in front of a new request.
     fn queued_bytes(&self, now: Time) -> u64 {
-        let asked: u64 = self.jobs.iter().flat_map(|j| &j.left).map(|p| u64::from(p.span.len)).sum();
-        asked + u64::from(self.channels.waiting(now))
+        self.promised_bytes() + u64::from(self.channels.waiting(now))
+    }
+
+    /// Bytes that were asked for and are still to be sent.
+    fn promised_bytes(&self) -> u64 {
+        self.jobs.iter().flat_map(|j| &j.left).map(|p| u64::from(p.span.len)).sum()
     }
 
     /// Bytes per second that this viewer is believed to send.
@@ -147,15 +151,37 @@ fn burst(rate: f64) -> f64 {
 impl Mesh {
     /// May this viewer give anything at all?
     pub(crate) fn may_upload(&self) -> bool {
-        let (e, p) = (&self.effective, &self.options.platform);
         let taken = self.tally.peer_bytes + self.tally.delivered_http_bytes;
         let fair = |ratio: f64| self.uploads.sent_bytes as f64 <= ratio * taken as f64 + RATIO_ADVANCE_BYTES;
+        self.may_send(1) && self.effective.upload_ratio.is_none_or(fair)
+    }
+
+    /// May so many bytes more leave this viewer?
+    fn may_send(&self, bytes: u64) -> bool {
+        let (e, p) = (&self.effective, &self.options.platform);
         e.upload_rate_bytes_per_s > 0
             && e.upload_slots > 0
-            && self.uploads.sent_bytes < e.upload_session_bytes
-            && e.upload_ratio.is_none_or(fair)
+            && self.uploads.sent_bytes.saturating_add(bytes) <= e.upload_session_bytes
             && (!p.save_data || e.upload_on_save_data)
             && (!p.cellular || e.upload_on_cellular)
+    }
+
+    /// A limit became stricter: what waits is refused, and what is half sent, too, if nothing may be sent any more.
+    pub(crate) fn refuse_queued_uploads(&mut self) {
+        if self.may_upload() {
+            return;
+        }
+        let last = self.may_send(1);
+        self.refuse_jobs(|job| !last || !job.begun);
+    }
+
+    fn refuse_jobs(&mut self, which: impl Fn(&Job) -> bool) {
+        let (refused, kept): (Vec<Job>, _) =
+            core::mem::take(&mut self.uploads.jobs).into_iter().partition(which);
+        self.uploads.jobs = kept;
+        for job in refused {
+            self.reject(job.conn, job.request, RejectReason::Capped);
+        }
     }
 
     /// What a new request would wait for, in milliseconds of the rate that this viewer's uplink shows.
@@ -213,6 +239,11 @@ impl Mesh {
             let skip = if index == r.first { r.skip.min(held.span().len) } else { 0 };
             left.push_back(Piece { index, offset, span: held.span() }.after(skip));
         }
+        // What is promised fits into what the session may give.
+        let bytes = left.iter().map(|p| u64::from(p.span.len)).sum::<u64>() + self.uploads.promised_bytes();
+        if !self.may_send(bytes) {
+            return Err(RejectReason::Capped);
+        }
         Ok(left)
     }
 
@@ -259,6 +290,9 @@ impl Mesh {
         let share = rate * (2.0 / slots as f64).min(1.0);
         while let Some(at) = self.next_job() {
             let len = self.uploads.jobs.get(at).map_or(0, Job::next_len);
+            if len > 0 && !self.may_send(len.into()) {
+                return self.refuse_jobs(|_| true);
+            }
             if len > 0 && !self.uploads.bucket.take(now, f64::from(len)) {
                 let wait = self.uploads.bucket.wait(now, f64::from(len));
                 return self.pause_uploads(wait.unwrap_or(Duration::from_secs(1)));
