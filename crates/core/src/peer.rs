@@ -10,6 +10,7 @@ pub(crate) mod gossip;
 pub(crate) mod handshake;
 pub(crate) mod hedge;
 pub(crate) mod manners;
+pub(crate) mod network;
 pub(crate) mod offer;
 pub(crate) mod throughput;
 pub(crate) mod trust;
@@ -18,7 +19,6 @@ pub(crate) mod upload;
 use crate::sorted::{SortedMap, SortedSet};
 
 use meshedflow_protocol::ids::{Name, PeerId};
-use meshedflow_protocol::signal::Admitted;
 use meshedflow_protocol::wire::{Frame, Frames, Hello, encode};
 
 use crate::buffer_map::RemoteLane;
@@ -27,6 +27,7 @@ use crate::mesh::Mesh;
 use crate::output::{Event, Output, PeerCommand};
 use crate::peer::ask::Ask;
 use crate::peer::manners::Delay;
+use crate::peer::network::Network;
 use crate::peer::throughput::Throughput;
 use crate::peer::trust::Budgets;
 use crate::scheduler::election::mark;
@@ -71,7 +72,8 @@ pub(crate) struct Peer {
     pub(crate) word: Word,
     /// Its claims and news count for nothing before then.
     pub(crate) ignored_until: Time,
-    pub(crate) admitted: Admitted,
+    /// Which of its addresses may be tried.
+    pub(crate) network: Network,
     pub(crate) budgets: Budgets,
     /// Records of our lists that were sent to it or shown by it, per segment.
     pub(crate) shown: SortedMap<SegKey, u16>,
@@ -109,7 +111,7 @@ impl Peer {
             word: Word::default(),
             mark: mark(id),
             ignored_until: Time::default(),
-            admitted: Admitted::default(),
+            network: Network::default(),
             budgets: Budgets::new(now),
             shown: SortedMap::new(),
             ping: None,

@@ -2,7 +2,7 @@
 
 use meshedflow_protocol::policy::CmafMode;
 use meshedflow_protocol::signal::sdp::{DescriptionKind, Setup, expand, reduce};
-use meshedflow_protocol::signal::{Candidate, Description, Rules, Signal, SignalData};
+use meshedflow_protocol::signal::{Candidate, Description, Signal, SignalData};
 use meshedflow_protocol::wire::{Frame, Hello, LaneChange, WIRE_MAX, WIRE_MIN, agree};
 
 use crate::input::{ConnNo, LaneNo};
@@ -32,13 +32,15 @@ impl Mesh {
 
     /// The browser found a candidate: the edge and the other side judge it too.
     pub(crate) fn on_local_candidate(&mut self, conn: ConnNo, line: &str) {
-        let Some(peer) = self.peers.get(&conn) else { return };
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
         let (id, dial) = (peer.id, peer.dial);
         if line.is_empty() {
             return self.signal_to(Signal { peer: id, dial, data: SignalData::End });
         }
         // TCP and other forms that may not travel are simply not offered.
         if let Ok(c) = Candidate::parse(line) {
+            let tried = peer.network.found(&c);
+            self.try_candidates(conn, &tried);
             self.signal_to(Signal { peer: id, dial, data: SignalData::Candidate(c) });
         }
     }
@@ -49,7 +51,7 @@ impl Mesh {
         match (s.data, conn) {
             (SignalData::Offer(d), None) if self.is_expected(s.peer) => self.answer(s.peer, s.dial, &d),
             (SignalData::Answer(d), Some(conn)) => self.accept(conn, s.dial, &d),
-            (SignalData::Candidate(c), Some(conn)) => self.add_candidate(conn, s.dial, &c),
+            (SignalData::Candidate(c), Some(conn)) => self.add_candidate(conn, s.dial, c),
             (SignalData::End, Some(conn)) => self.end_of_candidates(conn, s.dial),
             _ => self.tally.unknown_messages += 1,
         }
@@ -75,17 +77,20 @@ impl Mesh {
         }
     }
 
-    fn add_candidate(&mut self, conn: ConnNo, dial: u32, c: &Candidate) {
+    fn add_candidate(&mut self, conn: ConnNo, dial: u32, c: Candidate) {
         let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.dial == dial) else { return };
-        // The edge knows whether both are behind one address; it has judged private addresses already.
-        let rules = Rules { same_address: true, ..Rules::default() };
-        let verdict = peer.admitted.admit(c, &rules);
-        match verdict {
-            _ if self.options.mutant("trust-edge") => {
-                self.push(Output::Peer(conn, PeerCommand::Candidate(c.to_line())));
-            }
-            Ok(()) => self.push(Output::Peer(conn, PeerCommand::Candidate(c.to_line()))),
+        if self.options.mutant("trust-edge") {
+            return self.try_candidates(conn, &[c]);
+        }
+        match peer.network.offered(c) {
+            Ok(tried) => self.try_candidates(conn, &tried),
             Err(_) => self.tally.candidates_refused += 1,
+        }
+    }
+
+    fn try_candidates(&mut self, conn: ConnNo, candidates: &[Candidate]) {
+        for c in candidates {
+            self.push(Output::Peer(conn, PeerCommand::Candidate(c.to_line())));
         }
     }
 

@@ -154,7 +154,8 @@ fn class_v4(ip: Ipv4Addr) -> Class {
         [127, ..] => Class::Never(Refusal::Loopback),
         [169, 254, ..] => Class::Never(Refusal::LinkLocal),
         [224..=239, ..] | [255, 255, 255, 255] => Class::Never(Refusal::Multicast),
-        [240..=255, ..] | [192, 0, 0, _] => Class::Never(Refusal::Reserved),
+        // 192.88.99.0/24 leads into 6to4 (RFC 7526).
+        [240..=255, ..] | [192, 0, 0, _] | [192, 88, 99, _] => Class::Never(Refusal::Reserved),
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Class::Private,
         // Carrier networks (RFC 6598) and benchmarking (RFC 2544), which proxies use inside.
         [100, 64..=127, ..] | [198, 18..=19, ..] => Class::Private,
@@ -169,13 +170,13 @@ fn class_v6(ip: Ipv6Addr) -> Class {
         [0xfe80..=0xfebf, ..] => Class::Never(Refusal::LinkLocal),
         [0xff00..=0xffff, ..] => Class::Never(Refusal::Multicast),
         [0xfc00..=0xfdff, ..] => Class::Private,
-        // Mapped and compatible, NAT64, 6to4 and Teredo: each would carry an IPv4 address past its own check.
-        [0, 0, 0, 0, 0, _, _, _]
-        | [0x64, 0xff9b, ..]
-        | [0x2002, ..]
-        | [0x2001, 0, ..]
-        | [0xfec0..=0xfeff, ..] => Class::Never(Refusal::Reserved),
-        _ => Class::Public,
+        // 6to4, Teredo and ISATAP (RFC 5214): each would carry an IPv4 address past its own check.
+        [0x2002, ..] | [0x2001, 0, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, _, _] => {
+            Class::Never(Refusal::Reserved)
+        }
+        // Global unicast. Outside of it are all other forms of IPv4 addresses (mapped, compatible, translated, NAT64).
+        [0x2000..=0x3fff, ..] => Class::Public,
+        _ => Class::Never(Refusal::Reserved),
     }
 }
 

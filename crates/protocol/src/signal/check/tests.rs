@@ -32,6 +32,18 @@ fn addresses_that_lead_nowhere_good_are_never_tried() {
         ("2002:a00:1::1", Refusal::Reserved),
         ("2001:0:a00:1::1", Refusal::Reserved),
         ("fec0::1", Refusal::Reserved),
+        ("::ffff:192.168.1.1", Refusal::Reserved),
+        ("::ffff:0:192.168.1.1", Refusal::Reserved),
+        ("64:ff9b:1::a00:1", Refusal::Reserved),
+        ("64:ff9b:1:2:3:4:127.0.0.1", Refusal::Reserved),
+        ("2002:c0a8:101::1", Refusal::Reserved),
+        ("2002:7f00:1::", Refusal::Reserved),
+        ("2001:db8::5efe:10.0.0.1", Refusal::Reserved),
+        ("2001:db8::200:5efe:10.0.0.1", Refusal::Reserved),
+        ("100::1", Refusal::Reserved),
+        ("5f00::1", Refusal::Reserved),
+        ("4000::1", Refusal::Reserved),
+        ("192.88.99.1", Refusal::Reserved),
     ] {
         assert_eq!(host(address, &behind_one), Err(refusal), "{address}");
     }
