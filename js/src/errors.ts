@@ -2,7 +2,7 @@
  * Every code that the SDK throws or tells, what it means, and what to do. The READMEs show this table.
  *
  * Thrown: a mistake in the page's own code, at once. Told: an `error` event and one console line for each code;
- * playback goes on over HTTP whatever it is.
+ * playback goes on over HTTP whatever it is. Those with a fourth word end the mesh until the page is reloaded.
  */
 export const ERRORS = {
   'option-missing': ['thrown', 'A required option is absent.', 'Give it.'],
@@ -11,10 +11,10 @@ export const ERRORS = {
   'not-a-player': ['thrown', '`attach` was given something that is not a player using MeshedFlow.', 'Call it with the Hls instance, made with a configuration from here.'],
   'core-missing': ['thrown', '`SharedLoader` was used before `SharedLoader.core` was set.', 'Set it before `new Hls(...)`.'],
   'event-unknown': ['thrown', '`on` or `off` was given a name that no event has.', 'Correct the name; the message lists them.'],
-  'no-core': ['told', 'The mesh could not be started: the late script or the WebAssembly module is absent, altered, forbidden, or not there within a minute.', 'Serve both files as they were built, let the content security policy allow them; the message names which.'],
-  'no-webrtc': ['told', 'This browser has no WebRTC: no peer can be reached, and the module is not fetched.', 'Nothing.'],
-  'core-dead': ['told', 'The mesh failed and was closed; it stays off until the page is reloaded.', 'Report the message to us.'],
-  'core-silent': ['told', 'The mesh left three loads in a row unanswered, and was closed; it stays off until the page is reloaded.', 'Report it to us, with what else the page was doing.'],
+  'no-core': ['told', 'The mesh could not be started: the late script or the WebAssembly module is absent, altered, forbidden, or not there within a minute.', 'Serve both files as they were built, let the content security policy allow them; the message names which.', 'mesh'],
+  'no-webrtc': ['told', 'This browser has no WebRTC: no peer can be reached, and the module is not fetched.', 'Nothing.', 'mesh'],
+  'core-dead': ['told', 'The mesh failed and was closed; it stays off until the page is reloaded.', 'Report the message to us.', 'mesh'],
+  'core-silent': ['told', 'The mesh left three loads in a row unanswered, and was closed; it stays off until the page is reloaded.', 'Report it to us, with what else the page was doing.', 'mesh'],
   'no-list': ['told', 'There is no signed list beside a playlist.', 'Sign the stream at the origin, and let CORS allow the list.'],
   'list-refused': ['told', 'A signed list is not understood.', 'Sign with a version that this SDK knows.'],
   'list-mismatch': ['told', 'A list is about another stream, rendition or resource.', 'Give the `streamId` that the origin signs; check `originBaseUrl`.'],
@@ -44,6 +44,9 @@ export const ERRORS = {
 
 /** Codes of {@link MeshedFlowError} and of the `error` event. */
 export type ErrorCode = keyof typeof ERRORS;
+
+/** Codes after which there is no mesh on the page any more. */
+export type EndCode = { [C in ErrorCode]: (typeof ERRORS)[C] extends readonly [string, string, string, 'mesh'] ? C : never }[ErrorCode];
 
 /** Which option, what it was, and what was expected instead. */
 export interface ErrorFacts {

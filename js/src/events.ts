@@ -62,8 +62,10 @@ export interface ErrorEvent {
   code: ErrorCode;
   /** One line: what, where, and what was expected. */
   message: string;
-  /** No mesh any more on this page, for this stream. */
-  fatal: boolean;
+  /** As in HLS.js: whether playback cannot go on by itself. No error of the mesh ends playback. */
+  fatal: false;
+  /** Present when there is no mesh any more for this stream, until the page is reloaded: all goes over HTTP. */
+  ends?: 'mesh';
 }
 
 /** Events of a {@link MeshedFlowLoader}. */

@@ -43,6 +43,8 @@ interface Get {
 /** Failures kept until the core says which load they decided. */
 const FAULTS = 32;
 const STATS_EVERY_MS = 5000;
+/** News of a peer wait so long for what the browser tells of its path. */
+const PATH_WITHIN_MS = 1000;
 const EMPTY = new Uint8Array(0);
 
 /** Every host whose core is alive; a trap ends them all, since they share one module. */
@@ -307,7 +309,7 @@ export class Host implements HttpEvents {
       return;
     }
     if (conn === undefined) return this.later(() => this.tell(name, facts));
-    const path = this.peers.path(conn);
+    const path = within(PATH_WITHIN_MS, this.peers.path(conn));
     // One after the other: who went had come before.
     const next = async () => {
       const transport = await path;
@@ -433,6 +435,15 @@ export class Host implements HttpEvents {
     this.wanted = false;
     this.enter((core, now) => core.wake(now));
   }
+}
+
+/** What is promised, or nothing if it fails or does not come in time. */
+function within<T>(ms: number, promised: Promise<T>): Promise<T | undefined> {
+  return new Promise((done) => {
+    const nothing = () => done(undefined);
+    const late = setTimeout(nothing, ms);
+    promised.then(done, nothing).then(() => clearTimeout(late));
+  });
 }
 
 /** True for a load of the very segment that this GET brings. */

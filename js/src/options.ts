@@ -137,7 +137,7 @@ const RULES: Record<keyof MeshedFlowOptions, Rule | Record<string, Rule>> = {
   upload: UPLOAD,
   peers: PEERS,
   relayOnly: FLAG_RULE,
-  memoryBytes: whole(0, 1073741824),
+  memoryBytes: whole(0, 536870912),
   iceServerHosts: ['up to 32 host names', isList(32, (v) => typeof v === 'string' && /^[^\s/:]+$/.test(v))],
   wasmUrl: ['a URL, Response, bytes or WebAssembly.Module', (v) => (typeof v === 'object' && !!v) || !!parse(v)],
   debug: FLAG_RULE,
@@ -202,17 +202,56 @@ function invalid(option: string, value: unknown, expected: string): MeshedFlowEr
 
 function show(value: unknown): string {
   try {
-    const text = typeof value === 'function' ? 'a function' : JSON.stringify(value);
+    // Of NaN and infinities JSON makes null.
+    const text = typeof value === 'function' ? 'a function' : typeof value === 'number' ? `${value}` : JSON.stringify(value);
     return text === undefined ? String(value) : text.slice(0, 120);
   } catch {
     return typeof value;
   }
 }
 
-/** What identifies a mesh on a page: two players with the same words share one core. */
+/** Said by leaving the option out. */
+const DEFAULTS: MeshedFlowOptions = {
+  streamId: '',
+  enableRarestFirst: true,
+  cmafMode: 'advertise-only',
+  allowInsecure: false,
+  consent: 'given',
+  relayOnly: false,
+};
+/** Names of consent functions: each is asked for the mesh it was given for, and for no other. */
+const asked = new WeakMap<object, number>();
+
+/**
+ * What identifies a mesh on a page: players whose options are the same share one. Every option counts, but for those that
+ * reach neither the core nor anyone outside, so that no player gets less privacy or looser limits than it asked for. A
+ * page's globals hold no secret: of what may contain one there is a digest.
+ */
 export function keyOf(o: MeshedFlowOptions): string {
-  const pins = [o.rootKey, ...(o.trustedKeys ?? [])].filter(Boolean).sort().join(',');
-  // A page that protects its viewer more does not share the core of one that does less.
-  const privacy = [o.remoteConfigUrl, o.relayOnly, typeof o.consent === 'function' ? 'asks' : o.consent].join(' ');
-  return `meshedflow:1:${o.streamId}:${o.originBaseUrl ?? ''}:${o.signalingUrl ?? ''}:${pins}:${privacy}`;
+  const names = (Object.keys(RULES) as Array<keyof MeshedFlowOptions>).filter((name) => name !== 'wasmUrl' && name !== 'debug');
+  const words = names.map((name) => (o[name] === DEFAULTS[name] ? null : canonical(o[name])));
+  return `meshedflow:1:${o.streamId}:${digest(JSON.stringify(words))}`;
+}
+
+/** Lists in any order, and sections without what they leave out. */
+function canonical(value: unknown): unknown {
+  if (typeof value === 'function') {
+    asked.set(value, asked.get(value) ?? Math.random());
+    return asked.get(value);
+  }
+  if (typeof value !== 'object' || !value) return value;
+  const given = Array.isArray(value) ? [...value].sort() : Object.entries(value).filter(([, v]) => v !== undefined).sort();
+  return given.length ? given : null;
+}
+
+/** 64 bits of a text, as a name. */
+function digest(text: string): string {
+  let a = 1;
+  let b = 2;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    a = Math.imul(a ^ c ^ (b >>> 15), 2654435761);
+    b = Math.imul(b ^ c ^ (a >>> 13), 1597334677);
+  }
+  return `${a >>> 0}.${b >>> 0}`;
 }

@@ -8,7 +8,7 @@
 import { attachPlayer } from './attach.js';
 import type { Attachment } from './attach.js';
 import { Emitter } from './events.js';
-import type { ErrorCode } from './errors.js';
+import type { EndCode, ErrorCode } from './errors.js';
 import type { ErrorEvent, EventName, FallbackEvent, Listener, SegmentEvent, SegmentName } from './events.js';
 import type { Fragment, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, Player, PlayerConfig } from './hls-types.js';
 import { isFragment } from './hls-types.js';
@@ -324,18 +324,18 @@ export class Page implements PageAbi, SessionHome {
     this.off(name === 'no-webrtc' ? name : 'no-core', `plain HTTP from here on: ${message ?? error}`);
   }
 
-  private lost(code: ErrorCode, text: string): void {
+  private lost(code: EndCode, text: string): void {
     if (!this.mesh) return;
     this.lastStats = this.mesh.port.stats() as CoreStats;
     this.close();
     this.off(code, text);
   }
 
-  private off(reason: ErrorCode, text: string): void {
+  private off(reason: EndCode, text: string): void {
     this.state = 'off';
     this.reason = reason;
     this.emitter.emit('sharing', { on: false, reason });
-    this.tell(reason, text, true);
+    this.tell(reason, text, { ends: 'mesh' });
   }
 
   /** Closes the core; a later load starts another one. */
@@ -369,8 +369,8 @@ export class Page implements PageAbi, SessionHome {
     if (this.users > 0 && this.emitter.hears('stats')) this.statsTimer = setInterval(told, STATS_EVERY_MS) as unknown as number;
   }
 
-  private tell(code: ErrorCode, message: string, fatal = false): void {
-    const event: ErrorEvent = { code, message, fatal };
+  private tell(code: ErrorCode, message: string, more?: Pick<ErrorEvent, 'ends'>): void {
+    const event: ErrorEvent = { code, message, fatal: false, ...more };
     // The death of a module that several streams share is one line, and told already.
     if (code !== 'core-dead') console.warn(`MeshedFlow: ${message} [${code}]`);
     this.emitter.emit('error', event);

@@ -21,6 +21,14 @@ test('every code that is thrown or told is in the table, and nothing else', () =
   assert.deepEqual([...new Set([...told, ...found(ts, /(?:\.(?:off|lost)\((?:[^,]* : )?|new Error\(.*name: )'([a-z-]+)'/g)])].sort(), codes('told'));
 });
 
+test('what ends the mesh is what the page closes it for, and nothing is told as fatal', () => {
+  const page = read('js/src/page.ts');
+  const ends = found(page, /\.(?:off|lost)\((?:[^,]* : )?'([a-z-]+)'/g);
+  const named = found(sources('js/src', '.ts'), /new Error\(.*name: '([a-z-]+)'/g);
+  assert.deepEqual(Object.keys(ERRORS).filter((code) => ERRORS[code][3] === 'mesh').sort(), [...new Set([...ends, ...named])].sort());
+  assert.doesNotMatch(sources('js/src', '.ts'), /\bfatal: (?!false)/);
+});
+
 test('the README shows the table, line by line', () => {
   const rows = read('pkg-template/README.md').split('\n').filter((line) => /^\| `[a-z-]+` \| (thrown|told) /.test(line));
   assert.deepEqual(rows, Object.entries(ERRORS).map(([code, [how, means, act]]) => `| \`${code}\` | ${how} | ${means} | ${act} |`));

@@ -73,11 +73,70 @@ test('without TLS only on loopback, or when the page says so', () => {
   checkOptions({ streamId: 'a', signalingUrl: 'ws://10.0.0.1/mesh', allowInsecure: true });
 });
 
-test('the page key holds stream, origin, signaling and pins, in any order of pins, and no secret', () => {
+// For every option, values of which no two may share a core; the first is what leaving the option out means.
+const asks = [() => true, () => true];
+const DIFFER = {
+  streamId: ['s', 't', 's/'],
+  signalingUrl: [undefined, 'wss://a.example/', 'wss://a.example/mesh'],
+  originBaseUrl: [undefined, 'https://a.example/', 'https://a.example/b/'],
+  peerId: [undefined, 'a', 'b'],
+  remoteConfigUrl: [undefined, 'https://p.example/a', 'https://p.example/b'],
+  enableRarestFirst: [true, false],
+  cmafMode: ['advertise-only', 'off', 'serve'],
+  trustedKeys: [[], [KEY], [KEY, 'B'.repeat(43)], ['B'.repeat(43)]],
+  rootKey: [undefined, KEY, 'B'.repeat(43)],
+  trustedKeyOrigins: [[], ['https://a.example'], ['https://a.example', 'https://b.example']],
+  allowInsecure: [false, true],
+  token: [undefined, 'secret', 'secret2'],
+  consent: ['given', 'required', ...asks],
+  upload: [{}, { rateBytesPerS: 0 }, { rateBytesPerS: 1 }, { sessionBytes: 0 }, { sessionBytes: 1 }, { slots: 0 }, { slots: 1 }, { slots: 1, sessionBytes: 1 }],
+  peers: [{}, { max: 0 }, { max: 1 }, { max: 12 }],
+  relayOnly: [false, true],
+  memoryBytes: [undefined, 0, 1],
+  iceServerHosts: [[], ['a.example'], ['a.example', 'b.example']],
+};
+/** Reach neither the core nor anyone outside. */
+const SAME = { wasmUrl: ['https://a.example/m.wasm', new Uint8Array(4)], debug: [true, false] };
+
+test('players whose options differ share no core, whichever option it is', () => {
+  assert.deepEqual(Object.keys({ ...DIFFER, ...SAME }).sort(), Object.keys(ALL).sort(), 'this test covers every option');
+  for (const base of [{ streamId: 's' }, ALL]) {
+    for (const [option, values] of Object.entries(DIFFER)) {
+      const keys = values.map((value) => keyOf({ ...base, [option]: value }));
+      assert.equal(new Set(keys).size, values.length, `${option}: ${keys.join(' ')}`);
+      assert.equal(keyOf({ ...base, [option]: option === 'streamId' ? 's' : undefined }), keys[0], `${option} left out`);
+      assert.deepEqual(values.map((value) => keyOf({ ...base, [option]: value })), keys, `${option}: the same words, the same core`);
+    }
+    for (const [option, values] of Object.entries(SAME)) for (const value of values) assert.equal(keyOf({ ...base, [option]: value }), keyOf(base), option);
+  }
+});
+
+test('no word of one option is taken for that of another', () => {
+  const pairs = [[{ rootKey: KEY }, { trustedKeys: [KEY] }], [{ iceServerHosts: ['a'] }, { trustedKeyOrigins: ['a'] }], [{ upload: { slots: 1 } }, { peers: { max: 1 } }], [{ allowInsecure: true }, { relayOnly: true }], [{ token: 'a' }, { peerId: 'a' }], [{ trustedKeys: ['a,b'] }, { trustedKeys: ['a', 'b'] }]];
+  for (const [one, other] of pairs) assert.notEqual(keyOf({ streamId: 's', ...one }), keyOf({ streamId: 's', ...other }), JSON.stringify(one));
+});
+
+test('the order of lists and members makes no difference to the page key, and it holds no secret', () => {
   const key = (more) => keyOf({ streamId: 's', ...more });
-  assert.equal(key({ trustedKeys: ['b', 'a'] }), key({ trustedKeys: ['a', 'b'], token: 'secret', peerId: 'x' }));
-  const others = [{}, { originBaseUrl: 'https://a/' }, { signalingUrl: 'wss://a/' }, { rootKey: KEY }, { streamId: 't' }, { relayOnly: true }, { consent: 'required' }, { consent: () => true }, { remoteConfigUrl: 'https://p' }].map(key);
-  assert.equal(new Set(others).size, others.length);
+  for (const list of ['trustedKeys', 'trustedKeyOrigins', 'iceServerHosts']) assert.equal(key({ [list]: ['b', 'a'] }), key({ [list]: ['a', 'b'] }), list);
+  assert.equal(key({ upload: { slots: 1, sessionBytes: 2, rateBytesPerS: undefined } }), key({ upload: { sessionBytes: 2, slots: 1 } }));
+  const given = ['b', 'a'];
+  key({ trustedKeys: given });
+  assert.deepEqual(given, ['b', 'a'], "the page's own list is left as it is");
+  const secret = key({ token: 'hush-hush', signalingUrl: 'wss://edge.example/mesh?ticket=hush-hush' });
+  assert.ok(!secret.includes('hush'), secret);
+});
+
+test('numbers that are none, out of range or written as text are refused, and shown as they are', () => {
+  const numbers = { 'upload.rateBytesPerS': 4294967295, 'upload.sessionBytes': Number.MAX_SAFE_INTEGER, 'upload.slots': 16, 'peers.max': 32, memoryBytes: 536870912 };
+  for (const [option, max] of Object.entries(numbers)) {
+    const given = (value) => option.split('.').reduceRight((inner, name) => ({ [name]: inner }), value);
+    for (const fine of [0, 1, max]) checkOptions({ streamId: 'demo', ...given(fine) });
+    for (const bad of [-1, 0.5, max + (max > 1e15 ? 2 : 1), NaN, Infinity, -Infinity, '1', '', null, true, [], {}, 10n, new Date(0)]) {
+      const { message } = refused({ streamId: 'demo', ...given(bad) }, 'option-invalid', option);
+      if (typeof bad === 'number') assert.ok(message.includes(`option ${option} is ${bad}; expected a whole number from 0 to ${max}`), message);
+    }
+  }
 });
 
 test('the core gets defaults, absolute URLs and the device, and nothing undefined', () => {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ScriptedHttp, ScriptedPort, context, load, loaderConfig, recorder } from './load.mjs';
 
-const sdk = await load('api', 'mesh-load', 'load-stats', 'follow');
-const { MeshedFlowLoader, MeshLoad, follow, SharedLoader, attach, fragmentLoader, hlsConfig, newStats } = sdk;
+const sdk = await load('api', 'mesh-load', 'load-stats', 'follow', 'errors');
+const { ERRORS, MeshedFlowLoader, MeshLoad, follow, SharedLoader, attach, fragmentLoader, hlsConfig, newStats } = sdk;
 
 class TheirLoader extends ScriptedHttp {
   constructor() { super(newStats()); }
@@ -123,7 +123,7 @@ test('without a core: plain HTTP for ever, one console line', async () => {
   }
   assert.equal(starts.length, 1);
   assert.deepEqual(warn.mock.calls.map((c) => c.arguments[0]), ['MeshedFlow: plain HTTP from here on: no wasm here [no-core]']);
-  assert.deepEqual(events, [{ on: false, reason: 'no-core' }, { code: 'no-core', message: 'plain HTTP from here on: no wasm here', fatal: true }]);
+  assert.deepEqual(events, [{ on: false, reason: 'no-core' }, { code: 'no-core', message: 'plain HTTP from here on: no wasm here', fatal: false, ends: 'mesh' }]);
   assert.deepEqual(mesh.stats(), { state: 'off', reason: 'no-core', loads: { plain: 3, mesh: 0, takeover: 0 }, bytes: { peers: 0, http: 3000 }, mesh: null });
 });
 
@@ -156,6 +156,45 @@ test('without WebRTC: plain HTTP, and the reason says so', async () => {
   assert.deepEqual([mesh.stats().state, mesh.stats().reason], ['off', 'no-webrtc']);
 });
 
+test('no error is fatal while playback goes on: those that end the mesh say so in a word of their own', async () => {
+  mock.method(console, 'warn', () => {});
+  const heard = {};
+  const goesOn = (mesh) => {
+    const { http, names } = ask(mesh);
+    http.answer(10);
+    assert.deepEqual(names(), ['success']);
+  };
+  const listen = (mesh) => mesh.on('error', (e) => (heard[e.code] = [e.fatal, e.ends]));
+  for (const name of ['no-webrtc', 'Error']) {
+    fail = Object.assign(new Error('not here'), { name });
+    const mesh = make({ streamId: `fails-${name}` });
+    listen(mesh);
+    ask(mesh).http.answer(10);
+    await started();
+    goesOn(mesh);
+  }
+  fail = null;
+  const told = Object.keys(ERRORS).filter((code) => ERRORS[code][0] === 'told');
+  for (const code of told.filter((each) => !heard[each])) {
+    port = new ScriptedPort();
+    const mesh = await up({ streamId: `told-${code}` });
+    listen(mesh);
+    if (code === 'core-dead') port.listener('dead', { text: 'trapped' });
+    else if (code === 'core-silent') {
+      const clock = mock.method(performance, 'now');
+      for (let i = 1; i <= 3; i++) {
+        clock.mock.mockImplementation(() => i * 1e9);
+        ask(mesh);
+        port.loads.at(-1).sink.dead('overdue');
+      }
+      clock.mock.restore();
+    } else port.listener('warn', { code, text: 'something' });
+    assert.deepEqual(mesh.stats().state, ERRORS[code][3] ? 'off' : 'on', code);
+    if (ERRORS[code][3]) goesOn(mesh);
+  }
+  assert.deepEqual(heard, Object.fromEntries(told.map((code) => [code, [false, ERRORS[code][3]]])));
+});
+
 test('a core that dies leaves the page on plain HTTP', async () => {
   const mesh = await up();
   const errors = [];
@@ -163,7 +202,7 @@ test('a core that dies leaves the page on plain HTTP', async () => {
   const warn = mock.method(console, 'warn', () => {});
   port.alive = false;
   port.listener('dead', { text: 'trapped' });
-  assert.deepEqual(errors, [{ code: 'core-dead', message: 'trapped', fatal: true }]);
+  assert.deepEqual(errors, [{ code: 'core-dead', message: 'trapped', fatal: false, ends: 'mesh' }]);
   assert.equal(warn.mock.callCount(), 0, 'the host has said it');
   assert.deepEqual(mesh.stats().mesh, { peers: 3 }, 'the last counters known');
   const { http, names } = ask(mesh);
@@ -341,6 +380,33 @@ test('one core for one stream on a page, also across copies of the SDK', async (
   foreign.destroy();
   assert.equal(port.closed, 1);
   assert.deepEqual(Object.getOwnPropertySymbols(globalThis).filter((s) => s.description.startsWith('meshedflow:1:demo')), []);
+});
+
+test('players whose options differ share no core, also across copies of the SDK', async () => {
+  const other = (await load('api')).MeshedFlowLoader;
+  const of = (Class, options) => {
+    const mesh = new Class({ streamId: 'mixed', ...options }, late);
+    open.push(mesh);
+    return mesh;
+  };
+  const limits = [{}, { upload: { rateBytesPerS: 0 } }, { peers: { max: 0 } }, { memoryBytes: 0 }, { cmafMode: 'off' }, { relayOnly: true }, { token: 'a' }, { token: 'b' }, { allowInsecure: true }, { trustedKeyOrigins: ['https://a.example'] }, { iceServerHosts: ['a.example'] }];
+  for (const options of limits) {
+    port = new ScriptedPort();
+    for (const Class of [MeshedFlowLoader, other]) ask(of(Class, options)).http?.answer(1000);
+    await started();
+  }
+  assert.equal(starts.length, limits.length, 'one core for each, whichever copy asks first');
+  assert.deepEqual(starts.map(({ streamId: _, ...rest }) => rest), limits, 'each with its own options');
+});
+
+test("a player's consent function is asked for its own mesh", async () => {
+  const asked = [];
+  const no = make({ streamId: 'asks', consent: () => asked.push('no') && false });
+  const yes = make({ streamId: 'asks', consent: () => asked.push('yes') && true });
+  for (const mesh of [yes, no]) ask(mesh).http.answer(1000);
+  await settle();
+  await started();
+  assert.deepEqual([asked, starts.length, yes.stats().state, no.stats().reason], [['yes', 'no'], 1, 'on', 'no-consent']);
 });
 
 test('after destroy a player goes on over plain HTTP', async () => {
