@@ -32,7 +32,7 @@ export const ERRORS = {
   'policy-unread': ['told', 'The remote policy could not be read: no peers until it was.', 'Serve it at `remoteConfigUrl`, and let CORS allow it.'],
   'policy-refused': ['told', 'The remote policy is not understood: no peers.', 'Write it by its JSON Schema.'],
   'policy-version': ['told', 'The remote policy is older than one read before, and was ignored.', 'Count its `version` up.'],
-  'policy-notices': ['told', 'The remote policy has unknown members or values out of range, which were ignored.', 'Correct what the message names.'],
+  'policy-notices': ['told', 'The remote policy has unknown members, values out of range, or keys without effect on this SDK.', 'Correct what the message names.'],
   'bad-stream-id': ['told', 'The stream or peer name is none that an edge takes.', 'Use letters, digits and `._~/-`.'],
   'edge-refused': ['told', 'The edge refused this viewer.', 'See its message: token, stream, version or load.'],
   'edge-message': ['told', 'A message of the edge is not understood.', 'Run an edge of a version that this SDK knows.'],

@@ -21,7 +21,7 @@ export interface UploadOptions {
 
 /** Neighbours. */
 export interface PeerOptions {
-  /** At most so many at a time. */
+  /** At most so many at a time; with 0 no edge and no peer is contacted. */
   max?: number;
 }
 

@@ -78,9 +78,9 @@ impl Effective {
         e
     }
 
-    /// What an edge pushed: every value that is stricter than what is in force counts, none that is not.
-    pub fn tighten(&mut self, push: &Patch, stream: &str) {
-        for p in [Some(push), push.for_stream(stream)].into_iter().flatten() {
+    /// Every value that is stricter than what is in force counts, none that is not: what an edge pushed, for one.
+    pub fn tighten(&mut self, patch: &Patch, stream: &str) {
+        for p in [Some(patch), patch.for_stream(stream)].into_iter().flatten() {
             self.limit(p);
             tighten(&mut self.cmaf_mode, p.cmaf_mode);
             if let Some(t) = &p.timeouts {
@@ -101,29 +101,6 @@ impl Effective {
             }
         }
         self.peers_min = self.peers_min.min(self.peers_max);
-    }
-
-    /// Nothing that can be tightened by [`Effective::tighten`] stays looser than it is in `other`.
-    pub(crate) fn stay_within(&mut self, other: &Self) {
-        self.enabled &= other.enabled;
-        self.relay_only |= other.relay_only;
-        self.upload_on_cellular &= other.upload_on_cellular;
-        self.upload_on_save_data &= other.upload_on_save_data;
-        self.cmaf_mode = self.cmaf_mode.min(other.cmaf_mode);
-        self.p2p_budget = self.p2p_budget.min(other.p2p_budget);
-        self.dial = self.dial.min(other.dial);
-        self.list = self.list.min(other.list);
-        self.peers_max = self.peers_max.min(other.peers_max);
-        self.peers_min = self.peers_min.min(self.peers_max);
-        self.dial_parallel = self.dial_parallel.min(other.dial_parallel);
-        self.in_flight_per_peer = self.in_flight_per_peer.min(other.in_flight_per_peer);
-        self.in_flight_total = self.in_flight_total.min(other.in_flight_total);
-        self.upload_rate_bytes_per_s = self.upload_rate_bytes_per_s.min(other.upload_rate_bytes_per_s);
-        self.upload_session_bytes = self.upload_session_bytes.min(other.upload_session_bytes);
-        self.upload_slots = self.upload_slots.min(other.upload_slots);
-        self.memory_bytes = self.memory_bytes.min(other.memory_bytes);
-        self.upload_ratio = least(self.upload_ratio, other.upload_ratio);
-        self.expires_at = [self.expires_at, other.expires_at].into_iter().flatten().min();
     }
 
     fn of_page(o: &Options) -> Self {
@@ -203,10 +180,10 @@ impl Effective {
     }
 }
 
-/// Names of what a policy asks for that has no effect on this version of the SDK.
-pub(crate) fn without_effect(p: &Patch) -> impl Iterator<Item = &'static str> {
+/// Keys that have no effect on this version of the SDK, and whether a policy asks for them.
+pub(crate) fn without_effect(p: &Patch) -> [(&'static str, bool); 7] {
     let topology = p.topology.as_ref();
-    let asked = [
+    [
         ("timeouts.listMs", p.timeouts.as_ref().is_some_and(|t| t.list_ms.is_some())),
         ("originCopies", p.origin_copies.is_some()),
         ("stageMs", p.stage_ms.is_some()),
@@ -214,8 +191,7 @@ pub(crate) fn without_effect(p: &Patch) -> impl Iterator<Item = &'static str> {
         ("topology.sameAsnOnly", topology.is_some_and(|t| t.same_asn_only == Some(true))),
         ("holdoutPercent", p.holdout_percent.is_some_and(|percent| percent > 0)),
         ("telemetry", p.telemetry.is_some()),
-    ];
-    asked.into_iter().filter_map(|(name, asked)| asked.then_some(name))
+    ]
 }
 
 /// 100 Mb/s: more would be no favour to anyone's uplink.

@@ -5,11 +5,10 @@ use meshedflow_protocol::wire::Frame;
 
 use crate::config::Options;
 use crate::http::{JobKind, failure_text};
-use crate::input::{ConnNo, HttpFailure};
+use crate::input::HttpFailure;
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, Purpose, Reason};
 use crate::policy::{Effective, without_effect};
-use crate::sorted::SortedSet;
 use crate::time::{Duration, Time, Wakeup};
 
 /// State of the feed.
@@ -97,9 +96,14 @@ impl Mesh {
 
     /// What of a policy was not taken as it stands, or is taken and has no effect here.
     fn tell_notices(&mut self, patch: &Patch, notices: &[PolicyNotice]) {
-        let idle = [Some(patch), patch.for_stream(&self.options.stream_id)].into_iter().flatten();
-        let idle = idle.flat_map(without_effect).map(|name| format!("{name} has no effect on this SDK"));
-        let text: Vec<String> = notices.iter().map(ToString::to_string).chain(idle).take(8).collect();
+        let mut text: Vec<String> = notices.iter().take(8).map(ToString::to_string).collect();
+        for p in [Some(patch), patch.for_stream(&self.options.stream_id)].into_iter().flatten() {
+            for (name, asked) in without_effect(p) {
+                if asked {
+                    text.push(name.to_owned() + " has no effect on this SDK");
+                }
+            }
+        }
         if !text.is_empty() {
             self.warn("policy-notices", format!("{}: {}", self.feed_url(), text.join("; ")));
         }
@@ -114,13 +118,19 @@ impl Mesh {
         }
         self.feed.highest_version = version;
         self.feed.last_ok = Some(self.now);
-        let mut effective = Effective::fold(&self.options, Some(&patch));
-        if self.feed.tightened_at.is_some_and(|at| version <= at) {
-            effective.stay_within(&self.effective);
+        let effective = if self.feed.tightened_at.is_some_and(|at| version <= at) {
+            self.tightened(&patch)
         } else {
             self.feed.tightened_at = None;
-        }
+            Effective::fold(&self.options, Some(&patch))
+        };
         self.enforce(effective);
+    }
+
+    fn tightened(&self, patch: &Patch) -> Effective {
+        let mut effective = self.effective.clone();
+        effective.tighten(patch, &self.options.stream_id);
+        effective
     }
 
     /// These values hold from now on, for what is open and queued already as well.
@@ -138,10 +148,9 @@ impl Mesh {
 
     /// More neighbours than are allowed now: those that gave least go, unfinished dials before all.
     fn close_surplus_peers(&mut self) {
-        let surplus = self.peers.len().saturating_sub(self.effective.peers_max);
-        let by_use: SortedSet<(bool, u64, ConnNo)> =
-            self.peers.iter().map(|(conn, p)| (p.is_open(), p.peer_bytes, *conn)).collect();
-        for (open, _, conn) in by_use.into_iter().take(surplus) {
+        while self.peers.len() > self.effective.peers_max {
+            let least = self.peers.iter().min_by_key(|(_, p)| (p.is_open(), p.peer_bytes));
+            let Some((conn, open)) = least.map(|(conn, p)| (*conn, p.is_open())) else { return };
             if open {
                 self.send(conn, &Frame::Goodbye { reason: 1 });
             }
@@ -169,8 +178,7 @@ impl Mesh {
             self.feed.next = self.feed.next.min(self.feed.last_read + PUSHED_READ);
         }
         let Some(tighten) = push.tighten else { return };
-        let mut effective = self.effective.clone();
-        effective.tighten(&tighten, &self.options.stream_id);
+        let effective = self.tightened(&tighten);
         if effective != self.effective {
             self.feed.tightened_at = Some(self.feed.highest_version);
             self.enforce(effective);

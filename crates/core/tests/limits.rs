@@ -221,11 +221,13 @@ fn what_an_edge_tightened_holds_until_a_policy_of_a_higher_version_is_read() {
     };
     assert_eq!(relay_only(&mut stage, 10), Some(true));
     fetched(&mut stage, r#"{"version":4}"#);
-    assert_eq!(relay_only(&mut stage, 11), Some(true), "the same policy again changes nothing");
+    assert_eq!(relay_only(&mut stage, 11), Some(true), "the same policy again loosens nothing");
     fetched(&mut stage, r#"{"version":5}"#);
     assert_eq!(relay_only(&mut stage, 12), Some(false));
-    push(&mut stage, r#"{"enabled":false}"#);
-    fetched(&mut stage, r#"{"version":5}"#);
+    push(&mut stage, r#"{"peers":{"max":5}}"#);
+    fetched(&mut stage, r#"{"version":5,"enabled":false}"#);
+    assert_eq!(stage.mesh.stats().sharing, "killed", "but may tighten");
+    fetched(&mut stage, r#"{"version":5,"enabled":true}"#);
     assert_eq!(stage.mesh.stats().sharing, "killed");
     fetched(&mut stage, r#"{"version":6}"#);
     assert_eq!(stage.mesh.stats().sharing, "on");

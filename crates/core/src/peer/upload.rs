@@ -176,10 +176,8 @@ impl Mesh {
     }
 
     fn refuse_jobs(&mut self, which: impl Fn(&Job) -> bool) {
-        let (refused, kept): (Vec<Job>, _) =
-            core::mem::take(&mut self.uploads.jobs).into_iter().partition(which);
-        self.uploads.jobs = kept;
-        for job in refused {
+        while let Some(at) = self.uploads.jobs.iter().position(&which) {
+            let job = self.uploads.jobs.remove(at);
             self.reject(job.conn, job.request, RejectReason::Capped);
         }
     }

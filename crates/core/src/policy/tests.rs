@@ -163,7 +163,8 @@ fn the_strictest_word_counts_for_a_limit_and_the_last_one_for_the_rest() {
 #[test]
 fn what_has_no_effect_is_told() {
     for (key, kind, asked, _) in KEYS {
-        let told: Vec<_> = without_effect(&patch(&nested(key, asked))).collect();
+        let told = without_effect(&patch(&nested(key, asked)));
+        let told: Vec<_> = told.iter().filter(|(_, asked)| *asked).map(|(name, _)| *name).collect();
         let names = told.iter().all(|name| key.starts_with(name));
         assert_eq!((told.len(), names), (usize::from(matches!(kind, Idle)), true), "{key}: {told:?}");
     }
@@ -212,21 +213,6 @@ fn a_push_tightens_every_key_that_can_be_tightened_and_loosens_none() {
     let mut e = Effective::fold(&options, None);
     e.tighten(&patch(r#"{"streams":{"t":{"enabled":false}}}"#), "s");
     assert_eq!(e, Effective::fold(&options, None));
-}
-
-#[test]
-fn what_was_tightened_stays_so_under_any_policy() {
-    let options = Options::parse(r#"{"streamId":"s","cmafMode":"serve"}"#).unwrap();
-    for (key, kind, strict, loose) in KEYS {
-        if !matches!(kind, Limit(_)) && !PUSHED.contains(key) {
-            continue;
-        }
-        let mut old = Effective::fold(&options, Some(&patch(&nested(key, loose))));
-        old.tighten(&patch(&nested(key, strict)), "s");
-        let mut e = Effective::fold(&options, Some(&patch(&nested(key, loose))));
-        e.stay_within(&old);
-        assert_eq!(e, old, "{key}");
-    }
 }
 
 #[test]
