@@ -2,7 +2,7 @@
 //! limits by the strictest of all and the built-in ceilings.
 
 use crate::time::Duration;
-use meshedflow_protocol::policy::{CmafMode, InFlight, Patch, Upload};
+use meshedflow_protocol::policy::{CmafMode, Patch};
 
 use crate::config::Options;
 
@@ -70,7 +70,6 @@ impl Effective {
         for p in layers.into_iter().flatten() {
             e.tune(p);
         }
-        e.open_up(layers);
         for p in layers.into_iter().flatten() {
             e.limit(p);
         }
@@ -90,14 +89,6 @@ impl Effective {
             }
             if let Some(n) = &p.peers {
                 tighten(&mut self.dial_parallel, n.dial_parallel.map(usize::from));
-            }
-            if let Some(f) = &p.in_flight {
-                tighten(&mut self.in_flight_per_peer, f.per_peer.map(usize::from));
-                tighten(&mut self.in_flight_total, f.total.map(usize::from));
-            }
-            if let Some(u) = &p.upload {
-                tighten(&mut self.upload_on_cellular, u.on_cellular);
-                tighten(&mut self.upload_on_save_data, u.on_save_data);
             }
         }
         self.peers_min = self.peers_min.min(self.peers_max);
@@ -132,6 +123,7 @@ impl Effective {
         }
     }
 
+    /// The last word counts; of limits that the page has no option for, until [`Effective::limit`] has them all.
     fn tune(&mut self, p: &Patch) {
         set(&mut self.cmaf_mode, p.cmaf_mode);
         set(&mut self.rarest_first, p.rarest_first);
@@ -148,20 +140,14 @@ impl Effective {
             set(&mut self.peers_min, n.min.map(usize::from));
             set(&mut self.dial_parallel, n.dial_parallel.map(usize::from));
         }
-    }
-
-    /// Limits that the page has no option for: the strictest word of policy and stream replaces the default.
-    fn open_up(&mut self, layers: [Option<&Patch>; 2]) {
-        let in_flight = |get: fn(&InFlight) -> Option<u8>| {
-            layers.into_iter().flatten().filter_map(|p| get(p.in_flight.as_ref()?)).min().map(usize::from)
-        };
-        set(&mut self.in_flight_per_peer, in_flight(|f| f.per_peer));
-        set(&mut self.in_flight_total, in_flight(|f| f.total));
-        let upload = |get: fn(&Upload) -> Option<bool>| {
-            layers.into_iter().flatten().filter_map(|p| get(p.upload.as_ref()?)).min()
-        };
-        set(&mut self.upload_on_cellular, upload(|u| u.on_cellular));
-        set(&mut self.upload_on_save_data, upload(|u| u.on_save_data));
+        if let Some(f) = &p.in_flight {
+            set(&mut self.in_flight_per_peer, f.per_peer.map(usize::from));
+            set(&mut self.in_flight_total, f.total.map(usize::from));
+        }
+        if let Some(u) = &p.upload {
+            set(&mut self.upload_on_cellular, u.on_cellular);
+            set(&mut self.upload_on_save_data, u.on_save_data);
+        }
     }
 
     /// Values that can only become stricter, whoever says them.
@@ -171,7 +157,13 @@ impl Effective {
         self.expires_at = [self.expires_at, p.expires_at].into_iter().flatten().min();
         tighten(&mut self.memory_bytes, p.memory_bytes);
         tighten(&mut self.peers_max, p.peers.as_ref().and_then(|n| n.max).map(usize::from));
+        if let Some(f) = &p.in_flight {
+            tighten(&mut self.in_flight_per_peer, f.per_peer.map(usize::from));
+            tighten(&mut self.in_flight_total, f.total.map(usize::from));
+        }
         if let Some(u) = &p.upload {
+            tighten(&mut self.upload_on_cellular, u.on_cellular);
+            tighten(&mut self.upload_on_save_data, u.on_save_data);
             tighten(&mut self.upload_rate_bytes_per_s, u.rate_bytes_per_s);
             tighten(&mut self.upload_session_bytes, u.session_bytes);
             tighten(&mut self.upload_slots, u.slots.map(usize::from));
