@@ -2,24 +2,32 @@
 
 mod stage;
 
-use meshedflow_core::{ConnNo, HttpInput, Input, Output, PeerCommand, PlayerInput, Purpose};
-use meshedflow_protocol::wire::{Frame, Frames, RejectReason, Request, SegmentRef};
+use meshedflow_core::config::Options;
+use meshedflow_core::{
+    ConnNo, HttpInput, Input, Mesh, Output, PeerCommand, PlayerInput, Purpose, SignalInput,
+};
+use meshedflow_protocol::wire::{Delta, Frame, Frames, RejectReason, Request};
 use stage::{FRAGMENT_BYTES, Stage, WINDOW, get, id};
 
 const NEWEST: u64 = 20;
 const POLICY_URL: &str = r#""remoteConfigUrl":"https://policy.example/p.json""#;
 
-/// A viewer with these options and as many neighbours, who hold nothing.
-fn among(options: &str, neighbours: usize) -> Stage {
-    let mut stage = Stage::with_options(0, 16, options);
-    stage.settle_in(NEWEST);
-    introduce(&mut stage, neighbours);
+/// A core on a page with these options, which was told nothing.
+fn page(options: &str) -> Stage {
+    let mut stage = Stage::empty(0, 16);
+    let keys = stage.origin.keys();
+    let pin = keys.split_once(r#""x":""#).unwrap().1.split('"').next().unwrap();
+    let options = format!(
+        r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve",{options},
+            "trustedKeys":["{pin}"],"platform":{{"unixMs":1000000}}}}"#
+    );
+    stage.mesh =
+        Mesh::with_check(Options::parse(&options).unwrap(), 1, stage.now, Box::new(stage.checks.clone()));
     stage
 }
 
-/// As [`among`], for a viewer that holds segment [`NEWEST`] whole.
-fn holder(options: &str, neighbours: usize) -> Stage {
-    let mut stage = Stage::with_options(0, 16, options);
+/// The player has loaded segment [`NEWEST`], which is kept whole.
+fn begin(stage: &mut Stage) {
     stage.lane();
     let gets: Vec<_> = stage.load(NEWEST).into_iter().filter_map(get).collect();
     gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(stage.finish_get(get)));
@@ -30,6 +38,12 @@ fn holder(options: &str, neighbours: usize) -> Stage {
     }
     while stage.wake(100).is_some() {}
     assert!(stage.mesh.stats().stored_bytes >= 16 * u64::from(FRAGMENT_BYTES));
+}
+
+/// A viewer with these options and as many neighbours, who hold nothing.
+fn among(options: &str, neighbours: usize) -> Stage {
+    let mut stage = page(options);
+    begin(&mut stage);
     introduce(&mut stage, neighbours);
     stage
 }
@@ -43,8 +57,12 @@ fn introduce(stage: &mut Stage, neighbours: usize) {
     assert_eq!(stage.mesh.stats().peers as usize, neighbours);
 }
 
+fn say(stage: &mut Stage, text: &str) -> Vec<Output> {
+    stage.tell(Input::Signal(SignalInput::Text(text)))
+}
+
 fn push(stage: &mut Stage, patch: &str) -> Vec<Output> {
-    stage.say(&format!(r#"{{"policy":{{"refetch":false,"tighten":{patch}}}}}"#))
+    say(stage, &format!(r#"{{"policy":{{"refetch":false,"tighten":{patch}}}}}"#))
 }
 
 /// The policy is read: at once if that is asked for already, else when it is due.
@@ -71,7 +89,7 @@ fn closed(outputs: &[Output]) -> Vec<ConnNo> {
 /// A neighbour is proposed, and this viewer has to make the offer; how its connection is made.
 fn dials(stage: &mut Stage, other: usize) -> Option<(ConnNo, bool)> {
     let proposal = r#"{"peers":[{"peer":"ID","lanes":["v/index.m3u8"],"initiate":true}]}"#;
-    let outputs = stage.say(&proposal.replace("ID", &id(other).hex()));
+    let outputs = say(stage, &proposal.replace("ID", &id(other).hex()));
     outputs.iter().find_map(|o| match o {
         Output::Peer(conn, PeerCommand::Open { relay_only, .. }) => Some((*conn, *relay_only)),
         _ => None,
@@ -79,7 +97,7 @@ fn dials(stage: &mut Stage, other: usize) -> Option<(ConnNo, bool)> {
 }
 
 fn request(stage: &mut Stage, neighbour: usize, number: u32, first: u16, count: u16) -> Vec<Output> {
-    let segment = SegmentRef { lane: 0, epoch: 7, msn: NEWEST };
+    let Frame::Delta(Delta { segment, .. }) = stage.delta(NEWEST, 0) else { panic!("no delta") };
     let (skip, deadline_ms, urgent) = (0, 60_000, false);
     let frame = Frame::Request(Request { request: number, segment, first, count, skip, deadline_ms, urgent });
     stage.frame(neighbour, &frame)
@@ -116,9 +134,9 @@ fn relays_only_from_now_on_closes_direct_links_at_once() {
     stage.pass_us(20_000_000);
     assert_eq!(dials(&mut stage, 9).map(|(_, relay_only)| relay_only), Some(true));
 
-    let mut stage = Stage::with_options(0, 16, POLICY_URL);
+    let mut stage = page(POLICY_URL);
     fetched(&mut stage, r#"{"version":1,"refreshMs":10000}"#);
-    stage.settle_in(NEWEST);
+    begin(&mut stage);
     introduce(&mut stage, 3);
     let outputs = fetched(&mut stage, r#"{"version":2,"refreshMs":10000,"topology":{"relayOnly":true}}"#);
     assert_eq!(closed(&outputs).len(), 3);
@@ -144,7 +162,7 @@ fn fewer_neighbours_from_now_on_closes_those_of_least_use() {
 
 #[test]
 fn who_wants_no_neighbour_asks_no_edge() {
-    let mut stage = Stage::with_options(0, 16, r#""maxPeers":0"#);
+    let mut stage = page(r#""maxPeers":0"#);
     stage.lane();
     let mut outputs = stage.load(NEWEST);
     let gets: Vec<_> = outputs.iter().cloned().filter_map(get).collect();
@@ -168,7 +186,7 @@ fn less_upload_from_now_on_refuses_what_waits() {
     for patch in
         [r#"{"upload":{"rateBytesPerS":0}}"#, r#"{"upload":{"slots":0}}"#, r#"{"upload":{"sessionBytes":1}}"#]
     {
-        let mut stage = holder(r#""upload":{"rateBytesPerS":20000}"#, 2);
+        let mut stage = among(r#""upload":{"rateBytesPerS":20000}"#, 2);
         let outputs = request(&mut stage, 0, 1, 0, 8);
         assert_eq!(rejected(&outputs), []);
         request(&mut stage, 1, 2, 0, 8);
@@ -185,7 +203,7 @@ fn less_upload_from_now_on_refuses_what_waits() {
 
 #[test]
 fn a_link_that_became_metered_carries_nothing_of_what_waits() {
-    let mut stage = holder(r#""upload":{"rateBytesPerS":20000}"#, 1);
+    let mut stage = among(r#""upload":{"rateBytesPerS":20000}"#, 1);
     request(&mut stage, 0, 1, 0, 8);
     let outputs = stage.tell(Input::Player(PlayerInput::Network { save_data: false, cellular: true }));
     assert_eq!(rejected(&outputs), [(1, RejectReason::Capped)]);
@@ -194,7 +212,7 @@ fn a_link_that_became_metered_carries_nothing_of_what_waits() {
 #[test]
 fn no_session_gives_a_byte_more_than_it_may() {
     let limit = u64::from(FRAGMENT_BYTES) * 3;
-    let mut stage = holder(&format!(r#""upload":{{"sessionBytes":{limit}}}"#), 3);
+    let mut stage = among(&format!(r#""upload":{{"sessionBytes":{limit}}}"#), 3);
     let mut outputs = Vec::new();
     for number in 0..3 {
         outputs.extend(request(&mut stage, number, number as u32, 0, 2));
@@ -208,9 +226,9 @@ fn no_session_gives_a_byte_more_than_it_may() {
 
 #[test]
 fn what_an_edge_tightened_holds_until_a_policy_of_a_higher_version_is_read() {
-    let mut stage = Stage::with_options(0, 16, POLICY_URL);
+    let mut stage = page(POLICY_URL);
     fetched(&mut stage, r#"{"version":4}"#);
-    stage.settle_in(NEWEST);
+    begin(&mut stage);
     introduce(&mut stage, 2);
     push(&mut stage, r#"{"topology":{"relayOnly":true},"peers":{"max":5}}"#);
     // What loosens is not heard.

@@ -157,38 +157,28 @@ impl Stage {
     /// Viewer `me` in a live lane that nobody else is in. It has loaded segment `msn`, and knows keys and lists.
     pub(crate) fn new(me: usize, fragments: u16, msn: u64) -> Self {
         let mut stage = Self::empty(me, fragments);
-        stage.settle_in(msn);
-        stage
-    }
-
-    /// The lane, its lists, and segment `msn` are here.
-    pub(crate) fn settle_in(&mut self, msn: u64) {
-        self.lane();
-        let gets: Vec<HttpGet> = self.load(msn).into_iter().filter_map(get).collect();
+        stage.lane();
+        let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
         // A key is pinned: that there is no set makes no difference.
         for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
-            self.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
+            stage.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
         }
         // The next one is out, too.
-        let rolling = self.origin.rolling(msn + 2 - WINDOW..=msn + 1);
+        let rolling = stage.origin.rolling(msn + 2 - WINDOW..=msn + 1);
         for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
-            self.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
+            stage.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
         }
-        while self.wake(100).is_some() {}
-        gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(self.finish_get(get)));
+        while stage.wake(100).is_some() {}
+        gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(stage.finish_get(get)));
+        stage
     }
 
     /// A core that was told nothing.
     pub(crate) fn empty(me: usize, fragments: u16) -> Self {
-        Self::with_options(me, fragments, r#""maxPeers":64,"upload":{"rateBytesPerS":1000000000}"#)
-    }
-
-    /// As [`Stage::empty`], with these members among the options.
-    pub(crate) fn with_options(me: usize, fragments: u16, members: &str) -> Self {
         let origin = Origin::new(fragments);
         let options = format!(
-            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve",{members},
-                "trustedKeys":["{}"],"platform":{{"unixMs":1000000}}}}"#,
+            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
+                "upload":{{"rateBytesPerS":1000000000}},"trustedKeys":["{}"],"platform":{{"unixMs":1000000}}}}"#,
             origin.signer.public().to_base64url()
         );
         let (checks, now) = (Checks::default(), Time::from_ms(1_000.0));
@@ -270,17 +260,12 @@ impl Stage {
         asked
     }
 
-    /// The edge lets it in.
-    pub(crate) fn join(&mut self) {
+    /// The edge lets it in and proposes these viewers, who all call; returns what it has to say to them.
+    pub(crate) fn meet(&mut self, others: &[usize]) -> Vec<Output> {
         self.tell(Input::Signal(SignalInput::Opened));
         let welcome =
             r#"{"welcome":{"peer":"ID","edge":1,"salt":{"current":"00112233445566778899aabbccddeeff"}}}"#;
         self.say(&welcome.replace("ID", &id(self.me).hex()));
-    }
-
-    /// The edge lets it in and proposes these viewers, who all call; returns what it has to say to them.
-    pub(crate) fn meet(&mut self, others: &[usize]) -> Vec<Output> {
-        self.join();
         let mut asked = Vec::new();
         for (n, other) in others.iter().enumerate() {
             let proposal = r#"{"peers":[{"peer":"ID","lanes":["v/index.m3u8"],"initiate":false}]}"#;
@@ -298,8 +283,7 @@ impl Stage {
         asked
     }
 
-    /// The edge says so.
-    pub(crate) fn say(&mut self, text: &str) -> Vec<Output> {
+    fn say(&mut self, text: &str) -> Vec<Output> {
         self.tell(Input::Signal(SignalInput::Text(text)))
     }
 
