@@ -66,7 +66,9 @@ export function restlessEdge() {
 }
 
 /** Candidates that no page may try. */
-export const INWARD = ['127.0.0.1', '127.8.8.8', '::1', '169.254.169.254', 'fe80::1', '224.0.0.251', '255.255.255.255', '0.0.0.0', '::ffff:127.0.0.1', '64:ff9b::7f00:1', '240.0.0.1'];
+export const INWARD = ['127.0.0.1', '127.8.8.8', '::1', '169.254.169.254', 'fe80::1', '224.0.0.251', '255.255.255.255', '0.0.0.0', '::ffff:127.0.0.1', '64:ff9b::7f00:1', '240.0.0.1',
+  // Of some network of the viewer's own, in which the page found neither itself nor the neighbour.
+  '192.168.1.1', '10.0.0.138', '172.16.0.1', '100.64.0.1', 'fd00::1', '::ffff:192.168.1.1', '::ffff:0:10.0.0.138'];
 const LOW_PORTS = [1, 22, 53, 443, 1023];
 /** What a line smuggled into a description would say. */
 export const SMUGGLED = 'smuggled';

@@ -62,7 +62,7 @@ const KEYS: &[(&str, Kind, &str, &str)] = &[
 fn in_force(e: &Effective, key: &str) -> String {
     let ms = |d: Duration| d.as_millis().to_string();
     match key {
-        "expiresAt" => e.expires_at.map_or("none".into(), |at| at.to_string()),
+        "expiresAt" => e.expires_at.map_or_else(|| "none".into(), |at| at.to_string()),
         "refreshMs" => ms(e.refresh),
         "timeouts.p2pBudgetMs" => ms(e.p2p_budget),
         "timeouts.dialMs" => ms(e.dial),
@@ -74,7 +74,7 @@ fn in_force(e: &Effective, key: &str) -> String {
         "upload.rateBytesPerS" => e.upload_rate_bytes_per_s.to_string(),
         "upload.sessionBytes" => e.upload_session_bytes.to_string(),
         "upload.slots" => e.upload_slots.to_string(),
-        "upload.ratio" => e.upload_ratio.map_or("none".into(), |ratio| ratio.to_string()),
+        "upload.ratio" => e.upload_ratio.map_or_else(|| "none".into(), |ratio| ratio.to_string()),
         "upload.onCellular" => e.upload_on_cellular.to_string(),
         "upload.onSaveData" => e.upload_on_save_data.to_string(),
         "memoryBytes" => e.memory_bytes.to_string(),
