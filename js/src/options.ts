@@ -210,9 +210,10 @@ function show(value: unknown): string {
   }
 }
 
+/** The stream is in the key as it is; the others reach neither the core nor anyone outside. */
+const APART = /^(streamId|wasmUrl|debug)$/;
 /** Said by leaving the option out. */
-const DEFAULTS: MeshedFlowOptions = {
-  streamId: '',
+const DEFAULTS: Partial<MeshedFlowOptions> = {
   enableRarestFirst: true,
   cmafMode: 'advertise-only',
   allowInsecure: false,
@@ -228,7 +229,7 @@ const asked = new WeakMap<object, number>();
  * page's globals hold no secret: of what may contain one there is a digest.
  */
 export function keyOf(o: MeshedFlowOptions): string {
-  const names = (Object.keys(RULES) as Array<keyof MeshedFlowOptions>).filter((name) => name !== 'wasmUrl' && name !== 'debug');
+  const names = (Object.keys(RULES) as Array<keyof MeshedFlowOptions>).filter((name) => !APART.test(name));
   const words = names.map((name) => (o[name] === DEFAULTS[name] ? null : canonical(o[name])));
   return `meshedflow:1:${o.streamId}:${digest(JSON.stringify(words))}`;
 }

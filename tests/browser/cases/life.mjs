@@ -237,14 +237,19 @@ async function pageLives(job) {
   return 'two copies, left and restored, called back from events, destroyed while starting and while loading';
 }
 
-/** Another copy of the SDK shares the core of the first; one that speaks another language leaves it alone. */
+/** Another copy of the SDK shares the core of the first if it is given the same options; one that speaks another language leaves it alone. */
 async function twoCopies(viewer) {
   const seen = await viewer.page.evaluate(async () => {
     const [other, third] = [await import('/sdk/index.js?copy'), await import('/sdk/index.js?third')];
-    const options = { streamId: 'demo', signalingUrl: new URL('/mesh', location.href).href.replace(/^http/, 'ws'), originBaseUrl: new URL('/live/demo/', location.href).href, remoteConfigUrl: new URL('/policy.json', location.href).href };
-    const mesh = other.createMeshedFlow(options);
-    const same = mesh.page === viewer.mesh.page;
-    mesh.destroy();
+    const { options } = viewer;
+    const shares = (more) => {
+      const mesh = other.createMeshedFlow({ ...options, ...more });
+      const same = mesh.page === viewer.mesh.page;
+      mesh.destroy();
+      return same;
+    };
+    const same = shares({});
+    const differing = [{ upload: { rateBytesPerS: 0 } }, { peers: { max: 0 } }, { relayOnly: true }, { token: 'another' }, { consent: () => false }].filter(shares);
     const [key] = Object.getOwnPropertySymbols(globalThis).filter((symbol) => symbol.description.startsWith('meshedflow:'));
     const foreign = Symbol.for(key.description.replace('demo', 'else'));
     globalThis[foreign] = { abi: 2, load() { throw new Error('not understood'); } };
@@ -253,9 +258,9 @@ async function twoCopies(viewer) {
     apart.destroy();
     const kept = globalThis[foreign].abi;
     delete globalThis[foreign];
-    return { same, copies: other !== third && other.MeshedFlowLoader !== third.MeshedFlowLoader, on: viewer.mesh.stats().state, state, kept };
+    return { same, differing: differing.length, copies: other !== third && other.MeshedFlowLoader !== third.MeshedFlowLoader, on: viewer.mesh.stats().state, state, kept };
   });
-  assert.deepEqual(seen, { same: true, copies: true, on: 'on', state: 'waiting', kept: 2 });
+  assert.deepEqual(seen, { same: true, differing: 0, copies: true, on: 'on', state: 'waiting', kept: 2 });
 }
 
 /** A listener of the page may do there what it likes, to the core that called it, too. */
