@@ -89,8 +89,8 @@ impl Mesh {
                 self.on_direct_body(load, http, length);
             }
             (JobKind::Direct(load), HttpInput::Failed(_)) => self.on_direct_failed(load, http),
-            (JobKind::List { lane, msn }, HttpInput::Body(body)) => self.on_list_document(lane, msn, body),
-            (JobKind::List { lane, msn }, HttpInput::Failed(why)) => self.on_list_failed(lane, msn, why),
+            (JobKind::List { lane, .. }, HttpInput::Body(body)) => self.on_list_document(lane, body),
+            (JobKind::List { lane, .. }, HttpInput::Failed(why)) => self.on_list_failed(lane, why),
             (JobKind::Keys(origin), HttpInput::Body(body)) => self.on_keys(&origin, body),
             (JobKind::Keys(origin), HttpInput::Failed(why)) => self.on_keys_failed(&origin, why),
             (JobKind::Policy, HttpInput::Body(body)) => self.on_policy(body),

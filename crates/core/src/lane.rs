@@ -1,10 +1,10 @@
 //! One media playlist: its segments, its trust anchors, and where this viewer stands in it.
 
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, SortedSet};
 
 use meshedflow_manifest::{Anchor, SegmentEntry, SignedList};
 
-use crate::input::{HttpId, LaneInfo, LaneKind, LoadRequest};
+use crate::input::{HttpId, KnownSegment, LaneInfo, LaneKind, LoadRequest};
 use crate::output::Reason;
 use crate::scheduler::deadline::BufferBound;
 use crate::scheduler::lottery::Chance;
@@ -59,6 +59,8 @@ pub(crate) struct Lane {
     pub(crate) map_due: Time,
     /// Requests here are made by a setup of the page's; see [`LoadRequest::own_setup`].
     pub(crate) own_setup: bool,
+    /// Segments that are byte ranges were seen here, and segments that are whole resources.
+    pub(crate) extents: Extents,
     /// Election class as last told to the neighbours.
     pub(crate) told_class: u8,
     /// This viewer's share of the lots in a large lane.
@@ -71,10 +73,41 @@ pub(crate) struct Lane {
     pub(crate) refused: Option<Reason>,
 }
 
+/// What the segments of a lane were seen to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extents {
+    ranges: bool,
+    wholes: bool,
+}
+
+impl Extents {
+    /// The player, its playlist or a list says which bytes of its resource a segment is.
+    pub(crate) fn saw(&mut self, range: Option<(u64, u64)>) {
+        self.ranges |= range.is_some();
+        self.wholes |= range.is_none();
+    }
+
+    /// Which bytes a list is about, `Some(None)` for a whole resource; `None` where nobody can tell: a list says where
+    /// its segment begins, not whether the resource ends with it.
+    pub(crate) fn of(self, list: &SignedList) -> Option<Option<(u64, u64)>> {
+        let from = list.header.range_base;
+        let length = list.records.last().map_or(0, |r| u64::from(r.offset) + u64::from(r.length));
+        match (self.ranges, self.wholes) {
+            _ if from > 0 => list.closed.then_some(Some((from, from.saturating_add(length)))),
+            (true, false) => list.closed.then_some(Some((0, length))),
+            (true, true) => None,
+            (false, _) => Some(None),
+        }
+    }
+}
+
 /// Fetching of the rolling list.
 #[derive(Debug, Default)]
 pub(crate) struct ListState {
-    pub(crate) open: Option<HttpId>,
+    /// The GET under way, and the segment that it waits for.
+    pub(crate) open: Option<(HttpId, Option<u64>)>,
+    /// Segments that this viewer said it fetches, once the list under way names their URLs.
+    pub(crate) expected: SortedSet<u64>,
     pub(crate) failures: u32,
     pub(crate) not_before: Time,
     pub(crate) last_ok: Option<Time>,
@@ -113,6 +146,7 @@ impl Lane {
             next_bps: 0,
             map_due: Time::default(),
             own_setup: false,
+            extents: Extents::default(),
             told_class: 0,
             chance: Chance::default(),
             proven: false,
@@ -148,6 +182,7 @@ impl Lane {
         self.next_bps = r.next_bps;
         self.bound.requested(r.msn);
         self.last_requested = Some(r.msn);
+        self.extents.saw(r.range);
         let seg = self.segment(r.msn);
         seg.url = Some(r.url.clone());
         seg.name = Some(r.name.clone());
@@ -156,6 +191,17 @@ impl Lane {
         seg.discontinuity = Some(r.discontinuity);
         seg.duration = Duration::from_millis(r.duration_ms.into());
         seg.bitrate_bps = r.bitrate_bps;
+    }
+
+    /// Takes in what the player's own playlist says of a segment; which bytes it is counts more than a hint.
+    pub(crate) fn note_known(&mut self, s: KnownSegment) {
+        self.extents.saw(s.range);
+        let seg = self.segment(s.msn);
+        seg.duration = Duration::from_millis(s.duration_ms.into());
+        let asked = seg.name.is_some() || !seg.transfers.is_empty();
+        if !asked && (seg.url.is_none() || seg.byte_range != s.range) {
+            (seg.url, seg.byte_range) = (Some(s.url), s.range);
+        }
     }
 
     /// When this viewer has been here long enough to be elected.

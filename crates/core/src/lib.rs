@@ -22,6 +22,8 @@
 mod buffer_map;
 pub mod config;
 mod grant;
+mod hints;
+mod index;
 mod http;
 mod input;
 mod keys;
