@@ -1,6 +1,6 @@
 //! What the origin's documents say beside the lists they hold: where a segment can be fetched, and when.
 
-use meshedflow_manifest::{SegmentEntry, SegmentState, SignedList, identity::resource_id};
+use meshedflow_manifest::{Rolling, SegmentEntry, SegmentState, SignedList, identity::resource_id};
 
 use crate::input::LaneNo;
 use crate::load::rescue::origin_of;
@@ -17,6 +17,9 @@ impl Mesh {
         if !complete || resource_id(&entry.name) != list.header.resource {
             return;
         }
+        if list.header.range_base > 0 {
+            lane.extents.saw_ranges();
+        }
         let (url, range) = (lane.prefetch_url(&entry.uri), lane.extents.of(list));
         let seg = lane.segment(entry.msn);
         if let (None, Some(url), Some(range)) = (&seg.url, url, range) {
@@ -27,6 +30,14 @@ impl Mesh {
         }
         if lane.live {
             self.learned(key, Duration::from_millis(entry.released_age_ms.into()), false, 0);
+        }
+    }
+
+    /// A document that names one resource for several segments speaks of byte ranges.
+    pub(crate) fn note_extents(&mut self, no: LaneNo, rolling: &Rolling) {
+        let ranges = rolling.segments.iter().zip(rolling.segments.iter().skip(1)).any(|(a, b)| a.name == b.name);
+        if let Some(lane) = self.lanes.get_mut(&no).filter(|_| ranges) {
+            lane.extents.saw_ranges();
         }
     }
 

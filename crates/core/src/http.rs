@@ -42,12 +42,13 @@ impl Mesh {
         let (http, blob) = (HttpId(self.fresh()), self.fresh_blob());
         let MediaGet { kind, url, range, purpose, lane, load } = get;
         self.https.insert(http, HttpJob { kind, started: self.now, head: None, load });
+        let page_no = self.lanes.get(&lane).and_then(|l| l.page_no);
         self.push(Output::Get(HttpGet {
             http,
             url,
             range,
             purpose,
-            lane: Some(lane),
+            lane: page_no.or(Some(lane)),
             load,
             blob: Some(blob),
         }));

@@ -2,9 +2,10 @@
 
 use crate::sorted::{SortedMap, SortedSet};
 
-use meshedflow_manifest::{Anchor, SegmentEntry, SignedList};
+use meshedflow_manifest::{Anchor, SignedList};
 
-use crate::input::{HttpId, KnownSegment, LaneInfo, LaneKind, LoadRequest};
+use crate::index::Index;
+use crate::input::{HttpId, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadRequest};
 use crate::output::Reason;
 use crate::scheduler::deadline::BufferBound;
 use crate::scheduler::lottery::Chance;
@@ -20,6 +21,10 @@ pub(crate) const WANT_AHEAD: u64 = 16;
 const SETTLED: Duration = Duration::from_secs(10);
 /// Lists of segments further behind the player's last request are left alone.
 const LISTED_BEHIND: u64 = 16;
+/// Those further ahead are taken when the player is nearer.
+const LISTED_AHEAD: u64 = 48;
+/// Lists of a lane that wait to be verified.
+pub(crate) const UNREAD_LIMIT: usize = (LISTED_BEHIND + LISTED_AHEAD + 1) as usize;
 
 /// State of one lane.
 #[derive(Debug)]
@@ -30,8 +35,8 @@ pub(crate) struct Lane {
     /// Epochs as the origin's own document names them.
     pub(crate) anchor: Option<Anchor>,
     pub(crate) lists: ListState,
-    /// The lists of a recording, as its index brought them: verified only when a segment is near.
-    pub(crate) index: SortedMap<u64, SegmentEntry>,
+    /// The lists of a recording around the player's place, as its document brought them.
+    pub(crate) index: Index,
     pub(crate) target: Duration,
     pub(crate) live: bool,
     /// What the list says; a page without an attached player cannot know.
@@ -50,6 +55,11 @@ pub(crate) struct Lane {
     pub(crate) last_load: Time,
     /// The player went on in another lane of this kind: nothing is fetched ahead here any more.
     pub(crate) left: bool,
+    pub(crate) left_since: Time,
+    /// The page's number by which it was entered last: one of several where it has several playlists.
+    pub(crate) page_no: Option<LaneNo>,
+    /// The other playlist because of which it is refused.
+    pub(crate) twin: Option<LaneNo>,
     pub(crate) bound: BufferBound,
     pub(crate) media_loads: u32,
     pub(crate) joined: bool,
@@ -85,6 +95,11 @@ impl Extents {
     pub(crate) fn saw(&mut self, range: Option<(u64, u64)>) {
         self.ranges |= range.is_some();
         self.wholes |= range.is_none();
+    }
+
+    /// Something says that segments lie beside each other in one resource.
+    pub(crate) fn saw_ranges(&mut self) {
+        self.ranges = true;
     }
 
     /// Which bytes a list is about, `Some(None)` for a whole resource; `None` where nobody can tell: a list says where
@@ -125,7 +140,7 @@ impl Lane {
             info,
             anchor: None,
             lists: ListState::default(),
-            index: SortedMap::new(),
+            index: Index::default(),
             target: Duration::from_secs(4),
             live: false,
             ended: None,
@@ -138,6 +153,9 @@ impl Lane {
             first_load: None,
             last_load: Time::default(),
             left: false,
+            left_since: Time::default(),
+            page_no: None,
+            twin: None,
             bound: BufferBound::default(),
             media_loads: 0,
             joined: false,
@@ -227,6 +245,11 @@ impl Lane {
     /// A list of this segment would be taken, from the origin's window.
     pub(crate) fn may_be_listed(&self, msn: u64) -> bool {
         self.last_requested.is_none_or(|last| msn.saturating_add(LISTED_BEHIND) >= last)
+    }
+
+    /// The same, not further ahead either than a document reaches that is read in one go.
+    pub(crate) fn is_listed_near(&self, msn: u64) -> bool {
+        self.may_be_listed(msn) && self.last_requested.is_none_or(|last| msn <= last.saturating_add(LISTED_AHEAD))
     }
 
     /// Still being watched: not left, and a load not longer ago than three target durations.

@@ -202,6 +202,7 @@ impl Mesh {
         let mut ahead = Vec::new();
         for (other, lane) in self.lanes.iter_mut().filter(|(other, l)| **other != no && l.info.kind == kind) {
             if !core::mem::replace(&mut lane.left, true) {
+                lane.left_since = self.now;
                 let open = lane.segments.iter().filter(|(_, s)| s.transferring());
                 ahead.extend(open.map(|(msn, _)| SegKey { lane: *other, msn: *msn }));
             }

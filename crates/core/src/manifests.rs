@@ -1,14 +1,15 @@
 //! When to GET a list, and what a list must be to count.
 
 use meshedflow_manifest::{
-    Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, SegmentEntry, SignedList,
+    Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, RollingError, SegmentEntry, SignedList,
     VerifyError, identity::resource_id, verify,
 };
 use meshedflow_protocol::ids::Name;
 
 use crate::http::{JobKind, failure_text};
 use crate::input::{HttpFailure, LaneNo};
-use crate::lane::Lane;
+use crate::index::Index;
+use crate::lane::{Lane, UNREAD_LIMIT};
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
 use crate::segment::{SegKey, Segment};
@@ -41,6 +42,7 @@ pub(crate) enum ListVerdict {
 impl Mesh {
     /// First load in a lane: keys, list, edge.
     pub(crate) fn prepare_lane(&mut self, no: LaneNo) {
+        self.review_twin(no);
         let Some(lane) = self.lanes.get(&no) else { return };
         if !lane.is_media() || self.may_mesh() == Err(Reason::Killed) {
             return;
@@ -82,10 +84,8 @@ impl Mesh {
     /// The list of a segment that this viewer fetches itself, in parallel with the body. One that still grew when it was
     /// last read is half a list: what it does not name can be given to nobody.
     pub(crate) fn want_list_for(&mut self, key: SegKey) {
-        let whole = |list: &SignedList| list.closed && list.header.msn == key.msn;
-        let known = |l: &Lane| l.index.contains_key(&key.msn) || l.lists.unread.iter().any(whole);
-        let indexed = self.lanes.get(&key.lane).is_some_and(known);
-        if self.seg(key).is_some_and(|s| !s.is_listed()) && self.may_mesh().is_ok() && !indexed {
+        let unlisted = self.seg(key).is_some_and(|s| !s.is_listed());
+        if unlisted && self.may_mesh().is_ok() && !self.is_in_documents(key) {
             self.want_list(key.lane, Some(key.msn));
         }
     }
@@ -114,8 +114,8 @@ impl Mesh {
 
     fn read_document(&mut self, no: LaneNo, body: &[u8]) {
         let now = self.now;
-        match Rolling::parse(body) {
-            Ok(rolling) => self.take_rolling(no, &rolling),
+        match self.parse_near(no, body) {
+            Ok((rolling, index)) => self.take_rolling(no, rolling, index),
             Err(why) => {
                 if let Some(lane) = self.lanes.get_mut(&no) {
                     lane.lists.not_before = now + LIST_BACKOFF;
@@ -148,11 +148,24 @@ impl Mesh {
         self.revisit(no);
     }
 
-    fn take_rolling(&mut self, no: LaneNo, rolling: &Rolling) {
+    /// Of a document what lies around the player's place.
+    fn parse_near(&self, no: LaneNo, body: &[u8]) -> Result<(Rolling, Index), RollingError> {
+        let lane = self.lanes.get(&no);
+        let at = lane.and_then(|l| l.last_requested).unwrap_or(0);
+        let mut index = Index::default();
+        let rolling = Rolling::parse_where(body, &mut |complete, msn, bytes| match complete {
+            true => index.offer(at, msn, bytes),
+            false => lane.is_none_or(|l| l.is_listed_near(msn)),
+        })?;
+        Ok((rolling, index))
+    }
+
+    fn take_rolling(&mut self, no: LaneNo, mut rolling: Rolling, mut index: Index) {
         let now = self.now;
         let stream_fits =
             rolling.stream.as_str() == self.options.stream_id || self.options.mutant("ignore-stream");
         let anchor = Anchor::new(&rolling.epochs, self.keys.min_epoch());
+        let Some(no) = self.settle_twin(no, &rolling) else { return };
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.lists.last_ok = Some(now);
         lane.lists.failures = 0;
@@ -176,12 +189,11 @@ impl Mesh {
             Ok(anchor) => anchor,
             Err(why) => return self.warn("epochs-refused", format!("{}: {why}", self.list_url(no))),
         };
-        self.anchor_lane(no, rolling, anchor);
+        self.anchor_lane(no, &rolling, anchor);
+        self.note_extents(no, &rolling);
         if rolling.complete {
-            if let Some(lane) = self.lanes.get_mut(&no) {
-                lane.index = rolling.segments.iter().map(|e| (e.msn, e.clone())).collect();
-            }
-            return self.take_from_index(no);
+            index.fill(core::mem::take(&mut rolling.segments));
+            return self.keep_index(no, index);
         }
         rolling.segments.iter().for_each(|entry| self.take_entry(no, entry));
         self.read_list(no);
@@ -250,7 +262,9 @@ impl Mesh {
 
     pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
         let unread = self.lanes.values().any(|lane| !lane.lists.unread.is_empty());
-        (unread || self.early_document().is_some()).then_some(Wakeup { at: self.now, reason: "unread list" })
+        let now = (unread || self.early_document().is_some()).then_some(self.now);
+        let at = now.or(self.quarantines.until(self.now))?;
+        Some(Wakeup { at, reason: "unread list" })
     }
 
     pub(crate) fn list_url(&self, no: LaneNo) -> String {
@@ -274,7 +288,6 @@ impl Mesh {
             }
             none => *none = Some(anchor),
         }
-        self.refuse_colliding_lanes(no);
         self.join_lane(no);
     }
 
@@ -282,7 +295,7 @@ impl Mesh {
     pub(crate) fn take_entry(&mut self, no: LaneNo, entry: &SegmentEntry) {
         let key = SegKey { lane: no, msn: entry.msn };
         let Some(lane) = self.lanes.get(&no) else { return };
-        if !lane.may_be_listed(entry.msn) {
+        if !lane.is_listed_near(entry.msn) {
             return;
         }
         let list = match entry.list.decode() {
@@ -298,7 +311,9 @@ impl Mesh {
         self.take_hint(key, entry, &list);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.lists.unread.retain(|known| known.header.msn != entry.msn);
-            lane.lists.unread.push(list);
+            if lane.lists.unread.len() < UNREAD_LIMIT {
+                lane.lists.unread.push(list);
+            }
         }
     }
 
@@ -451,7 +466,8 @@ impl Mesh {
         if let Some(seg) = self.seg_mut(key) {
             seg.quarantined = true;
         }
-        self.quarantines += 1;
+        self.quarantines.note(self.now);
+        self.part_twins(key.lane);
         self.warn(
             "quarantine",
             format!("two signed lists of segment {} disagree; it stays on HTTP", key.msn),

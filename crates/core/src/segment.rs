@@ -84,7 +84,7 @@ pub(crate) struct Segment {
     /// HTTP bytes of it did not match the list: never stored, never announced.
     pub(crate) tainted: bool,
     /// How often each fragment began to be sent to anyone.
-    given: Vec<u8>,
+    pub(crate) given: Vec<u8>,
 }
 
 /// This viewer's own fetch.

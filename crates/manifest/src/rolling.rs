@@ -150,6 +150,18 @@ impl core::error::Error for RollingError {}
 impl Rolling {
     /// Reads a document.
     pub fn parse(json: &[u8]) -> Result<Self, RollingError> {
+        Self::parse_where(json, &mut |_, _, _| true)
+    }
+
+    /// Reads a document, and of its segments only those that `keep` wants: it is told whether the stream is complete,
+    /// the media sequence number, and the length of the list as text in bytes, in the document's order.
+    ///
+    /// # Errors
+    /// As [`Rolling::parse`]; of segments that are not kept only the order is checked.
+    pub fn parse_where(
+        json: &[u8],
+        keep: &mut dyn FnMut(bool, u64, usize) -> bool,
+    ) -> Result<Self, RollingError> {
         if json.len() > ROLLING_LIMIT_BYTES {
             return Err(RollingError::TooLong(json.len()));
         }
@@ -160,19 +172,26 @@ impl Rolling {
         if v != 1 {
             return Err(RollingError::FormatVersion(v));
         }
-        let rolling = Self::read(v, fields).map_err(RollingError::Json)?;
-        let most = rolling.segments.len().max(rolling.init.len());
+        let segments = fields.list("segments", usize::MAX).map_err(RollingError::Json)?;
+        let mut rolling = Self::read(v, fields).map_err(RollingError::Json)?;
+        let most = segments.len().max(rolling.init.len());
         if most > ROLLING_SEGMENT_LIMIT {
             return Err(RollingError::TooMany(most));
         }
-        let disorder =
-            rolling.segments.iter().zip(rolling.segments.iter().skip(1)).find(|(a, b)| a.msn >= b.msn);
-        match disorder {
-            Some((_, second)) => Err(RollingError::Order(second.msn)),
-            None => Ok(rolling),
+        let mut before = None;
+        for item in segments {
+            let (msn, list_bytes) = SegmentEntry::place(item).map_err(RollingError::Json)?;
+            if before.replace(msn).is_some_and(|before| before >= msn) {
+                return Err(RollingError::Order(msn));
+            }
+            if keep(rolling.complete, msn, list_bytes) {
+                rolling.segments.push(SegmentEntry::read(item).map_err(RollingError::Json)?);
+            }
         }
+        Ok(rolling)
     }
 
+    /// All but the segments.
     fn read(v: u32, fields: Fields<'_, '_>) -> Result<Self, JsonError> {
         let all = usize::MAX;
         Ok(Self {
@@ -188,11 +207,7 @@ impl Rolling {
                 _ => return Err(JsonError::member("epochs", "a list")),
             },
             init: fields.list("init", all)?.iter().map(InitEntry::read).collect::<Result<_, _>>()?,
-            segments: fields
-                .list("segments", all)?
-                .iter()
-                .map(SegmentEntry::read)
-                .collect::<Result<_, _>>()?,
+            segments: Vec::new(),
         })
     }
 
@@ -216,6 +231,12 @@ impl InitEntry {
 }
 
 impl SegmentEntry {
+    /// Media sequence number, and bytes of the encoded list.
+    fn place(item: &Json<'_>) -> Result<(u64, usize), JsonError> {
+        let fields = Fields::of(item, "segments")?;
+        Ok((fields.need_whole("msn", u64::MAX)?, fields.need_text("list")?.len()))
+    }
+
     fn read(item: &Json<'_>) -> Result<Self, JsonError> {
         let fields = Fields::of(item, "segments")?;
         Ok(Self {

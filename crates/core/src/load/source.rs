@@ -228,6 +228,8 @@ impl Mesh {
             if let Some(msn) = key.msn.checked_sub(2) {
                 self.note_fetchers(SegKey { msn, ..key });
             }
+            // A player that pauses asks for nothing, and still hears of all that is new.
+            self.evict();
             self.decide(key);
         }
     }

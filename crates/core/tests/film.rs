@@ -1,0 +1,220 @@
+//! Two hours of a film in six renditions, played to the end with a switch every few segments: what the core keeps of it.
+
+use std::ops::RangeInclusive;
+
+use meshedflow_core::config::Options;
+use meshedflow_core::measure::Measurer;
+use meshedflow_core::{
+    Expect, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, Mesh,
+    Output, Purpose, Time,
+};
+use meshedflow_manifest::identity::resource_id;
+use meshedflow_manifest::{
+    EncodedList, EpochRange, Header, Kind, Record, Rolling, SegmentEntry, SegmentState, SignatureCheck, SignedList,
+    Signer, Text, sha256,
+};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const SEGMENTS: u64 = 1_800;
+const RENDITIONS: u16 = 6;
+/// Fragments of a segment, as at two a second, and their bytes: the media itself lies elsewhere.
+const FRAGMENTS: u32 = 16;
+const FRAGMENT_BYTES: u32 = 100;
+/// What the heap of a module may take, whatever is played.
+const LIMIT_BYTES: usize = 8 << 20;
+const EPOCH: u64 = 7;
+
+/// A signature says nothing about memory.
+struct Anyone;
+
+impl SignatureCheck for Anyone {
+    fn check(&mut self, _: &[u8; 32], _: &[u8], _: &[u8; 64]) -> bool {
+        true
+    }
+}
+
+fn rendition(no: u16) -> String {
+    format!("v{no}/index.m3u8")
+}
+
+fn body() -> Vec<u8> {
+    vec![7; (FRAGMENTS * FRAGMENT_BYTES) as usize]
+}
+
+fn entry(no: u16, msn: u64, signer: &Signer) -> SegmentEntry {
+    let name = format!("seg_{msn}.m4s");
+    let digest = sha256(&[7; FRAGMENT_BYTES as usize]);
+    let record =
+        |i| Record { offset: i * FRAGMENT_BYTES, length: FRAGMENT_BYTES, flags: 0, sha256: digest };
+    let header = Header {
+        kid: signer.public().kid(),
+        stream: Text::new("s").unwrap(),
+        epoch: EPOCH,
+        rendition: Text::new(&rendition(no)).unwrap(),
+        kind: Kind::Cmaf,
+        msn,
+        dsn: 0,
+        resource: resource_id(&name),
+        range_base: 0,
+        init_digest: [0; 32],
+        issued_at: 1_000,
+    };
+    let list = SignedList { header, closed: true, records: (0..FRAGMENTS).map(record).collect(), signature: [1; 64] };
+    SegmentEntry {
+        msn,
+        uri: name.clone(),
+        name,
+        duration_ms: 4_000,
+        released_age_ms: 0,
+        state: SegmentState::Complete,
+        list: EncodedList::of(&list),
+    }
+}
+
+fn document(no: u16, msns: RangeInclusive<u64>, signer: &Signer) -> String {
+    let rolling = Rolling {
+        v: 1,
+        stream: Text::new("s").unwrap(),
+        rendition: Text::new(&rendition(no)).unwrap(),
+        target_ms: 4_000,
+        complete: true,
+        epochs: vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }],
+        init: Vec::new(),
+        segments: msns.map(|msn| entry(no, msn, signer)).collect(),
+    };
+    rolling.to_json()
+}
+
+fn lane(no: u16) -> LaneInfo {
+    LaneInfo {
+        playlist: format!("https://origin.example/film/{}", rendition(no)),
+        origin: "https://origin.example".into(),
+        list_url: format!("https://origin.example/film/v{no}/index.mfi.json"),
+        rendition: Some(rendition(no)),
+        kind: LaneKind::Main,
+    }
+}
+
+fn request(no: u16, load: u32, msn: u64) -> LoadRequest {
+    LoadRequest {
+        load: LoadId(load),
+        lane: LaneNo(no),
+        url: format!("https://origin.example/film/v{no}/seg_{msn}.m4s"),
+        name: format!("seg_{msn}.m4s"),
+        kind: LoadKind::Media,
+        msn,
+        discontinuity: 0,
+        duration_ms: 4_000,
+        range: None,
+        init: None,
+        bitrate_bps: 1_000_000,
+        next_bps: 0,
+        http_only: false,
+        live: false,
+        own_setup: false,
+    }
+}
+
+/// A page that plays, and an origin that answers at once.
+struct Page {
+    mesh: Mesh,
+    now: Time,
+    documents: Vec<String>,
+    /// List bytes that were asked for, and segments that were delivered.
+    listed: usize,
+    delivered: u32,
+}
+
+impl Page {
+    fn tell(&mut self, input: Input<'_>) {
+        self.mesh.handle_input(self.now, input);
+        self.perform();
+    }
+
+    fn perform(&mut self) {
+        while let Some(output) = self.mesh.poll_output() {
+            match output {
+                Output::Get(get) => self.answer(&get),
+                Output::Expect(expect) => self.measure(&expect),
+                Output::Loaded(_) => self.delivered += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, get: &HttpGet) {
+        let http = get.http;
+        match get.purpose {
+            Purpose::List => {
+                let no: usize = get.url.split_once("/v").unwrap().1.split_once('/').unwrap().0.parse().unwrap();
+                // As a driver hands it over: a copy of its own.
+                let body = self.documents[no].clone().into_bytes();
+                self.listed += body.len();
+                self.tell(Input::Http(http, HttpInput::Body(&body)));
+            }
+            Purpose::Keys | Purpose::Policy => {
+                self.tell(Input::Http(http, HttpInput::Failed(HttpFailure::Status(404))));
+            }
+            Purpose::Media | Purpose::Elected | Purpose::Rescue => {
+                let length = FRAGMENTS * FRAGMENT_BYTES;
+                self.tell(Input::Http(http, HttpInput::Head { status: 200, length: Some(length.into()) }));
+                self.tell(Input::Http(http, HttpInput::Done { length }));
+            }
+        }
+    }
+
+    fn measure(&mut self, expect: &Expect) {
+        let mut from = expect.range.start;
+        for cut in &expect.cuts {
+            let mut measurer = Measurer::new();
+            measurer.update(&body()[from as usize..*cut as usize]);
+            from = *cut;
+            self.tell(Input::Measured { grant: expect.grant, measured: measurer.finish() });
+        }
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let until = Time(self.now.0 + ms * 1_000);
+        while let Some(due) = self.mesh.poll_timeout().filter(|due| due.at <= until) {
+            self.now = self.now.max(due.at);
+            self.mesh.handle_timeout(self.now);
+            self.perform();
+        }
+        self.now = until;
+    }
+}
+
+#[test]
+fn six_renditions_of_a_long_film_take_less_than_eight_mebibytes() {
+    let signer = Signer::new([7; 32]);
+    let documents: Vec<String> = (0..RENDITIONS).map(|no| document(no, 0..=SEGMENTS - 1, &signer)).collect();
+    let all: usize = documents.iter().map(String::len).sum();
+    assert!(all > LIMIT_BYTES, "all documents are {all} bytes: more than may be kept");
+    let options = format!(
+        r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","trustedKeys":["{}"]}}"#,
+        signer.public().to_base64url()
+    );
+    let now = Time::from_ms(1_000.0);
+    let floor = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let mesh = Mesh::with_check(Options::parse(&options).unwrap(), 1, now, Box::new(Anyone));
+    let mut page = Page { mesh, now, documents, listed: 0, delivered: 0 };
+    (0..RENDITIONS).for_each(|no| page.tell(Input::Lane(LaneNo(no), lane(no))));
+    for msn in 0..SEGMENTS {
+        // Up and down the ladder, each rung for twenty seconds.
+        let step = (msn / 5 % u64::from(2 * RENDITIONS - 2)) as u16;
+        let no = step.min(2 * RENDITIONS - 2 - step);
+        page.tell(Input::Load(request(no, msn as u32 + 1, msn)));
+        page.pass(4_000);
+    }
+    let (peak, kept) = (MEMORY.peak_usage() - floor, MEMORY.current_usage() - floor);
+    println!("peak {peak} bytes, kept {kept} bytes; lists read {} bytes", page.listed);
+    assert_eq!(u64::from(page.delivered), SEGMENTS);
+    assert!(page.mesh.stats().stored_bytes > 0, "verified and held for others");
+    let over: Vec<_> = page.mesh.sizes().into_iter().filter(|t| t.entries > t.bound).collect();
+    assert!(over.is_empty(), "{over:?}");
+    assert!(peak < LIMIT_BYTES, "{peak} bytes at the most, {kept} in the end; expected less than {LIMIT_BYTES}");
+}
