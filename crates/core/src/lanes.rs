@@ -242,5 +242,7 @@ impl Mesh {
 
 /// Two lists of one segment, as far as both go.
 fn agree(a: &SignedList, b: &SignedList) -> bool {
-    a.header == b.header && a.records.iter().zip(&b.records).all(|(a, b)| a == b)
+    let ends = |a: &SignedList, b: &SignedList| !a.closed || b.records.len() <= a.records.len();
+    let common = a.records.iter().zip(&b.records).all(|(a, b)| a == b);
+    a.header == b.header && common && ends(a, b) && ends(b, a)
 }

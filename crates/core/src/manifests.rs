@@ -114,6 +114,10 @@ impl Mesh {
 
     fn read_document(&mut self, no: LaneNo, body: &[u8]) {
         let now = self.now;
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            // What takes its place is read beside the document itself.
+            lane.index.clear();
+        }
         match self.parse_near(no, body) {
             Ok((rolling, index)) => self.take_rolling(no, rolling, index),
             Err(why) => {
@@ -151,10 +155,9 @@ impl Mesh {
     /// Of a document what lies around the player's place.
     fn parse_near(&self, no: LaneNo, body: &[u8]) -> Result<(Rolling, Index), RollingError> {
         let lane = self.lanes.get(&no);
-        let at = lane.and_then(|l| l.last_requested).unwrap_or(0);
-        let mut index = Index::default();
-        let rolling = Rolling::parse_where(body, &mut |complete, msn, bytes| match complete {
-            true => index.offer(at, msn, bytes),
+        let (mut index, mut window) = (Index::default(), self.window_of(no));
+        let rolling = Rolling::parse_where(body, &mut |complete, msn, place| match complete {
+            true => index.offer(&mut window, msn, place),
             false => lane.is_none_or(|l| l.is_listed_near(msn)),
         })?;
         Ok((rolling, index))

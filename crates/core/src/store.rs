@@ -10,7 +10,7 @@ use crate::sorted::SortedSet;
 use crate::time::{Duration, Time};
 
 /// Segments that all lanes keep together: lists and marks of each take some kilobytes beside its media.
-pub(crate) const PAGE_SEGMENT_LIMIT: usize = 1_024;
+pub(crate) const PAGE_SEGMENT_LIMIT: usize = 768;
 /// A lane that the player left for so long is not about to be entered again.
 const LEFT_FOR: Duration = Duration::from_secs(30);
 /// So many of the oldest segments are compared.
@@ -82,7 +82,6 @@ impl Mesh {
 
     fn trim_lane(&mut self, no: LaneNo) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.index.clear();
         lane.lists.early = None;
         lane.lists.unread.clear();
         let bare = |s: &Segment| s.is_idle() && s.fragments.is_empty() && s.body.is_none();

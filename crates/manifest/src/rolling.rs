@@ -5,11 +5,13 @@
 //! counts because the document was read over HTTPS.
 
 use core::fmt;
+use core::ops::Range;
 
 use meshedflow_json::{Fields, Json};
 use serde::Serialize;
 
 use crate::base64url;
+use crate::elements::{Apart, take_apart};
 use crate::epochs::EpochRange;
 use crate::json::{self, JsonError};
 use crate::list::{LIST_LIMIT_BYTES, ListError, SignedList};
@@ -154,18 +156,19 @@ impl Rolling {
     }
 
     /// Reads a document, and of its segments only those that `keep` wants: it is told whether the stream is complete,
-    /// the media sequence number, and the length of the list as text in bytes, in the document's order.
+    /// the media sequence number, and which bytes of the document are the segment's, in the document's order.
     ///
     /// # Errors
     /// As [`Rolling::parse`]; of segments that are not kept only the order is checked.
     pub fn parse_where(
         json: &[u8],
-        keep: &mut dyn FnMut(bool, u64, usize) -> bool,
+        keep: &mut dyn FnMut(bool, u64, Range<usize>) -> bool,
     ) -> Result<Self, RollingError> {
         if json.len() > ROLLING_LIMIT_BYTES {
             return Err(RollingError::TooLong(json.len()));
         }
-        let document = json::read(json).map_err(RollingError::Json)?;
+        let Apart { frame, elements } = take_apart(json);
+        let document = json::read(&frame).map_err(RollingError::Json)?;
         let fields = Fields::of(&document, "document").map_err(RollingError::Json)?;
         // Read first, so that another version is named as such and not as a missing member.
         let v = fields.need_whole("v", u32::MAX.into()).map_err(RollingError::Json)? as u32;
@@ -178,14 +181,18 @@ impl Rolling {
         if most > ROLLING_SEGMENT_LIMIT {
             return Err(RollingError::TooMany(most));
         }
+        if segments.len() != elements.len() {
+            return Err(RollingError::Json(JsonError::member("segments", "a list of objects")));
+        }
         let mut before = None;
-        for item in segments {
-            let (msn, list_bytes) = SegmentEntry::place(item).map_err(RollingError::Json)?;
+        for place in elements {
+            let item = json::read(json.get(place.clone()).unwrap_or_default()).map_err(RollingError::Json)?;
+            let msn = SegmentEntry::msn_of(&item).map_err(RollingError::Json)?;
             if before.replace(msn).is_some_and(|before| before >= msn) {
                 return Err(RollingError::Order(msn));
             }
-            if keep(rolling.complete, msn, list_bytes) {
-                rolling.segments.push(SegmentEntry::read(item).map_err(RollingError::Json)?);
+            if keep(rolling.complete, msn, place) {
+                rolling.segments.push(SegmentEntry::read(&item).map_err(RollingError::Json)?);
             }
         }
         Ok(rolling)
@@ -231,10 +238,16 @@ impl InitEntry {
 }
 
 impl SegmentEntry {
-    /// Media sequence number, and bytes of the encoded list.
-    fn place(item: &Json<'_>) -> Result<(u64, usize), JsonError> {
-        let fields = Fields::of(item, "segments")?;
-        Ok((fields.need_whole("msn", u64::MAX)?, fields.need_text("list")?.len()))
+    /// Reads one segment of a document: exactly the bytes that [`Rolling::parse_where`] told of.
+    ///
+    /// # Errors
+    /// What was expected, of which member.
+    pub fn parse(json: &[u8]) -> Result<Self, JsonError> {
+        Self::read(&json::read(json)?)
+    }
+
+    fn msn_of(item: &Json<'_>) -> Result<u64, JsonError> {
+        Fields::of(item, "segments")?.need_whole("msn", u64::MAX)
     }
 
     fn read(item: &Json<'_>) -> Result<Self, JsonError> {
