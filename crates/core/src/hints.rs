@@ -35,7 +35,8 @@ impl Mesh {
 
     /// A document that names one resource for several segments speaks of byte ranges.
     pub(crate) fn note_extents(&mut self, no: LaneNo, rolling: &Rolling) {
-        let ranges = rolling.segments.iter().zip(rolling.segments.iter().skip(1)).any(|(a, b)| a.name == b.name);
+        let ranges =
+            rolling.segments.iter().zip(rolling.segments.iter().skip(1)).any(|(a, b)| a.name == b.name);
         if let Some(lane) = self.lanes.get_mut(&no).filter(|_| ranges) {
             lane.extents.saw_ranges();
         }
@@ -85,7 +86,9 @@ impl Mesh {
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
             lane.lists.expected.remove(&key.msn);
         }
-        let Some(seg) = self.seg_mut(key).filter(|s| s.mine.is_some() && s.transfers.is_empty()) else { return };
+        let Some(seg) = self.seg_mut(key).filter(|s| s.mine.is_some() && s.transfers.is_empty()) else {
+            return;
+        };
         seg.mine = None;
         (seg.unnamed, seg.list_tries) = (true, u8::MAX);
         self.say_dropped(key);

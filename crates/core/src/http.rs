@@ -23,9 +23,15 @@ pub(crate) struct HttpJob {
 pub(crate) enum JobKind {
     Segment(SegKey),
     Direct(LoadId),
-    List { lane: LaneNo, msn: Option<u64> },
+    List {
+        lane: LaneNo,
+        msn: Option<u64>,
+    },
     /// These bytes of a list.
-    ListPart { lane: LaneNo, part: Range<u32> },
+    ListPart {
+        lane: LaneNo,
+        part: Range<u32>,
+    },
     Keys(String),
     Policy,
 }

@@ -60,7 +60,13 @@ impl Window {
         let near = msn.saturating_add(1) >= self.at && msn <= self.at.saturating_add(INDEX_AHEAD);
         let fits = near || msn.saturating_add(KEPT_BEHIND) >= self.at && bytes <= self.left;
         // After the first that does not fit there must be no more: they would leave a gap.
-        self.left = if fits { self.left.saturating_sub(bytes) } else if msn < self.at { self.left } else { 0 };
+        self.left = if fits {
+            self.left.saturating_sub(bytes)
+        } else if msn < self.at {
+            self.left
+        } else {
+            0
+        };
         fits
     }
 }
@@ -175,7 +181,8 @@ impl Mesh {
             return;
         }
         let (url, range) = (lane.info.list_url.clone(), (u64::from(part.start), u64::from(part.end)));
-        let http = self.get_document_part(JobKind::ListPart { lane: no, part }, url, Some(range), Purpose::List);
+        let http =
+            self.get_document_part(JobKind::ListPart { lane: no, part }, url, Some(range), Purpose::List);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.lists.open = Some((http, None));
         }

@@ -249,7 +249,8 @@ impl Lane {
 
     /// The same, not further ahead either than a document reaches that is read in one go.
     pub(crate) fn is_listed_near(&self, msn: u64) -> bool {
-        self.may_be_listed(msn) && self.last_requested.is_none_or(|last| msn <= last.saturating_add(LISTED_AHEAD))
+        self.may_be_listed(msn)
+            && self.last_requested.is_none_or(|last| msn <= last.saturating_add(LISTED_AHEAD))
     }
 
     /// Still being watched: not left, and a load not longer ago than three target durations.

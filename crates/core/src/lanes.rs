@@ -45,7 +45,8 @@ enum Twin {
 
 impl Mesh {
     pub(crate) fn on_lane(&mut self, no: LaneNo, info: LaneInfo) {
-        let known = self.lanes.get(&no).map(|l| l.info == info).or(self.aliases.get(&no).map(|a| a.info == info));
+        let known =
+            self.lanes.get(&no).map(|l| l.info == info).or(self.aliases.get(&no).map(|a| a.info == info));
         if known == Some(true) || self.lane_has_load(no) {
             return;
         }
@@ -119,7 +120,8 @@ impl Mesh {
         }
         let name = rolling.rendition.as_str();
         let named = |l: &Lane| l.anchor.is_some() && l.rendition.as_deref() == Some(name);
-        let Some(first) = self.lanes.iter().find(|(other, l)| **other != no && named(l)).map(|(other, _)| *other)
+        let Some(first) =
+            self.lanes.iter().find(|(other, l)| **other != no && named(l)).map(|(other, _)| *other)
         else {
             return Some(no);
         };
@@ -193,8 +195,12 @@ impl Mesh {
 
     /// Lists of a lane contradict each other. If it stands for several playlists, they are no one rendition.
     pub(crate) fn part_twins(&mut self, first: LaneNo) {
-        let others: Vec<LaneNo> =
-            self.aliases.iter().filter(|(no, a)| a.lane == first && **no != first).map(|(no, _)| *no).collect();
+        let others: Vec<LaneNo> = self
+            .aliases
+            .iter()
+            .filter(|(no, a)| a.lane == first && **no != first)
+            .map(|(no, _)| *no)
+            .collect();
         let own = self.aliases.remove(&first);
         for no in others {
             let Some(alias) = self.aliases.remove(&no) else { continue };

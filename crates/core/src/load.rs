@@ -77,7 +77,8 @@ impl Mesh {
     /// Loads wait for other bytes, or a transfer is on from another URL and no list says that it brings what is asked.
     fn fetches_other_bytes(&self, key: SegKey, request: &LoadRequest) -> bool {
         self.seg(key).is_some_and(|seg| {
-            let elsewhere = seg.list.is_none() && seg.transferring() && seg.url.as_ref() != Some(&request.url);
+            let elsewhere =
+                seg.list.is_none() && seg.transferring() && seg.url.as_ref() != Some(&request.url);
             elsewhere || self.awaits_other_bytes(key, request.range)
         })
     }

@@ -7,8 +7,8 @@ use meshedflow_manifest::{
 use meshedflow_protocol::ids::Name;
 
 use crate::http::{JobKind, failure_text};
-use crate::input::{HttpFailure, LaneNo};
 use crate::index::Index;
+use crate::input::{HttpFailure, LaneNo};
 use crate::lane::{Lane, UNREAD_LIMIT};
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};

@@ -85,7 +85,8 @@ impl Mesh {
         lane.lists.early = None;
         lane.lists.unread.clear();
         let bare = |s: &Segment| s.is_idle() && s.fragments.is_empty() && s.body.is_none();
-        let keys = lane.segments.iter().filter(|(_, s)| bare(s)).map(|(msn, _)| SegKey { lane: no, msn: *msn });
+        let keys =
+            lane.segments.iter().filter(|(_, s)| bare(s)).map(|(msn, _)| SegKey { lane: no, msn: *msn });
         let bare: Vec<SegKey> = keys.collect();
         self.settle_expected(no);
         for key in bare.into_iter().filter(|key| !self.has_load(*key)).collect::<Vec<_>>() {

@@ -26,7 +26,8 @@ impl Story {
         let mut stage = Stage::new(0, 4, LISTED - 1);
         stage.meet(&[1]);
         stage.introduce(0, 1, |_, _| false, LISTED - 1..=LISTED);
-        let mut story = Self { stage, lists: Vec::new(), fetched: Vec::new(), claimed: Vec::new(), claims: 0 };
+        let mut story =
+            Self { stage, lists: Vec::new(), fetched: Vec::new(), claimed: Vec::new(), claims: 0 };
         // Long enough in the lane to be elected; what is listed is fetched meanwhile.
         story.pass(4_000);
         assert_eq!(story.claimed, [LISTED]);
@@ -86,7 +87,10 @@ impl Story {
             Frame::Fetching(f) => {
                 let msn = f.segment.msn;
                 let listed = self.lists.iter().any(|(_, until)| *until >= msn);
-                assert!(listed || self.fetched.contains(&msn), "claims {msn}, and asks nobody for it or its URL");
+                assert!(
+                    listed || self.fetched.contains(&msn),
+                    "claims {msn}, and asks nobody for it or its URL"
+                );
                 self.claimed.push(msn);
                 self.claims += 1;
             }
@@ -170,7 +174,11 @@ fn a_list_that_nobody_trusts_ends_the_claim() {
     story.pass(1_000);
     assert_eq!(story.claimed, [LISTED + 1]);
     let (get, _) = story.lists.pop().unwrap();
-    let rolling = story.stage.origin.rolling(LISTED - 2..=LISTED + 1).replace("\"stream\":\"s\"", "\"stream\":\"other\"");
+    let rolling = story
+        .stage
+        .origin
+        .rolling(LISTED - 2..=LISTED + 1)
+        .replace("\"stream\":\"s\"", "\"stream\":\"other\"");
     let outputs = story.stage.tell(Input::Http(get.http, HttpInput::Body(rolling.as_bytes())));
     story.note(outputs);
     assert!(story.claimed.is_empty(), "{:?}", story.claimed);

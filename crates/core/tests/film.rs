@@ -5,13 +5,13 @@ use std::ops::RangeInclusive;
 use meshedflow_core::config::Options;
 use meshedflow_core::measure::Measurer;
 use meshedflow_core::{
-    Expect, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, Mesh,
-    Output, Purpose, Time,
+    Expect, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind,
+    LoadRequest, Mesh, Output, Purpose, Time,
 };
 use meshedflow_manifest::identity::resource_id;
 use meshedflow_manifest::{
-    EncodedList, EpochRange, Header, Kind, Record, Rolling, SegmentEntry, SegmentState, SignatureCheck, SignedList,
-    Signer, Text, sha256,
+    EncodedList, EpochRange, Header, Kind, Record, Rolling, SegmentEntry, SegmentState, SignatureCheck,
+    SignedList, Signer, Text, sha256,
 };
 use peak_alloc::PeakAlloc;
 
@@ -47,8 +47,7 @@ fn body() -> Vec<u8> {
 fn entry(no: u16, msn: u64, signer: &Signer) -> SegmentEntry {
     let name = format!("seg_{msn}.m4s");
     let digest = sha256(&[7; FRAGMENT_BYTES as usize]);
-    let record =
-        |i| Record { offset: i * FRAGMENT_BYTES, length: FRAGMENT_BYTES, flags: 0, sha256: digest };
+    let record = |i| Record { offset: i * FRAGMENT_BYTES, length: FRAGMENT_BYTES, flags: 0, sha256: digest };
     let header = Header {
         kid: signer.public().kid(),
         stream: Text::new("s").unwrap(),
@@ -62,7 +61,12 @@ fn entry(no: u16, msn: u64, signer: &Signer) -> SegmentEntry {
         init_digest: [0; 32],
         issued_at: 1_000,
     };
-    let list = SignedList { header, closed: true, records: (0..FRAGMENTS).map(record).collect(), signature: [1; 64] };
+    let list = SignedList {
+        header,
+        closed: true,
+        records: (0..FRAGMENTS).map(record).collect(),
+        signature: [1; 64],
+    };
     SegmentEntry {
         msn,
         uri: name.clone(),
@@ -151,7 +155,8 @@ impl Page {
         let http = get.http;
         match get.purpose {
             Purpose::List => {
-                let no: usize = get.url.split_once("/v").unwrap().1.split_once('/').unwrap().0.parse().unwrap();
+                let no: usize =
+                    get.url.split_once("/v").unwrap().1.split_once('/').unwrap().0.parse().unwrap();
                 // As a driver hands it over: a copy of its own.
                 let document = self.documents[no].as_bytes();
                 let body = match get.range.filter(|_| self.ranges) {

@@ -76,7 +76,9 @@ impl Story {
                 let known = self.lists.iter().find(|(url, _)| get.url.split('?').next() == Some(url));
                 match known.map(|(_, body)| body.clone()) {
                     Some(body) => self.stage.tell(Input::Http(get.http, HttpInput::Body(body.as_bytes()))),
-                    None => self.stage.tell(Input::Http(get.http, HttpInput::Failed(HttpFailure::Status(404)))),
+                    None => {
+                        self.stage.tell(Input::Http(get.http, HttpInput::Failed(HttpFailure::Status(404))))
+                    }
                 }
             }
             _ => self.stage.finish_get(get),
@@ -121,7 +123,8 @@ fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
             let seen = story.play(5, other, msn);
             assert!(seen.warnings.is_empty(), "{other}: {:?}", seen.warnings);
             // A neighbour holds it, and is asked for it: it counts as in the same lane.
-            let asks = seen.gets.iter().filter(|g| g.blob.is_some()).map(|g| g.url.clone()).collect::<Vec<_>>();
+            let asks =
+                seen.gets.iter().filter(|g| g.blob.is_some()).map(|g| g.url.clone()).collect::<Vec<_>>();
             assert!(asks.iter().all(|url| url.starts_with(other.rsplit_once('/').unwrap().0)), "{asks:?}");
         }
         let lanes = story.stage.mesh.sizes().into_iter().find(|t| t.name == "playlists of one lane").unwrap();
@@ -129,7 +132,11 @@ fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
         // And back.
         story.serve(FIRST, &origin, 30..=37);
         let back = story.play(0, FIRST, 36);
-        assert!(back.warnings.is_empty() && back.fallback != Some(Reason::ListMismatch), "{:?}", back.fallback);
+        assert!(
+            back.warnings.is_empty() && back.fallback != Some(Reason::ListMismatch),
+            "{:?}",
+            back.fallback
+        );
     }
 }
 

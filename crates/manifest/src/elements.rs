@@ -95,12 +95,24 @@ mod tests {
         let json = r#"{"init":[{"segments":[{"a":1}]}],"segments": [ {"a":"]}\""} ,{"b":[{}]}, 7],"x":{"segments":[{}]}}"#;
         let (frame, elements) = apart(json);
         assert_eq!(elements, [r#"{"a":"]}\""}"#, r#"{"b":[{}]}"#]);
-        assert_eq!(frame, r#"{"init":[{"segments":[{"a":1}]}],"segments": [ 0 ,0, 7],"x":{"segments":[{}]}}"#);
+        assert_eq!(
+            frame,
+            r#"{"init":[{"segments":[{"a":1}]}],"segments": [ 0 ,0, 7],"x":{"segments":[{}]}}"#
+        );
     }
 
     #[test]
     fn what_is_no_document_stays_as_it_is() {
-        for json in ["", "[", "\"", r#"{"segments":{"a":{}}}"#, r#"[{"segments":[]}]"#, r#"{"segments":["#, "}}]{", r#"{"a\"#] {
+        for json in [
+            "",
+            "[",
+            "\"",
+            r#"{"segments":{"a":{}}}"#,
+            r#"[{"segments":[]}]"#,
+            r#"{"segments":["#,
+            "}}]{",
+            r#"{"a\"#,
+        ] {
             assert_eq!(apart(json), (json.to_owned(), vec![]), "{json}");
         }
         // An element without an end is none.

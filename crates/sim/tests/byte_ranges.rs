@@ -17,8 +17,11 @@ fn oracle(world: &World, story: &str) {
     assert_eq!(world.origin.whole_files, 0, "{story}: nobody asks for a file in which other segments lie");
     for (v, r) in world.reports().iter().enumerate() {
         assert_eq!((r.corrupt, r.failed, r.stalls, r.takeovers), (0, 0, 0, 0), "{story}, viewer {v}: {r:?}");
-        assert!(r.delivered > 10, "{story}, viewer {v}: {r:?}");
-        assert!(!r.warnings.contains(&"http-mismatch"), "{story}, viewer {v}: the origin signs what it serves");
+        assert!(r.delivered > 8, "{story}, viewer {v}: {r:?}");
+        assert!(
+            !r.warnings.contains(&"http-mismatch"),
+            "{story}, viewer {v}: the origin signs what it serves"
+        );
     }
 }
 
@@ -59,7 +62,7 @@ fn what_is_missing_of_a_byte_range_is_asked_for_within_it() {
     for files in LAID {
         let mut setup = Setup { files, ..Setup::default() };
         setup.link.up_bytes_per_s = 60_000;
-        oracle(&after(setup, 60_000), &format!("{files:?}"));
+        oracle(&after(setup, 30_000), &format!("{files:?}"));
     }
 }
 
@@ -76,5 +79,8 @@ fn where_the_origin_ignores_ranges_nobody_asks_more_often_than_plain_players() {
     }
     let open = (world.reports().len() * LANES.len()) as u32;
     let asked = world.origin.whole_files;
-    assert!(delivered > 20 && asked <= delivered + open, "{asked} whole files for {delivered} segments played");
+    assert!(
+        delivered > 20 && asked <= delivered + open,
+        "{asked} whole files for {delivered} segments played"
+    );
 }

@@ -431,7 +431,8 @@ impl Mesh {
         }
         // An origin that ignores ranges gave all of the resource.
         let whole = request.range.is_none_or(|(from, to)| to.saturating_sub(from) == u64::from(length));
-        let media = request.kind == crate::input::LoadKind::Media && !request.http_only && length > 0 && whole;
+        let media =
+            request.kind == crate::input::LoadKind::Media && !request.http_only && length > 0 && whole;
         let key = SegKey { lane: request.lane, msn: request.msn };
         if request.kind == crate::input::LoadKind::Init {
             return self.measure_init(&request, blob, length);

@@ -215,6 +215,10 @@ impl Stage {
                     let body = self.origin.body(self.bodies[&expect.blob]);
                     self.measure(&expect, &body);
                 }
+                Output::FreeBlob(blob) => {
+                    self.bodies.remove(&blob);
+                    rest.push(Output::FreeBlob(blob));
+                }
                 other => rest.push(other),
             }
         }
@@ -422,7 +426,7 @@ pub(crate) fn lane() -> LaneInfo {
     }
 }
 
-fn request(load: LoadId, msn: u64) -> LoadRequest {
+pub(crate) fn request(load: LoadId, msn: u64) -> LoadRequest {
     LoadRequest {
         load,
         lane: LANE,
