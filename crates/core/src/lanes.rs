@@ -45,8 +45,11 @@ enum Twin {
 
 impl Mesh {
     pub(crate) fn on_lane(&mut self, no: LaneNo, info: LaneInfo) {
-        let known =
-            self.lanes.get(&no).map(|l| l.info == info).or(self.aliases.get(&no).map(|a| a.info == info));
+        let known = self
+            .lanes
+            .get(&no)
+            .map(|l| l.info == info)
+            .or_else(|| self.aliases.get(&no).map(|a| a.info == info));
         if known == Some(true) || self.lane_has_load(no) {
             return;
         }
@@ -182,7 +185,7 @@ impl Mesh {
             self.aliases.entry(first).or_insert_with(|| Alias { info: lane.info.clone(), lane: first });
             self.aliases.insert(no, Alias { info: info.clone(), lane: first });
             (lane.info, lane.page_no) = (info, Some(no));
-            lane.latest_url = url.or(lane.latest_url.take());
+            lane.latest_url = url.or_else(|| lane.latest_url.take());
             lane.last_requested = at.or(lane.last_requested);
             (lane.left, lane.last_load) = (false, now);
             lane.media_loads += loads;

@@ -266,7 +266,7 @@ impl Mesh {
     pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
         let unread = self.lanes.values().any(|lane| !lane.lists.unread.is_empty());
         let now = (unread || self.early_document().is_some()).then_some(self.now);
-        let at = now.or(self.quarantines.until(self.now))?;
+        let at = now.or_else(|| self.quarantines.until(self.now))?;
         Some(Wakeup { at, reason: "unread list" })
     }
 

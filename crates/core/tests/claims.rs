@@ -1,5 +1,12 @@
 //! What a viewer says that it fetches, it does fetch: neighbours hold back for it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a story that fails is a test that fails"
+)]
+
 mod stage;
 
 use meshedflow_core::{ConnNo, HttpFailure, HttpGet, HttpInput, Input, Output, PeerCommand, Purpose};

@@ -1,5 +1,12 @@
 //! Two hours of a film in six renditions, played to the end with a switch every few segments: what the core keeps of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a story that fails is a test that fails"
+)]
+
 use std::ops::RangeInclusive;
 
 use meshedflow_core::config::Options;

@@ -1,6 +1,13 @@
 //! A page that stays open for days: whatever the core keeps reaches its bound and stays there, in no table and nowhere
 //! beside the tables.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a story that fails is a test that fails"
+)]
+
 mod stage;
 
 use meshedflow_core::{

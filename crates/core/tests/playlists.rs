@@ -1,5 +1,12 @@
 //! A page's playlists: several of one rendition, two renditions of one name, and more than anybody plays.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a story that fails is a test that fails"
+)]
+
 mod stage;
 
 use meshedflow_core::{

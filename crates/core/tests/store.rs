@@ -1,5 +1,12 @@
 //! What the store gives up, and in which order.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a story that fails is a test that fails"
+)]
+
 mod stage;
 
 use std::collections::BTreeMap;
