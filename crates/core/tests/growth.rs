@@ -51,14 +51,14 @@ impl Page {
         let segment = SegmentRef { lane: 0, epoch: 7, msn };
         let outputs = self.stage.frame(0, &Frame::Known { segment, age_ms: 10, hops: 0 });
         self.follow(outputs);
-        if msn % 4 == 0 {
+        if msn.is_multiple_of(4) {
             self.stage.introduce_map(1, |_, _| false, msn..=msn);
         }
         if !self.paused {
             let outputs = self.stage.load(msn);
             self.follow(outputs);
         }
-        if msn % 8 == 0 {
+        if msn.is_multiple_of(8) {
             self.advertisement(msn);
         }
         let until = self.stage.now.0 + 4_000_000;
@@ -114,7 +114,7 @@ fn known(msn: u64) -> KnownSegment {
 fn nothing_grows_for_ever() {
     for paused in [false, true] {
         let mut page = Page::new(paused);
-        let mut run = |page: &mut Page| {
+        let run = |page: &mut Page| {
             for _ in 0..FULL {
                 page.live();
                 page.check_tables();
@@ -124,7 +124,6 @@ fn nothing_grows_for_ever() {
         let full = run(&mut page);
         let later = run(&mut page);
         let grew = later.saturating_sub(full);
-        println!("paused {paused}: {full} bytes, then {grew} more; {} entries", page.check_tables());
         // Vectors double now and then.
         assert!(
             grew < 64 << 10,
