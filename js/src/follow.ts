@@ -5,20 +5,34 @@
 import { listen } from './attach.js';
 import type { Attachment } from './attach.js';
 import { laneOf } from './identity.js';
-import type { LevelDetails } from './hls-types.js';
-import type { LaneKind, MeshPort } from './mesh-port.js';
+import type { Fragment, LevelDetails, Player } from './hls-types.js';
+import type { KnownSegment, LaneKind, MeshPort } from './mesh-port.js';
 import { bare } from './url.js';
 
 /** The least time between two reports of an unchanged course of things. */
 const BUFFER_EVERY_MS = 500;
 const MEDIA_EVENTS = ['timeupdate', 'seeking', 'seeked', 'pause', 'playing', 'ratechange'];
 
+/**
+ * Of a playlist, however long: so many segments at its end, and so many before and after the one asked for last. What
+ * the core does not look at is neither parsed nor written down.
+ */
+const NEWEST = 9;
+const BEFORE = 1;
+const AFTER = 16;
+/** As many must still be known after the one that is asked for now. */
+const LEFT = 4;
+
 /** Tells what is known already, then what changes, until the returned function is called. */
 export function follow(attachment: Attachment, port: MeshPort): () => void {
   const { player } = attachment;
   const undo: Array<() => void> = [];
   const on = (event: string, listener: (data: Record<string, unknown>) => void) => undo.push(listen(player, event, listener));
-  const playlist = (kind: LaneKind) => (data: { details?: unknown }) => tellPlaylist(attachment, port, kind, data.details as LevelDetails);
+  const places = new Map<string, Place>();
+  const playlist = (kind: LaneKind) => (data: { details?: unknown }) => {
+    const details = data.details as LevelDetails | undefined;
+    if (details?.url) tellPlaylist(attachment, port, kind, details, placeOf(places, kind, details.url));
+  };
 
   player.levels?.forEach(playlist('main'));
   player.audioTracks?.forEach(playlist('audio'));
@@ -28,6 +42,16 @@ export function follow(attachment: Attachment, port: MeshPort): () => void {
     on(`hlsAudioTrack${event}`, playlist('audio'));
     on(`hlsSubtitleTrack${event}`, playlist('subtitle'));
   }
+  on('hlsFragLoading', (data) => {
+    const frag = data.frag as Fragment;
+    const kind = frag.type as LaneKind;
+    const details = detailsOf(player, frag);
+    if (!details?.url || typeof frag.sn !== 'number') return;
+    const place = placeOf(places, kind, details.url);
+    place.asked = frag.sn;
+    // A seek, or the way through a long playlist that is not refreshed.
+    if (!place.told || frag.sn < place.told[0] || frag.sn + LEFT > place.told[1]) tellPlaylist(attachment, port, kind, details, place);
+  });
   on('hlsError', (data) => data.details === 'bufferStalledError' && port.player({ type: 'stalled' }));
 
   let media: HTMLMediaElement | null = null;
@@ -51,18 +75,50 @@ export function follow(attachment: Attachment, port: MeshPort): () => void {
   return () => undo.splice(0).forEach((fn) => fn());
 }
 
-function tellPlaylist(attachment: Attachment, port: MeshPort, kind: LaneKind, details: LevelDetails | undefined): void {
-  const lane = details?.url && laneOf(details.url, kind, attachment.multivariant);
-  if (!details || !lane) return;
-  const segments = [];
-  for (const frag of details.fragments) {
-    // Delta playlists leave holes until they are merged.
-    if (!frag || typeof frag.sn !== 'number' || !frag.relurl) continue;
-    const url = bare(frag.relurl, details.url) && new URL(frag.relurl, details.url).href;
-    if (url) segments.push({ msn: frag.sn, url, durationMs: Math.round((frag.duration || 0) * 1000) });
-  }
+/** Where the player is in a playlist. */
+interface Place {
+  /** Asked for last. */
+  asked?: number;
+  /** What the core was told around that. */
+  told?: [first: number, last: number];
+}
+
+/** By playlist; most players have a handful, some one for each advertisement. */
+function placeOf(places: Map<string, Place>, kind: LaneKind, url: string): Place {
+  const key = `${kind} ${url.replace(/[?#].*/, '')}`;
+  const place = places.get(key) ?? {};
+  places.delete(key);
+  places.set(key, place);
+  if (places.size > 64) places.delete(places.keys().next().value as string);
+  return place;
+}
+
+function detailsOf(player: Player, { level = -1, type }: Fragment): LevelDetails | undefined {
+  const all = type === 'audio' ? player.audioTracks : type === 'subtitle' ? player.subtitleTracks : player.levels;
+  return all?.[level]?.details as LevelDetails | undefined;
+}
+
+function tellPlaylist(attachment: Attachment, port: MeshPort, kind: LaneKind, details: LevelDetails, place: Place): void {
+  const lane = laneOf(details.url, kind, attachment.multivariant);
+  if (!lane) return;
+  const asked = place.asked ?? -AFTER - 1;
+  const isNear = (frag: Fragment | null) => !!frag && typeof frag.sn === 'number' && frag.sn >= asked - BEFORE && frag.sn <= asked + AFTER;
+  const { fragments } = details;
+  const newest = fragments.slice(-NEWEST);
+  const near = fragments.slice(0, -NEWEST).filter(isNear);
+  const segments = [...near, ...newest].flatMap((frag) => knownOf(frag, details.url));
   const targetMs = Math.round(details.targetduration * 1000);
+  if (place.asked !== undefined) place.told = [asked - BEFORE, newest.some(isNear) ? Infinity : asked + AFTER];
   if (segments.length) port.player({ type: 'playlist', lane: port.lane(lane), targetMs, segments });
+}
+
+/** None where a delta playlist leaves a hole until it is merged. */
+function knownOf(frag: Fragment | null, playlist: string): KnownSegment[] {
+  if (!frag || typeof frag.sn !== 'number' || !frag.relurl) return [];
+  const url = bare(frag.relurl, playlist) && new URL(frag.relurl, playlist).href;
+  const [start = 0, end] = frag.byteRange ?? [];
+  const range: Pick<KnownSegment, 'range'> = end ? { range: [start, end] } : {};
+  return url ? [{ msn: frag.sn, url, durationMs: Math.round((frag.duration || 0) * 1000), ...range }] : [];
 }
 
 /** Milliseconds that can be played from here without a gap. */

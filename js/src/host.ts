@@ -447,9 +447,12 @@ function within<T>(ms: number, promised: Promise<T>): Promise<T | undefined> {
 }
 
 /** True for a load of the very segment that this GET brings. */
-function joins(request: MeshRequest, { lane, msn, url }: Get): boolean {
+function joins(request: MeshRequest, { lane, msn, range, url }: Get): boolean {
   const path = (of: string) => of.replace(/[?#].*/, '');
   if (msn !== undefined && msn !== request.msn) return false;
+  // Of many segments in one file each is a range of its own.
+  const [from, to] = request.range ?? [0, Infinity];
+  if (range ? range[0] < from || range[1] > to : request.range) return false;
   return path(request.url) === path(url) && request.lane === lane && request.kind === 'media' && !request.httpOnly;
 }
 

@@ -126,10 +126,19 @@ export interface MeshPort {
   close(): void;
 }
 
+/** A segment that the player's own playlist names. */
+export interface KnownSegment {
+  msn: number;
+  url: string;
+  /** Byte range, end exclusive. */
+  range?: [number, number];
+  durationMs: number;
+}
+
 /** What an attached player tells. */
 export type PlayerReport =
   | { type: 'buffer'; aheadMs: number; rate: number }
-  | { type: 'playlist'; lane: number; targetMs: number; segments: Array<{ msn: number; url: string; durationMs: number }> }
+  | { type: 'playlist'; lane: number; targetMs: number; segments: KnownSegment[] }
   | { type: 'hidden'; hidden: boolean }
   | { type: 'stalled' }
   | { type: 'network'; saveData: boolean; cellular: boolean };

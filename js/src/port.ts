@@ -8,10 +8,16 @@ import { mutant } from './mutants.js';
 /** Blobs that the page names begin here; the core counts its own up from 0. */
 const PAGE_BLOBS = 0x80000000;
 
+/** Playlists that have a number: fewer than the core keeps, so that it knows each of them. */
+const LANES = 48;
+/** The core's numbers have 16 bits. */
+const LANE_NUMBERS = 0x10000;
+
 export class Port implements MeshPort {
   private readonly host = new Host((name, detail) => this.listeners.forEach((listener) => listener(name, detail)));
   private readonly listeners: Array<(name: string, detail: unknown) => void> = [];
   private readonly lanes = new Map<string, number>();
+  private nextLane = 0;
   private lastLoad = 0;
   private lastBlob = PAGE_BLOBS;
 
@@ -27,11 +33,21 @@ export class Port implements MeshPort {
   lane(info: LaneInfo): number {
     const key = `${info.kind} ${info.playlist}`;
     const known = this.lanes.get(key);
-    if (known !== undefined) return known;
-    const no = this.lanes.size;
+    // The one that is used now comes last.
+    this.lanes.delete(key);
+    const no = known ?? this.nextLane++ % LANE_NUMBERS;
     this.lanes.set(key, no);
+    if (known !== undefined) return no;
+    if (this.lanes.size > LANES) this.forgetLane();
     this.say({ lane: { ...info, no } });
     return no;
+  }
+
+  /** A playlist of long ago, one of an advertisement say, gets another number should it come back. */
+  private forgetLane(): void {
+    const [[key, no]] = this.lanes as unknown as [[string, number]];
+    this.lanes.delete(key);
+    this.host.recipes.delete(no);
   }
 
   load(request: MeshRequest, recipe: RequestRecipe, sink: LoadSink): number {

@@ -484,6 +484,69 @@ const DETAILS = {
   fragments: [null, { sn: 6, relurl: 'seg_6.m4s?token=1', duration: 4 }, { sn: 7, relurl: '../x/seg_7.m4s', duration: 3.5 }],
 };
 
+/** A playlist whose segments are byte ranges of one file. */
+function windowOf(first, count) {
+  const fragments = Array.from({ length: count }, (_, i) => ({ sn: first + i, relurl: 'all.m4s?token=1', duration: 4, byteRange: [i * 100, i * 100 + 100] }));
+  return { ...DETAILS, fragments };
+}
+
+/** The segments that the core was told since the last call, playlist by playlist. */
+const toldOf = (from) => from.reports.splice(0).filter((r) => r.type === 'playlist').map((r) => r.segments.map((s) => s.msn));
+const run = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+test('of a window of hours only the end and the player\'s place are told, and what is not told is not even read', async () => {
+  const mesh = make();
+  const one = hls();
+  mesh.attach(one);
+  one.emit('hlsManifestLoaded', { url: 'https://cdn.example/live/demo/master.m3u8' });
+  ask(mesh).http.answer(10);
+  await started(1000);
+  port.reports.length = 0;
+  const details = windowOf(1_000, 3_600);
+  let read = 0;
+  for (const frag of details.fragments) {
+    const { relurl } = frag;
+    Object.defineProperty(frag, 'relurl', { get: () => (read++, relurl) });
+  }
+  one.levels = [{ details }];
+  one.emit('hlsLevelUpdated', { details });
+  assert.deepEqual(toldOf(port), [run(4_591, 4_599)], 'nothing was asked for yet');
+  one.emit('hlsFragLoading', { frag: { sn: 4_597, type: 'main', level: 0 } });
+  one.emit('hlsLevelUpdated', { details });
+  assert.deepEqual(toldOf(port), [run(4_591, 4_599), run(4_591, 4_599)], 'at the end it is one place');
+  // Far back.
+  one.emit('hlsFragLoading', { frag: { sn: 2_000, type: 'main', level: 0 } });
+  const back = [...run(1_999, 2_016), ...run(4_591, 4_599)];
+  assert.deepEqual(toldOf(port), [back], 'at once');
+  for (const sn of run(2_001, 2_012)) one.emit('hlsFragLoading', { frag: { sn, type: 'main', level: 0 } });
+  assert.deepEqual(toldOf(port), [], 'known already');
+  one.emit('hlsFragLoading', { frag: { sn: 2_013, type: 'main', level: 0 } });
+  assert.deepEqual(toldOf(port)[0].slice(0, 18), run(2_012, 2_029), 'before it runs out');
+  assert.ok(read < 400, `${read} looks at URLs of 3,600`);
+  one.emit('hlsLevelUpdated', { details });
+  const [{ segments }] = port.reports.splice(0);
+  assert.ok(segments.length <= 27 && JSON.stringify(segments).length < 5_000, 'what crosses for each refresh');
+  const { msn, range } = segments[0];
+  assert.deepEqual([msn, range], [2_012, [101_200, 101_300]], 'with its range');
+});
+
+test('a playlist that is never refreshed is told along the way', async () => {
+  const mesh = make();
+  const one = hls();
+  mesh.attach(one);
+  one.emit('hlsManifestLoaded', { url: 'https://cdn.example/live/demo/master.m3u8' });
+  ask(mesh).http.answer(10);
+  await started(1000);
+  one.levels = [{ details: windowOf(0, 1_800) }];
+  port.reports.length = 0;
+  const known = new Set();
+  for (let sn = 0; sn < 1_800; sn++) {
+    one.emit('hlsFragLoading', { frag: { sn, type: 'main', level: 0 } });
+    toldOf(port).flat().forEach((msn) => known.add(msn));
+    assert.ok([sn, Math.min(sn + 4, 1_799)].every((msn) => known.has(msn)), `segments after ${sn}`);
+  }
+});
+
 test('an attached player tells playlists, its level and whether it is live; the core learns it late too', async () => {
   const mesh = make();
   const one = hls();

@@ -1,5 +1,7 @@
 //! GETs on their way: what each is for, and what its end means.
 
+use core::ops::Range;
+
 use crate::input::{BlobId, HttpFailure, HttpId, HttpInput, LaneNo, LoadId};
 use crate::mesh::Mesh;
 use crate::output::{HttpGet, Output, Purpose};
@@ -21,7 +23,15 @@ pub(crate) struct HttpJob {
 pub(crate) enum JobKind {
     Segment(SegKey),
     Direct(LoadId),
-    List { lane: LaneNo, msn: Option<u64> },
+    List {
+        lane: LaneNo,
+        msn: Option<u64>,
+    },
+    /// These bytes of a list.
+    ListPart {
+        lane: LaneNo,
+        part: Range<u32>,
+    },
     Keys(String),
     Policy,
 }
@@ -42,12 +52,13 @@ impl Mesh {
         let (http, blob) = (HttpId(self.fresh()), self.fresh_blob());
         let MediaGet { kind, url, range, purpose, lane, load } = get;
         self.https.insert(http, HttpJob { kind, started: self.now, head: None, load });
+        let page_no = self.lanes.get(&lane).and_then(|l| l.page_no);
         self.push(Output::Get(HttpGet {
             http,
             url,
             range,
             purpose,
-            lane: Some(lane),
+            lane: page_no.or(Some(lane)),
             load,
             blob: Some(blob),
         }));
@@ -56,9 +67,20 @@ impl Mesh {
 
     /// Begins a GET of a small document.
     pub(crate) fn get_document(&mut self, kind: JobKind, url: String, purpose: Purpose) -> HttpId {
+        self.get_document_part(kind, url, None, purpose)
+    }
+
+    /// Begins a GET of a range of a document.
+    pub(crate) fn get_document_part(
+        &mut self,
+        kind: JobKind,
+        url: String,
+        range: Option<(u64, u64)>,
+        purpose: Purpose,
+    ) -> HttpId {
         let http = HttpId(self.fresh());
         self.https.insert(http, HttpJob { kind, started: self.now, head: None, load: None });
-        let get = HttpGet { http, url, range: None, purpose, lane: None, load: None, blob: None };
+        let get = HttpGet { http, url, range, purpose, lane: None, load: None, blob: None };
         self.push(Output::Get(get));
         http
     }
@@ -89,8 +111,12 @@ impl Mesh {
                 self.on_direct_body(load, http, length);
             }
             (JobKind::Direct(load), HttpInput::Failed(_)) => self.on_direct_failed(load, http),
-            (JobKind::List { lane, msn }, HttpInput::Body(body)) => self.on_list_document(lane, msn, body),
-            (JobKind::List { lane, msn }, HttpInput::Failed(why)) => self.on_list_failed(lane, msn, why),
+            (JobKind::List { lane, .. }, HttpInput::Body(body)) => self.on_list_document(lane, body),
+            (JobKind::List { lane, .. }, HttpInput::Failed(why)) => self.on_list_failed(lane, why),
+            (JobKind::ListPart { lane, part }, HttpInput::Body(body)) => self.on_list_part(lane, &part, body),
+            (JobKind::ListPart { lane, .. }, HttpInput::Failed(why)) => {
+                self.on_list_part_failed(lane, why, tells_of_ranges(why));
+            }
             (JobKind::Keys(origin), HttpInput::Body(body)) => self.on_keys(&origin, body),
             (JobKind::Keys(origin), HttpInput::Failed(why)) => self.on_keys_failed(&origin, why),
             (JobKind::Policy, HttpInput::Body(body)) => self.on_policy(body),

@@ -183,6 +183,8 @@ pub struct KnownSegment {
     pub msn: u64,
     /// Absolute URL.
     pub url: String,
+    /// Byte range, end exclusive, if the playlist has one.
+    pub range: Option<(u64, u64)>,
     /// Duration in milliseconds.
     pub duration_ms: u32,
 }

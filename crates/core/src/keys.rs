@@ -37,7 +37,7 @@ const REFRESH: Duration = Duration::from_secs(300);
 /// An unknown kid asks for a fresh set at most this often.
 const UNKNOWN_KID: Duration = Duration::from_secs(30);
 /// Origins per page.
-const SOURCE_LIMIT: usize = 16;
+pub(crate) const SOURCE_LIMIT: usize = 16;
 
 impl KeyRing {
     /// Takes the pins of the page; those that are no keys are left out (and warned of).
@@ -74,6 +74,11 @@ impl KeyRing {
     pub(crate) fn any(&self) -> Option<PublicKey> {
         let of_sets = self.sets.values().filter_map(|s| s.set.as_ref()).flat_map(|s| s.keys());
         self.pins.first().cloned().or_else(|| of_sets.map(|k| k.key).next())
+    }
+
+    /// Sets that were asked for.
+    pub(crate) fn len(&self) -> usize {
+        self.sets.len()
     }
 
     /// True while a first key set is on its way: lists that come before it wait for it.

@@ -1,10 +1,11 @@
 //! One media playlist: its segments, its trust anchors, and where this viewer stands in it.
 
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, SortedSet};
 
-use meshedflow_manifest::{Anchor, SegmentEntry, SignedList};
+use meshedflow_manifest::{Anchor, SignedList};
 
-use crate::input::{HttpId, LaneInfo, LaneKind, LoadRequest};
+use crate::index::Index;
+use crate::input::{HttpId, KnownSegment, LaneInfo, LaneKind, LaneNo, LoadRequest};
 use crate::output::Reason;
 use crate::scheduler::deadline::BufferBound;
 use crate::scheduler::lottery::Chance;
@@ -20,6 +21,10 @@ pub(crate) const WANT_AHEAD: u64 = 16;
 const SETTLED: Duration = Duration::from_secs(10);
 /// Lists of segments further behind the player's last request are left alone.
 const LISTED_BEHIND: u64 = 16;
+/// Those further ahead are taken when the player is nearer.
+const LISTED_AHEAD: u64 = 48;
+/// Lists of a lane that wait to be verified.
+pub(crate) const UNREAD_LIMIT: usize = (LISTED_BEHIND + LISTED_AHEAD + 1) as usize;
 
 /// State of one lane.
 #[derive(Debug)]
@@ -30,8 +35,8 @@ pub(crate) struct Lane {
     /// Epochs as the origin's own document names them.
     pub(crate) anchor: Option<Anchor>,
     pub(crate) lists: ListState,
-    /// The lists of a recording, as its index brought them: verified only when a segment is near.
-    pub(crate) index: SortedMap<u64, SegmentEntry>,
+    /// The lists of a recording around the player's place, as its document brought them.
+    pub(crate) index: Index,
     pub(crate) target: Duration,
     pub(crate) live: bool,
     /// What the list says; a page without an attached player cannot know.
@@ -50,6 +55,11 @@ pub(crate) struct Lane {
     pub(crate) last_load: Time,
     /// The player went on in another lane of this kind: nothing is fetched ahead here any more.
     pub(crate) left: bool,
+    pub(crate) left_since: Time,
+    /// The page's number by which it was entered last: one of several where it has several playlists.
+    pub(crate) page_no: Option<LaneNo>,
+    /// The other playlist because of which it is refused.
+    pub(crate) twin: Option<LaneNo>,
     pub(crate) bound: BufferBound,
     pub(crate) media_loads: u32,
     pub(crate) joined: bool,
@@ -59,6 +69,8 @@ pub(crate) struct Lane {
     pub(crate) map_due: Time,
     /// Requests here are made by a setup of the page's; see [`LoadRequest::own_setup`].
     pub(crate) own_setup: bool,
+    /// Segments that are byte ranges were seen here, and segments that are whole resources.
+    pub(crate) extents: Extents,
     /// Election class as last told to the neighbours.
     pub(crate) told_class: u8,
     /// This viewer's share of the lots in a large lane.
@@ -71,10 +83,46 @@ pub(crate) struct Lane {
     pub(crate) refused: Option<Reason>,
 }
 
+/// What the segments of a lane were seen to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extents {
+    ranges: bool,
+    wholes: bool,
+}
+
+impl Extents {
+    /// The player, its playlist or a list says which bytes of its resource a segment is.
+    pub(crate) fn saw(&mut self, range: Option<(u64, u64)>) {
+        self.ranges |= range.is_some();
+        self.wholes |= range.is_none();
+    }
+
+    /// Something says that segments lie beside each other in one resource.
+    pub(crate) fn saw_ranges(&mut self) {
+        self.ranges = true;
+    }
+
+    /// Which bytes a list is about, `Some(None)` for a whole resource; `None` where nobody can tell: a list says where
+    /// its segment begins, not whether the resource ends with it.
+    pub(crate) fn of(self, list: &SignedList) -> Option<Option<(u64, u64)>> {
+        let from = list.header.range_base;
+        let length = list.records.last().map_or(0, |r| u64::from(r.offset) + u64::from(r.length));
+        match (self.ranges, self.wholes) {
+            _ if from > 0 => list.closed.then_some(Some((from, from.saturating_add(length)))),
+            (true, false) => list.closed.then_some(Some((0, length))),
+            (true, true) => None,
+            (false, _) => Some(None),
+        }
+    }
+}
+
 /// Fetching of the rolling list.
 #[derive(Debug, Default)]
 pub(crate) struct ListState {
-    pub(crate) open: Option<HttpId>,
+    /// The GET under way, and the segment that it waits for.
+    pub(crate) open: Option<(HttpId, Option<u64>)>,
+    /// Segments that this viewer said it fetches, once the list under way names their URLs.
+    pub(crate) expected: SortedSet<u64>,
     pub(crate) failures: u32,
     pub(crate) not_before: Time,
     pub(crate) last_ok: Option<Time>,
@@ -92,7 +140,7 @@ impl Lane {
             info,
             anchor: None,
             lists: ListState::default(),
-            index: SortedMap::new(),
+            index: Index::default(),
             target: Duration::from_secs(4),
             live: false,
             ended: None,
@@ -105,6 +153,9 @@ impl Lane {
             first_load: None,
             last_load: Time::default(),
             left: false,
+            left_since: Time::default(),
+            page_no: None,
+            twin: None,
             bound: BufferBound::default(),
             media_loads: 0,
             joined: false,
@@ -113,6 +164,7 @@ impl Lane {
             next_bps: 0,
             map_due: Time::default(),
             own_setup: false,
+            extents: Extents::default(),
             told_class: 0,
             chance: Chance::default(),
             proven: false,
@@ -148,6 +200,7 @@ impl Lane {
         self.next_bps = r.next_bps;
         self.bound.requested(r.msn);
         self.last_requested = Some(r.msn);
+        self.extents.saw(r.range);
         let seg = self.segment(r.msn);
         seg.url = Some(r.url.clone());
         seg.name = Some(r.name.clone());
@@ -156,6 +209,17 @@ impl Lane {
         seg.discontinuity = Some(r.discontinuity);
         seg.duration = Duration::from_millis(r.duration_ms.into());
         seg.bitrate_bps = r.bitrate_bps;
+    }
+
+    /// Takes in what the player's own playlist says of a segment; which bytes it is counts more than a hint.
+    pub(crate) fn note_known(&mut self, s: KnownSegment) {
+        self.extents.saw(s.range);
+        let seg = self.segment(s.msn);
+        seg.duration = Duration::from_millis(s.duration_ms.into());
+        let asked = seg.name.is_some() || !seg.transfers.is_empty();
+        if !asked && (seg.url.is_none() || seg.byte_range != s.range) {
+            (seg.url, seg.byte_range) = (Some(s.url), s.range);
+        }
     }
 
     /// When this viewer has been here long enough to be elected.
@@ -181,6 +245,12 @@ impl Lane {
     /// A list of this segment would be taken, from the origin's window.
     pub(crate) fn may_be_listed(&self, msn: u64) -> bool {
         self.last_requested.is_none_or(|last| msn.saturating_add(LISTED_BEHIND) >= last)
+    }
+
+    /// The same, not further ahead either than a document reaches that is read in one go.
+    pub(crate) fn is_listed_near(&self, msn: u64) -> bool {
+        self.may_be_listed(msn)
+            && self.last_requested.is_none_or(|last| msn <= last.saturating_add(LISTED_AHEAD))
     }
 
     /// Still being watched: not left, and a load not longer ago than three target durations.

@@ -49,6 +49,7 @@ impl Mesh {
         if self.fetches_other_bytes(key, &request) {
             return self.load_directly(request, Reason::HttpOnly);
         }
+        self.drop_other_bytes(key, request.range);
         if let Some(lane) = self.lanes.get_mut(&key.lane) {
             lane.note_request(self.now, &request);
             lane.media_loads += 1;
@@ -73,12 +74,32 @@ impl Mesh {
         self.tell_progress(key);
     }
 
-    /// A transfer of this segment is on for another URL or range, and no list says that it brings what is asked now.
+    /// Loads wait for other bytes, or a transfer is on from another URL and no list says that it brings what is asked.
     fn fetches_other_bytes(&self, key: SegKey, request: &LoadRequest) -> bool {
         self.seg(key).is_some_and(|seg| {
-            let other = seg.byte_range != request.range || seg.url.as_ref() != Some(&request.url);
-            seg.list.is_none() && seg.transferring() && other
+            let elsewhere =
+                seg.list.is_none() && seg.transferring() && seg.url.as_ref() != Some(&request.url);
+            elsewhere || self.awaits_other_bytes(key, request.range)
         })
+    }
+
+    /// Loads wait for other bytes of a resource under this number.
+    pub(crate) fn awaits_other_bytes(&self, key: SegKey, range: Option<(u64, u64)>) -> bool {
+        self.seg(key).is_some_and(|seg| seg.byte_range != range) && self.has_load(key)
+    }
+
+    /// What was fetched ahead is not what the player asks for: a hint was wrong, or the playlist has changed.
+    pub(crate) fn drop_other_bytes(&mut self, key: SegKey, range: Option<(u64, u64)>) {
+        if !self.seg(key).is_some_and(|s| s.fetches_other_than(range)) {
+            return;
+        }
+        self.give_up(key);
+        self.drop_grants_of(key);
+        if let Some(seg) = self.seg_mut(key) {
+            seg.transfers.clear();
+            (seg.body, seg.body_played, seg.tainted) = (None, false, false);
+        }
+        self.free_unused_blobs(key);
     }
 
     fn load_directly(&mut self, request: LoadRequest, reason: Reason) {
@@ -182,6 +203,7 @@ impl Mesh {
         let mut ahead = Vec::new();
         for (other, lane) in self.lanes.iter_mut().filter(|(other, l)| **other != no && l.info.kind == kind) {
             if !core::mem::replace(&mut lane.left, true) {
+                lane.left_since = self.now;
                 let open = lane.segments.iter().filter(|(_, s)| s.transferring());
                 ahead.extend(open.map(|(msn, _)| SegKey { lane: *other, msn: *msn }));
             }

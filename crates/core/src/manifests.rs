@@ -1,21 +1,22 @@
 //! When to GET a list, and what a list must be to count.
 
 use meshedflow_manifest::{
-    Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, SegmentEntry, SegmentState, SignedList,
+    Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, RollingError, SegmentEntry, SignedList,
     VerifyError, identity::resource_id, verify,
 };
 use meshedflow_protocol::ids::Name;
 
 use crate::http::{JobKind, failure_text};
+use crate::index::Index;
 use crate::input::{HttpFailure, LaneNo};
-use crate::lane::Lane;
+use crate::lane::{Lane, UNREAD_LIMIT};
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
 use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Wakeup};
 
-/// Lists of a recording are verified this many segments ahead of the player's request.
-const INDEX_AHEAD: u64 = 4;
+/// Longest document that is kept while the keys are on their way.
+const EARLY_LIMIT_BYTES: usize = 256 << 10;
 /// A missing list is asked for once more after this.
 const LIST_RETRY: Duration = Duration::from_millis(300);
 /// A lane whose list cannot be had is left alone for this long.
@@ -41,6 +42,7 @@ pub(crate) enum ListVerdict {
 impl Mesh {
     /// First load in a lane: keys, list, edge.
     pub(crate) fn prepare_lane(&mut self, no: LaneNo) {
+        self.review_twin(no);
         let Some(lane) = self.lanes.get(&no) else { return };
         if !lane.is_media() || self.may_mesh() == Err(Reason::Killed) {
             return;
@@ -52,67 +54,85 @@ impl Mesh {
         }
     }
 
-    /// Asks the origin for the lane's rolling list, one request at a time; `msn`: not before it has that one.
-    pub(crate) fn want_list(&mut self, no: LaneNo, msn: Option<u64>) {
+    /// Asks the origin for the lane's rolling list, one request at a time; `msn`: not before it has that one. True if
+    /// a request that waits for that segment is under way.
+    pub(crate) fn want_list(&mut self, no: LaneNo, msn: Option<u64>) -> bool {
         let now = self.now;
-        let Some(lane) = self.lanes.get(&no) else { return };
-        if lane.lists.open.is_some()
-            || now < lane.lists.not_before
-            || lane.refused == Some(Reason::ListMismatch)
-        {
-            return;
+        let Some(lane) = self.lanes.get(&no) else { return false };
+        if let Some((_, until)) = lane.lists.open {
+            return until >= msn;
+        }
+        if now < lane.lists.not_before || lane.refused == Some(Reason::ListMismatch) {
+            return false;
         }
         let base = lane.info.list_url.clone();
         if !self.is_secure(&base) {
-            return self.warn(
+            self.warn(
                 "insecure-list",
                 format!("{base} is not read; expected https, loopback, or allowInsecure"),
             );
+            return false;
         }
         let url = msn.map_or_else(|| base.clone(), |n| format!("{base}?_msn={n}"));
         let http = self.get_document(JobKind::List { lane: no, msn }, url, Purpose::List);
         if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.lists.open = Some(http);
+            lane.lists.open = Some((http, msn));
         }
+        true
     }
 
     /// The list of a segment that this viewer fetches itself, in parallel with the body. One that still grew when it was
     /// last read is half a list: what it does not name can be given to nobody.
     pub(crate) fn want_list_for(&mut self, key: SegKey) {
-        let whole = |list: &SignedList| list.closed && list.header.msn == key.msn;
-        let known = |l: &Lane| l.index.contains_key(&key.msn) || l.lists.unread.iter().any(whole);
-        let indexed = self.lanes.get(&key.lane).is_some_and(known);
-        if self.seg(key).is_some_and(|s| !s.is_listed()) && self.may_mesh().is_ok() && !indexed {
+        let unlisted = self.seg(key).is_some_and(|s| !s.is_listed());
+        if unlisted && self.may_mesh().is_ok() && !self.is_in_documents(key) {
             self.want_list(key.lane, Some(key.msn));
         }
     }
 
-    pub(crate) fn on_list_document(&mut self, no: LaneNo, msn: Option<u64>, body: &[u8]) {
-        let now = self.now;
+    pub(crate) fn on_list_document(&mut self, no: LaneNo, body: &[u8]) {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.lists.open = None;
         }
         if self.keys.awaited() {
-            if let Some(lane) = self.lanes.get_mut(&no) {
-                lane.lists.early = Some(body.to_vec());
-            }
-            return;
+            return self.keep_early(no, body);
         }
-        match Rolling::parse(body) {
-            Ok(rolling) => self.take_rolling(no, &rolling),
+        self.read_document(no, body);
+    }
+
+    /// Kept until the keys are here, if it is no long one: that is asked for again.
+    fn keep_early(&mut self, no: LaneNo, body: &[u8]) {
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        if body.len() <= EARLY_LIMIT_BYTES {
+            lane.lists.early = Some(body.to_vec());
+        } else {
+            lane.lists.last_ok = Some(now);
+            self.settle_expected(no);
+        }
+    }
+
+    fn read_document(&mut self, no: LaneNo, body: &[u8]) {
+        let now = self.now;
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            // What takes its place is read beside the document itself.
+            lane.index.clear();
+        }
+        match self.parse_near(no, body) {
+            Ok((rolling, index)) => self.take_rolling(no, rolling, index),
             Err(why) => {
                 if let Some(lane) = self.lanes.get_mut(&no) {
                     lane.lists.not_before = now + LIST_BACKOFF;
                 }
                 let url = self.lanes.get(&no).map(|l| l.info.list_url.clone()).unwrap_or_default();
                 self.warn("list-refused", format!("{url}: {why}; its segments stay on HTTP"));
-                self.give_up_election(no, msn);
             }
         }
+        self.settle_expected(no);
         self.revisit(no);
     }
 
-    pub(crate) fn on_list_failed(&mut self, no: LaneNo, msn: Option<u64>, why: HttpFailure) {
+    pub(crate) fn on_list_failed(&mut self, no: LaneNo, why: HttpFailure) {
         let now = self.now;
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.lists.open = None;
@@ -128,28 +148,27 @@ impl Mesh {
                 ),
             );
         }
-        self.give_up_election(no, msn);
+        self.settle_expected(no);
         self.revisit(no);
     }
 
-    /// An elected fetch that waited for a URL will not get one.
-    fn give_up_election(&mut self, lane: LaneNo, msn: Option<u64>) {
-        let Some(key) = msn.map(|msn| SegKey { lane, msn }) else { return };
-        let waiting = self.seg(key).is_some_and(|s| s.mine.is_some() && s.transfers.is_empty());
-        if waiting {
-            if let Some(seg) = self.seg_mut(key) {
-                seg.mine = None;
-                seg.list_tries = u8::MAX;
-            }
-            self.say_dropped(key);
-        }
+    /// Of a document what lies around the player's place.
+    fn parse_near(&self, no: LaneNo, body: &[u8]) -> Result<(Rolling, Index), RollingError> {
+        let lane = self.lanes.get(&no);
+        let (mut index, mut window) = (Index::default(), self.window_of(no));
+        let rolling = Rolling::parse_where(body, &mut |complete, msn, place| match complete {
+            true => index.offer(&mut window, msn, place),
+            false => lane.is_none_or(|l| l.is_listed_near(msn)),
+        })?;
+        Ok((rolling, index))
     }
 
-    fn take_rolling(&mut self, no: LaneNo, rolling: &Rolling) {
+    fn take_rolling(&mut self, no: LaneNo, mut rolling: Rolling, mut index: Index) {
         let now = self.now;
         let stream_fits =
             rolling.stream.as_str() == self.options.stream_id || self.options.mutant("ignore-stream");
         let anchor = Anchor::new(&rolling.epochs, self.keys.min_epoch());
+        let Some(no) = self.settle_twin(no, &rolling) else { return };
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.lists.last_ok = Some(now);
         lane.lists.failures = 0;
@@ -173,31 +192,19 @@ impl Mesh {
             Ok(anchor) => anchor,
             Err(why) => return self.warn("epochs-refused", format!("{}: {why}", self.list_url(no))),
         };
-        self.anchor_lane(no, rolling, anchor);
+        self.anchor_lane(no, &rolling, anchor);
+        self.note_extents(no, &rolling);
         if rolling.complete {
-            if let Some(lane) = self.lanes.get_mut(&no) {
-                lane.index = rolling.segments.iter().map(|e| (e.msn, e.clone())).collect();
-            }
-            return self.take_from_index(no);
+            index.fill(core::mem::take(&mut rolling.segments));
+            return self.keep_index(no, index);
         }
         rolling.segments.iter().for_each(|entry| self.take_entry(no, entry));
         self.read_list(no);
     }
 
-    /// The lists of a recording around the player's place come to be read.
-    pub(crate) fn take_from_index(&mut self, no: LaneNo) {
-        let Some(lane) = self.lanes.get(&no) else { return };
-        let Some(at) = lane.last_requested else { return };
-        let unlisted = |msn: &u64| lane.segments.get(msn).is_none_or(|s| s.list.is_none());
-        let near = lane.index.range(at.saturating_sub(1)..=at + INDEX_AHEAD).filter(|(msn, _)| unlisted(msn));
-        let entries: Vec<SegmentEntry> = near.map(|(_, e)| e.clone()).collect();
-        entries.iter().for_each(|entry| self.take_entry(no, entry));
-        self.read_list(no);
-    }
-
     /// Verifies one list that the origin's document brought, what is waited for first: on a slow machine a signature
     /// costs a page milliseconds, and a document has many. Those that need no check go with it.
-    fn read_list(&mut self, no: LaneNo) -> Option<SegKey> {
+    pub(crate) fn read_list(&mut self, no: LaneNo) -> Option<SegKey> {
         while let Some((key, list)) = self.next_unread(no) {
             match self.learn_list(key, list, true) {
                 ListVerdict::NoKey => {
@@ -241,7 +248,7 @@ impl Mesh {
         if let Some(no) = self.early_document()
             && let Some(body) = self.lanes.get_mut(&no).and_then(|l| l.lists.early.take())
         {
-            return self.on_list_document(no, None, &body);
+            return self.read_document(no, &body);
         }
         let unread = |(no, lane): (&LaneNo, &Lane)| (!lane.lists.unread.is_empty()).then_some(*no);
         for no in self.lanes.iter().filter_map(unread).collect::<Vec<_>>() {
@@ -258,10 +265,12 @@ impl Mesh {
 
     pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
         let unread = self.lanes.values().any(|lane| !lane.lists.unread.is_empty());
-        (unread || self.early_document().is_some()).then_some(Wakeup { at: self.now, reason: "unread list" })
+        let now = (unread || self.early_document().is_some()).then_some(self.now);
+        let at = now.or_else(|| self.quarantines.until(self.now))?;
+        Some(Wakeup { at, reason: "unread list" })
     }
 
-    fn list_url(&self, no: LaneNo) -> String {
+    pub(crate) fn list_url(&self, no: LaneNo) -> String {
         self.lanes.get(&no).map(|l| l.info.list_url.clone()).unwrap_or_default()
     }
 
@@ -282,15 +291,14 @@ impl Mesh {
             }
             none => *none = Some(anchor),
         }
-        self.refuse_colliding_lanes(no);
         self.join_lane(no);
     }
 
     /// Hints count at once, the list once it is read.
-    fn take_entry(&mut self, no: LaneNo, entry: &SegmentEntry) {
+    pub(crate) fn take_entry(&mut self, no: LaneNo, entry: &SegmentEntry) {
         let key = SegKey { lane: no, msn: entry.msn };
         let Some(lane) = self.lanes.get(&no) else { return };
-        if !lane.may_be_listed(entry.msn) {
+        if !lane.is_listed_near(entry.msn) {
             return;
         }
         let list = match entry.list.decode() {
@@ -306,7 +314,9 @@ impl Mesh {
         self.take_hint(key, entry, &list);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.lists.unread.retain(|known| known.header.msn != entry.msn);
-            lane.lists.unread.push(list);
+            if lane.lists.unread.len() < UNREAD_LIMIT {
+                lane.lists.unread.push(list);
+            }
         }
     }
 
@@ -319,6 +329,7 @@ impl Mesh {
             lane.lists.not_before = now + LIST_BACKOFF;
             lane.lists.unread.clear();
         }
+        self.settle_expected(no);
     }
 
     /// A segment stayed without a list; three in a row and the lane is on HTTP.
@@ -326,26 +337,6 @@ impl Mesh {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.unlisted = lane.unlisted.saturating_add(1);
             lane.proven &= lane.unlisted < 3;
-        }
-    }
-
-    /// The URL hint counts only inside the directory of what HLS.js asked for, and if it is what was signed.
-    fn take_hint(&mut self, key: SegKey, entry: &SegmentEntry, list: &SignedList) {
-        let Some(lane) = self.lanes.get_mut(&key.lane) else { return };
-        let complete = matches!(entry.state, SegmentState::Complete);
-        if !complete || resource_id(&entry.name) != list.header.resource {
-            return;
-        }
-        let url = lane.prefetch_url(&entry.uri);
-        let seg = lane.segment(entry.msn);
-        if seg.url.is_none() {
-            seg.url = url;
-        }
-        if seg.duration.is_zero() {
-            seg.duration = Duration::from_millis(entry.duration_ms.into());
-        }
-        if lane.live {
-            self.learned(key, Duration::from_millis(entry.released_age_ms.into()), false, 0);
         }
     }
 
@@ -461,9 +452,13 @@ impl Mesh {
         let h = list.header();
         let resource = seg.name.as_ref().is_none_or(|name| resource_id(name) == h.resource);
         let discontinuity = seg.discontinuity.is_none_or(|d| d == h.dsn);
-        let range = seg
-            .byte_range
-            .is_none_or(|(a, b)| h.range_base == a && (!list.closed() || u64::from(list.length()) == b - a));
+        let range = match seg.byte_range {
+            Some((a, b)) => {
+                let length = b.saturating_sub(a);
+                h.range_base == a && (!list.closed() || u64::from(list.length()) == length)
+            }
+            None => seg.url.is_none() || h.range_base == 0,
+        };
         seg.mismatch = !(resource && discontinuity && range);
         if seg.mismatch {
             self.warn("list-mismatch", format!("the list of segment {} is not about the resource, discontinuity or range that the player asked for", key.msn));
@@ -474,7 +469,8 @@ impl Mesh {
         if let Some(seg) = self.seg_mut(key) {
             seg.quarantined = true;
         }
-        self.quarantines += 1;
+        self.quarantines.note(self.now);
+        self.part_twins(key.lane);
         self.warn(
             "quarantine",
             format!("two signed lists of segment {} disagree; it stays on HTTP", key.msn),

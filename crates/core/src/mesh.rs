@@ -10,10 +10,11 @@ use crate::config::{Consent, Options};
 use crate::grant::Grant;
 use crate::http::HttpJob;
 use crate::input::{
-    BlobId, ConnNo, GrantId, HttpId, HttpInput, Input, LaneInfo, LaneNo, LoadId, PlayerInput,
+    BlobId, ConnNo, GrantId, HttpId, HttpInput, Input, LaneNo, LoadId, LoadRequest, PlayerInput,
 };
 use crate::keys::KeyRing;
 use crate::lane::Lane;
+use crate::lanes::Alias;
 use crate::load::Load;
 use crate::load::probe::Climb;
 use crate::output::{Event, Output, Reason};
@@ -24,6 +25,7 @@ use crate::peer::upload::Uploads;
 use crate::player::Player;
 use crate::policy::Effective;
 use crate::policy_feed::PolicyFeed;
+use crate::quarantine::Quarantines;
 use crate::rng::Rng;
 use crate::roster::Roster;
 use crate::scheduler::deadline::HttpEstimate;
@@ -53,6 +55,8 @@ pub struct Mesh {
     pub(crate) seed: u64,
     pub(crate) check: Checker,
     pub(crate) lanes: SortedMap<LaneNo, Lane>,
+    /// Playlists of one rendition, each with the lane that stands for all of them.
+    pub(crate) aliases: SortedMap<LaneNo, Alias>,
     pub(crate) loads: SortedMap<LoadId, Load>,
     pub(crate) https: SortedMap<HttpId, HttpJob>,
     pub(crate) grants: SortedMap<GrantId, Grant>,
@@ -68,7 +72,7 @@ pub struct Mesh {
     pub(crate) verifies: Bucket,
     pub(crate) player: Player,
     pub(crate) tally: Tally,
-    pub(crate) quarantines: u32,
+    pub(crate) quarantines: Quarantines,
     pub(crate) no_range: crate::sorted::SortedSet<String>,
     pub(crate) sharing: Option<(bool, Reason)>,
     pub(crate) ended: bool,
@@ -118,7 +122,8 @@ impl Mesh {
             hedging: HedgeBudget::default(),
             player: Player::default(),
             tally: Tally::default(),
-            quarantines: 0,
+            quarantines: Quarantines::default(),
+            aliases: SortedMap::new(),
             no_range: Default::default(),
             sharing: None,
             ended: false,
@@ -140,10 +145,14 @@ impl Mesh {
         }
         match input {
             Input::Lane(no, info) => self.on_lane(no, info),
-            Input::Load(request) => self.on_load(request),
+            Input::Load(request) => {
+                let lane = self.enter_by(request.lane);
+                self.on_load(LoadRequest { lane, ..request });
+            }
             Input::LoadAborted(load) => self.on_load_aborted(load),
             Input::Offered { request, blob, length, ttfb, body } => {
-                self.on_offered(request, blob, length, (ttfb, body));
+                let lane = self.enter_by(request.lane);
+                self.on_offered(LoadRequest { lane, ..request }, blob, length, (ttfb, body));
             }
             Input::Player(event) => self.on_player(event),
             Input::Http(http, event) => self.on_http(http, event),
@@ -200,6 +209,14 @@ impl Mesh {
         self.out.push_back(output);
     }
 
+    pub(crate) fn outputs(&self) -> usize {
+        self.out.len()
+    }
+
+    pub(crate) fn warnings(&self) -> usize {
+        self.warned.len()
+    }
+
     /// Ids are never reused within a core; 2^31 of them outlast any page. The upper half belongs to the page.
     pub(crate) fn fresh(&mut self) -> u32 {
         self.next_id = self.next_id.wrapping_add(1) & 0x7fff_ffff;
@@ -231,42 +248,11 @@ impl Mesh {
         ((start + self.now.since(self.started).as_secs_f64() * 1000.0) / 1000.0) as u64
     }
 
-    fn on_lane(&mut self, no: LaneNo, info: LaneInfo) {
-        if self.lanes.len() >= 64 || self.lanes.contains_key(&no) {
-            return;
-        }
-        self.lanes.insert(no, Lane::new(info));
-        self.refuse_colliding_lanes(no);
-    }
-
-    /// Two playlists with one rendition name cannot be told apart by their lists.
-    pub(crate) fn refuse_colliding_lanes(&mut self, no: LaneNo) {
-        let Some(name) = self.lanes.get(&no).and_then(|l| l.rendition.clone()) else { return };
-        let twins: Vec<LaneNo> = self
-            .lanes
-            .iter()
-            .filter(|(other, l)| **other != no && l.rendition.as_ref() == Some(&name))
-            .map(|(other, _)| *other)
-            .collect();
-        if twins.is_empty() {
-            return;
-        }
-        for lane in twins.into_iter().chain([no]) {
-            if let Some(l) = self.lanes.get_mut(&lane) {
-                l.refused = Some(Reason::ListMismatch);
-            }
-        }
-        self.warn(
-            "rendition-collision",
-            format!("two playlists share the rendition name {name:?}; expected one each"),
-        );
-    }
-
     fn on_player(&mut self, event: PlayerInput) {
         match event {
             PlayerInput::Buffer { ahead_ms, rate } => self.player.buffer(self.now, ahead_ms, rate),
             PlayerInput::Playlist { lane, target_ms, segments } => {
-                self.on_playlist(lane, target_ms, segments)
+                self.on_playlist(self.lane_behind(lane), target_ms, segments)
             }
             PlayerInput::Hidden(hidden) => self.player.hidden = hidden,
             PlayerInput::Stalled => self.tally.stalls += 1,

@@ -5,6 +5,9 @@ use crate::mesh::Mesh;
 use crate::segment::SegKey;
 use crate::time::{Duration, Time};
 
+/// Of a playlist the newest segments are of interest, and those that the player will ask for next.
+const NEWEST: u64 = 9;
+
 /// The player as last heard of.
 #[derive(Debug, Default)]
 pub(crate) struct Player {
@@ -34,12 +37,13 @@ impl Mesh {
             lane.target = Duration::from_millis(target_ms.into());
         }
         let newest = segments.last().map(|s| s.msn);
-        let first = newest.map_or(0, |n| n.saturating_sub(8));
-        for s in segments.into_iter().filter(|s| s.msn >= first) {
-            let seg = lane.segment(s.msn);
-            seg.duration = Duration::from_millis(s.duration_ms.into());
-            seg.url.get_or_insert(s.url);
-        }
+        let newer_than = newest.map_or(0, |n| n.saturating_sub(NEWEST));
+        // A page that tells of all makes no table of it here.
+        let near: Vec<KnownSegment> =
+            segments.into_iter().filter(|s| s.msn > newer_than || lane.is_ahead(s.msn)).collect();
+        let keys: Vec<SegKey> = near.iter().map(|s| SegKey { lane: no, msn: s.msn }).collect();
+        near.into_iter().for_each(|s| lane.note_known(s));
+        keys.into_iter().for_each(|key| self.check_fit(key));
         if let Some(msn) = newest {
             self.learned(SegKey { lane: no, msn }, Duration::ZERO, true, 0);
         }

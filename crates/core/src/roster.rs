@@ -94,6 +94,11 @@ impl Roster {
         self.old_salt = salt.previous.filter(|_| !left.is_zero()).map(|old| (old.0, now + left));
     }
 
+    /// Ids of viewers that were proposed, and of those that are not dialled again.
+    pub(crate) fn ids_kept(&self) -> (usize, usize) {
+        (self.waiting.len() + self.expected.len(), self.banned.len())
+    }
+
     /// On the way to the edge, not there yet.
     pub(crate) fn is_joining(&self) -> bool {
         matches!(self.link, Link::Connecting | Link::Joining)
@@ -101,7 +106,7 @@ impl Roster {
 }
 
 /// Ids that may be remembered as banned or expected.
-const ID_LIMIT: usize = 256;
+pub(crate) const ID_LIMIT: usize = 256;
 /// The salt before counts for the first half of a minute.
 const SALT_OVERLAP: Duration = Duration::from_secs(30);
 /// Twice the degree at once, then more than an edge may propose: connections to nobody cost the page much.

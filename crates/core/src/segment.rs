@@ -23,11 +23,11 @@ pub(crate) struct SegKey {
 /// Everything known and held of one segment.
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
-    /// From the player's request, its playlist, or a list's checked hint.
+    /// From the player's request, its playlist, or a list's checked hint. Where it is known, so is the range.
     pub(crate) url: Option<String>,
     /// Resource name, from the player's request.
     pub(crate) name: Option<String>,
-    /// From the player's request.
+    /// Which bytes of that resource it is, end exclusive; all of them if there is none.
     pub(crate) byte_range: Option<(u64, u64)>,
     pub(crate) init: Option<String>,
     pub(crate) discontinuity: Option<u32>,
@@ -76,13 +76,15 @@ pub(crate) struct Segment {
     /// Neighbours are spared until then; it is decided anew.
     pub(crate) look_again: Option<Time>,
     pub(crate) list_tries: u8,
+    /// The list that was to name its URL did not.
+    pub(crate) unnamed: bool,
     /// Lists asked of neighbours.
     pub(crate) list_asked: SortedSet<ConnNo>,
     pub(crate) reason: Option<Reason>,
     /// HTTP bytes of it did not match the list: never stored, never announced.
     pub(crate) tainted: bool,
     /// How often each fragment began to be sent to anyone.
-    given: Vec<u8>,
+    pub(crate) given: Vec<u8>,
 }
 
 /// This viewer's own fetch.
@@ -96,6 +98,8 @@ pub(crate) struct Mine {
 #[derive(Debug)]
 pub(crate) struct Transfer {
     pub(crate) blob: BlobId,
+    /// Which bytes of the resource were taken for the segment when it was asked for.
+    pub(crate) of: Option<(u64, u64)>,
     /// Segment offsets it brings; `to` is `None` for the whole body.
     pub(crate) from: u32,
     pub(crate) to: Option<u32>,
@@ -115,7 +119,8 @@ pub(crate) struct Transfer {
 impl Transfer {
     /// One that was just asked for.
     pub(crate) fn new(now: Time, blob: BlobId, from: u32, to: Option<u32>, load: Option<LoadId>) -> Self {
-        Self { blob, from, to, granted: 0, done: None, began: now, headed: false, load, verified: 0 }
+        let of = None;
+        Self { blob, of, from, to, granted: 0, done: None, began: now, headed: false, load, verified: 0 }
     }
 
     pub(crate) fn brings(&self, a: u32, b: u32) -> bool {
@@ -150,13 +155,19 @@ impl Segment {
         self.transfers.values().any(|t| t.done.is_none())
     }
 
-    /// A running transfer will bring this fragment.
+    /// A running transfer of its own bytes will bring this fragment.
     pub(crate) fn http_brings(&self, i: u16) -> bool {
         self.bounds(i).is_some_and(|(a, b)| self.running().any(|t| t.brings(a, b)))
     }
 
+    /// Transfers under way that were asked for the bytes which this segment is.
     pub(crate) fn running(&self) -> impl Iterator<Item = &Transfer> {
-        self.transfers.values().filter(|t| t.done.is_none())
+        self.transfers.values().filter(|t| t.done.is_none() && t.of == self.byte_range)
+    }
+
+    /// A transfer, running or done, that was asked for other bytes of the resource than these.
+    pub(crate) fn fetches_other_than(&self, range: Option<(u64, u64)>) -> bool {
+        self.transfers.values().any(|t| t.of != range)
     }
 
     /// Segment offset and end of record `i`.

@@ -7,8 +7,12 @@ use crate::output::Output;
 use crate::peer::Peer;
 use crate::segment::{SegKey, Segment};
 use crate::sorted::SortedSet;
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
+/// Segments that all lanes keep together: lists and marks of each take some kilobytes beside its media.
+pub(crate) const PAGE_SEGMENT_LIMIT: usize = 768;
+/// A lane that the player left for so long is not about to be entered again.
+const LEFT_FOR: Duration = Duration::from_secs(30);
 /// So many of the oldest segments are compared.
 const OLDEST: usize = 8;
 
@@ -22,12 +26,18 @@ impl Mesh {
     /// or segments were added.
     pub(crate) fn evict(&mut self) {
         self.forget_unlistable();
+        self.trim_left_lanes();
         let budget = self.effective.memory_bytes;
         let mut stored = self.stored_bytes();
         while stored > budget {
-            let Some(key) = self.least_needed() else { return };
+            let Some(key) = self.least_needed() else { break };
             stored = stored.saturating_sub(self.forget_segment(key));
         }
+        self.thin_out();
+    }
+
+    /// However small they are, no lane keeps more than so many segments, nor do all lanes together.
+    fn thin_out(&mut self) {
         let awaited = self.awaited_segments();
         let oldest = |(lane, l): (&LaneNo, &Lane)| {
             let lane = *lane;
@@ -38,6 +48,52 @@ impl Mesh {
         let crowded: Vec<SegKey> = self.lanes.iter().flat_map(oldest).collect();
         for key in crowded {
             self.forget_segment(key);
+        }
+        while self.lanes.values().map(|l| l.segments.len()).sum::<usize>() > PAGE_SEGMENT_LIMIT {
+            let Some(key) = self.oldest_idle() else { return };
+            self.forget_segment(key);
+        }
+    }
+
+    /// The oldest segment of the lane that was entered longest ago, of those that are neither awaited nor ahead.
+    fn oldest_idle(&self) -> Option<SegKey> {
+        let awaited = self.awaited_segments();
+        let spare = |no: &LaneNo, l: &Lane| {
+            let mut keys = l.segments.iter().filter(|(msn, s)| s.is_idle() && !l.is_ahead(**msn));
+            let key = keys.find_map(|(msn, _)| {
+                let key = SegKey { lane: *no, msn: *msn };
+                (!awaited.contains(&key)).then_some(key)
+            });
+            key.map(|key| ((!l.left, l.last_load), key))
+        };
+        self.lanes.iter().filter_map(|(no, l)| spare(no, l)).min_by_key(|(age, _)| *age).map(|(_, key)| key)
+    }
+
+    /// What lanes keep that the player left some time ago: the media they hold, for others; not what they would need to
+    /// get more.
+    fn trim_left_lanes(&mut self) {
+        let now = self.now;
+        let over = |l: &Lane| l.left && now.since(l.left_since) >= LEFT_FOR;
+        let lanes: Vec<LaneNo> = self.lanes.iter().filter(|(_, l)| over(l)).map(|(no, _)| *no).collect();
+        for no in lanes {
+            self.trim_lane(no);
+        }
+    }
+
+    fn trim_lane(&mut self, no: LaneNo) {
+        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        lane.lists.early = None;
+        lane.lists.unread.clear();
+        let bare = |s: &Segment| s.is_idle() && s.fragments.is_empty() && s.body.is_none();
+        let keys =
+            lane.segments.iter().filter(|(_, s)| bare(s)).map(|(msn, _)| SegKey { lane: no, msn: *msn });
+        let bare: Vec<SegKey> = keys.collect();
+        self.settle_expected(no);
+        for key in bare.into_iter().filter(|key| !self.has_load(*key)).collect::<Vec<_>>() {
+            self.forget_segment(key);
+        }
+        if self.lane_behind(no) != no && !self.lane_has_load(no) {
+            self.forget_lane(no);
         }
     }
 

@@ -35,6 +35,7 @@
 mod base64url;
 mod cursor;
 mod digest;
+mod elements;
 mod epochs;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

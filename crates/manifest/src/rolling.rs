@@ -5,11 +5,13 @@
 //! counts because the document was read over HTTPS.
 
 use core::fmt;
+use core::ops::Range;
 
 use meshedflow_json::{Fields, Json};
 use serde::Serialize;
 
 use crate::base64url;
+use crate::elements::{Apart, take_apart};
 use crate::epochs::EpochRange;
 use crate::json::{self, JsonError};
 use crate::list::{LIST_LIMIT_BYTES, ListError, SignedList};
@@ -150,29 +152,53 @@ impl core::error::Error for RollingError {}
 impl Rolling {
     /// Reads a document.
     pub fn parse(json: &[u8]) -> Result<Self, RollingError> {
+        Self::parse_where(json, &mut |_, _, _| true)
+    }
+
+    /// Reads a document, and of its segments only those that `keep` wants: it is told whether the stream is complete,
+    /// the media sequence number, and which bytes of the document are the segment's, in the document's order.
+    ///
+    /// # Errors
+    /// As [`Rolling::parse`]; of segments that are not kept only the order is checked.
+    pub fn parse_where(
+        json: &[u8],
+        keep: &mut dyn FnMut(bool, u64, Range<usize>) -> bool,
+    ) -> Result<Self, RollingError> {
         if json.len() > ROLLING_LIMIT_BYTES {
             return Err(RollingError::TooLong(json.len()));
         }
-        let document = json::read(json).map_err(RollingError::Json)?;
+        let Apart { frame, elements } = take_apart(json);
+        let document = json::read(&frame).map_err(RollingError::Json)?;
         let fields = Fields::of(&document, "document").map_err(RollingError::Json)?;
         // Read first, so that another version is named as such and not as a missing member.
         let v = fields.need_whole("v", u32::MAX.into()).map_err(RollingError::Json)? as u32;
         if v != 1 {
             return Err(RollingError::FormatVersion(v));
         }
-        let rolling = Self::read(v, fields).map_err(RollingError::Json)?;
-        let most = rolling.segments.len().max(rolling.init.len());
+        let segments = fields.list("segments", usize::MAX).map_err(RollingError::Json)?;
+        let mut rolling = Self::read(v, fields).map_err(RollingError::Json)?;
+        let most = segments.len().max(rolling.init.len());
         if most > ROLLING_SEGMENT_LIMIT {
             return Err(RollingError::TooMany(most));
         }
-        let disorder =
-            rolling.segments.iter().zip(rolling.segments.iter().skip(1)).find(|(a, b)| a.msn >= b.msn);
-        match disorder {
-            Some((_, second)) => Err(RollingError::Order(second.msn)),
-            None => Ok(rolling),
+        if segments.len() != elements.len() {
+            return Err(RollingError::Json(JsonError::member("segments", "a list of objects")));
         }
+        let mut before = None;
+        for place in elements {
+            let item = json::read(json.get(place.clone()).unwrap_or_default()).map_err(RollingError::Json)?;
+            let msn = SegmentEntry::msn_of(&item).map_err(RollingError::Json)?;
+            if before.replace(msn).is_some_and(|before| before >= msn) {
+                return Err(RollingError::Order(msn));
+            }
+            if keep(rolling.complete, msn, place) {
+                rolling.segments.push(SegmentEntry::read(&item).map_err(RollingError::Json)?);
+            }
+        }
+        Ok(rolling)
     }
 
+    /// All but the segments.
     fn read(v: u32, fields: Fields<'_, '_>) -> Result<Self, JsonError> {
         let all = usize::MAX;
         Ok(Self {
@@ -188,11 +214,7 @@ impl Rolling {
                 _ => return Err(JsonError::member("epochs", "a list")),
             },
             init: fields.list("init", all)?.iter().map(InitEntry::read).collect::<Result<_, _>>()?,
-            segments: fields
-                .list("segments", all)?
-                .iter()
-                .map(SegmentEntry::read)
-                .collect::<Result<_, _>>()?,
+            segments: Vec::new(),
         })
     }
 
@@ -216,6 +238,18 @@ impl InitEntry {
 }
 
 impl SegmentEntry {
+    /// Reads one segment of a document: exactly the bytes that [`Rolling::parse_where`] told of.
+    ///
+    /// # Errors
+    /// What was expected, of which member.
+    pub fn parse(json: &[u8]) -> Result<Self, JsonError> {
+        Self::read(&json::read(json)?)
+    }
+
+    fn msn_of(item: &Json<'_>) -> Result<u64, JsonError> {
+        Fields::of(item, "segments")?.need_whole("msn", u64::MAX)
+    }
+
     fn read(item: &Json<'_>) -> Result<Self, JsonError> {
         let fields = Fields::of(item, "segments")?;
         Ok(Self {

@@ -40,7 +40,7 @@ mod world;
 pub use edge::Mood;
 pub use figures::{Figures, settled};
 pub use link::Link;
-pub use origin::{LANES, Origin, OriginFault};
+pub use origin::{Files, LANES, Origin, OriginFault};
 pub use outcome::{Fate, Outcome, Sample, SegmentFate};
 pub use plan::{Act, Change, Nat, Person, Plan, Stream};
 pub use scenario::{Promise, SCENARIOS, SECONDS, Scenario, VIEWERS, harm};

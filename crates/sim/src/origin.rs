@@ -34,6 +34,29 @@ pub enum OriginFault {
     Empty,
 }
 
+/// What files the segments of a stream lie in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Files {
+    /// One each.
+    #[default]
+    Each,
+    /// So many segments after one another in one, a byte range each.
+    Of(u64),
+    /// All in one that grows, a byte range each.
+    Growing,
+}
+
+impl Files {
+    /// Name of the file that a segment is in, and how many segments lie before it there.
+    fn place(self, msn: u64) -> (String, u64) {
+        match self {
+            Self::Each => (format!("seg_{msn}.m4s"), 0),
+            Self::Of(each) => (format!("file_{}.m4s", msn / each), msn % each),
+            Self::Growing => ("all.m4s".into(), msn),
+        }
+    }
+}
+
 /// The origin.
 #[derive(Debug)]
 pub struct Origin {
@@ -44,6 +67,10 @@ pub struct Origin {
     pub(crate) sizes: [u32; 2],
     /// What is wrong.
     pub fault: OriginFault,
+    /// What files the segments lie in.
+    pub(crate) files: Files,
+    /// GETs of whole files in which more than one segment lies.
+    pub whole_files: u32,
     /// Media bytes that left, by (lane, msn).
     pub log: BTreeMap<(usize, u64), Vec<u32>>,
     pub(crate) list_requests: u32,
@@ -60,6 +87,8 @@ impl Origin {
             target_us: target_ms * 1_000,
             sizes: [160_000, 16_000],
             fault: OriginFault::None,
+            files: Files::Each,
+            whole_files: 0,
             log: BTreeMap::new(),
             list_requests: 0,
             live,
@@ -82,16 +111,42 @@ impl Origin {
         self.live
     }
 
-    pub(crate) fn url(lane: usize, msn: u64) -> String {
-        format!("{BASE}{}/seg_{msn}.m4s", LANES[lane])
+    pub(crate) fn url(&self, lane: usize, msn: u64) -> String {
+        format!("{BASE}{}/{}", LANES[lane], self.name(msn))
     }
 
-    /// The segment that a URL names.
-    pub(crate) fn parse(url: &str) -> Option<(usize, u64)> {
+    /// Name of the file that a segment is in.
+    pub(crate) fn name(&self, msn: u64) -> String {
+        self.files.place(msn).0
+    }
+
+    /// The bytes of its file that a segment is, if it is not the whole file.
+    pub(crate) fn range(&self, lane: usize, msn: u64) -> Option<(u64, u64)> {
+        let size = u64::from(self.sizes[lane]);
+        let from = self.files.place(msn).1 * size;
+        (self.files != Files::Each).then_some((from, from + size))
+    }
+
+    /// The lane of a URL, and the segments of its file that are complete at `now`.
+    pub(crate) fn parse(&self, now: Micros, url: &str) -> Option<(usize, Vec<u64>)> {
         let rest = url.strip_prefix(BASE)?;
         let (dir, file) = rest.split_once('/')?;
         let lane = LANES.iter().position(|l| *l == dir)?;
-        Some((lane, file.strip_prefix("seg_")?.strip_suffix(".m4s")?.parse().ok()?))
+        let within: Vec<u64> = (0..=self.newest(now)).filter(|msn| self.name(*msn) == file).collect();
+        (!within.is_empty()).then_some((lane, within))
+    }
+
+    /// The bytes that a GET brings, and the segment to which they are counted.
+    pub(crate) fn bytes(&mut self, lane: usize, within: &[u64], range: Option<(u64, u64)>) -> (u64, Vec<u8>) {
+        let size = u64::from(self.sizes[lane]);
+        let Some((from, to)) = range else {
+            self.whole_files += u32::from(within.len() > 1);
+            return (within[0], within.iter().flat_map(|msn| self.body(lane, *msn)).collect());
+        };
+        // Nobody asks for bytes of two segments at once.
+        let msn = within[(from / size) as usize];
+        let at = from / size * size;
+        (msn, self.body(lane, msn)[(from - at) as usize..(to - at) as usize].to_vec())
     }
 
     /// The bytes of a segment: any, as long as no two segments share them.
@@ -101,6 +156,16 @@ impl Origin {
         let mut body = period.repeat(self.sizes[lane] as usize / period.len() + 1);
         body.truncate(self.sizes[lane] as usize);
         body
+    }
+
+    /// What a player gets for a segment: where ranges are ignored, the whole file.
+    pub(crate) fn played(&mut self, now: Micros, lane: usize, msn: u64) -> Vec<u8> {
+        match self.parse(now, &self.url(lane, msn)) {
+            Some((lane, within)) if self.fault == OriginFault::NoRange => {
+                within.iter().flat_map(|msn| self.body(lane, *msn)).collect()
+            }
+            _ => self.body(lane, msn),
+        }
     }
 
     /// Bytes that left for this segment, as a multiple of its size.
@@ -150,7 +215,8 @@ impl Origin {
             sha256: sha256(bytes),
         };
         let records = body.chunks(size as usize).enumerate().map(record).take(fragments as usize).collect();
-        self.press.entry(self.fault, (&rendition(lane), msn), self.target_us, records)
+        let place = (self.name(msn), self.range(lane, msn).map_or(0, |(from, _)| from));
+        self.press.entry(self.fault, (&rendition(lane), msn), place, self.target_us, records)
     }
 }
 

@@ -34,16 +34,16 @@ impl Press {
         KeySetDocument { version: 1, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
     }
 
-    /// A segment with these fragments; with fewer than all it is still growing. Its age is for the caller to tell.
+    /// A segment with these fragments, at this place of a resource; with fewer than all it is still growing. Its age is for the caller to tell.
     pub(crate) fn entry(
         &self,
         fault: OriginFault,
         (rendition, msn): (&str, u64),
+        (name, range_base): (String, u64),
         target_us: Micros,
         records: Vec<Record>,
     ) -> SegmentEntry {
         let signer = if fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
-        let name = format!("seg_{msn}.m4s");
         let header = Header {
             kid: signer.kid(),
             stream: text(stream(fault)),
@@ -53,7 +53,7 @@ impl Press {
             msn,
             dsn: 0,
             resource: resource_id(&name),
-            range_base: 0,
+            range_base,
             init_digest: [0; 32],
             issued_at: 1_000,
         };

@@ -14,7 +14,7 @@ use meshedflow_core::{
 use crate::edge::{Edge, Mood, Said};
 use crate::event::{Event, Happening, Micros};
 use crate::link::Link;
-use crate::origin::{LANES, Origin, OriginFault, rendition};
+use crate::origin::{Files, LANES, Origin, OriginFault, rendition};
 use crate::player::Player;
 use crate::press::BASE;
 use crate::viewer::{Evil, Report, Viewer};
@@ -42,6 +42,8 @@ pub struct Setup {
     pub next_bps: u32,
     /// What is wrong with the origin.
     pub fault: OriginFault,
+    /// What files the segments lie in.
+    pub files: Files,
     /// Viewers on pages with an `xhrSetup`.
     pub own_setups: Vec<usize>,
     /// Misbehaving viewers.
@@ -78,6 +80,7 @@ impl Default for Setup {
             ttfb_ms: 30,
             next_bps: 0,
             fault: OriginFault::None,
+            files: Files::Each,
             own_setups: Vec::new(),
             evil: Vec::new(),
             edge: true,
@@ -108,7 +111,7 @@ impl World {
     /// A world in which nobody has arrived yet.
     pub fn new(setup: Setup) -> Self {
         let mut origin = Origin::new(setup.target_ms, setup.live);
-        origin.fault = setup.fault;
+        (origin.fault, origin.files) = (setup.fault, setup.files);
         (origin.sizes, origin.recorded) = (setup.sizes, setup.recorded);
         let mut edge = Edge::new(setup.seed);
         edge.up = setup.edge;
@@ -367,13 +370,13 @@ impl World {
         let request = LoadRequest {
             load: LoadId(load.unwrap_or(0)),
             lane: LaneNo(lane as u16),
-            url: Origin::url(lane, msn),
-            name: format!("seg_{msn}.m4s"),
+            url: self.origin.url(lane, msn),
+            name: self.origin.name(msn),
             kind: LoadKind::Media,
             msn,
             discontinuity: 0,
             duration_ms: (target / 1_000) as u32,
-            range: None,
+            range: self.origin.range(lane, msn),
             init: None,
             bitrate_bps: (u64::from(size) * 8_000_000 / target) as u32,
             next_bps: self.setup.next_bps,
@@ -460,7 +463,7 @@ impl World {
     fn loaded(&mut self, v: usize, loaded: &Loaded) {
         let (now, target) = (self.now, self.origin.target_us);
         let Some((lane, msn)) = self.with(v, |viewer| viewer.load_of(loaded.load)).flatten() else { return };
-        let truth = self.origin.body(lane, msn);
+        let truth = self.origin.played(now, lane, msn);
         self.with(v, |viewer| {
             let mut body = Vec::new();
             for part in &loaded.parts {

@@ -9,8 +9,8 @@ use meshedflow_core::{
 };
 use meshedflow_json::{Fields, Json, JsonError, parse};
 
-/// Most segments of one playlist that are told; the core needs those around the playhead.
-const SEGMENTS: usize = 65_536;
+/// Most segments of one playlist that are told; the page tells those around the player's place and at the end.
+const SEGMENTS: usize = 256;
 
 /// Reads one word; the error names the member and what was expected.
 pub(crate) fn read(json: &str) -> Result<Input<'static>, JsonError> {
@@ -64,10 +64,7 @@ fn load(fields: &Fields<'_, '_>) -> Result<LoadRequest, JsonError> {
         msn: number("msn")? as u64,
         discontinuity: number("discontinuity")? as u32,
         duration_ms: number("durationMs")? as u32,
-        range: match fields.list("range", 2)? {
-            [first, end] => Some((rounded(Some(first)) as u64, rounded(Some(end)) as u64)),
-            _ => None,
-        },
+        range: range(fields)?,
         init: fields.string("init")?,
         bitrate_bps: number("bitrateBps")? as u32,
         next_bps: number("nextBps")? as u32,
@@ -118,7 +115,16 @@ fn segment(value: &Json<'_>) -> Result<KnownSegment, JsonError> {
     Ok(KnownSegment {
         msn: number(&fields, "msn")? as u64,
         url: fields.need_text("url")?.into(),
+        range: range(&fields)?,
         duration_ms: number(&fields, "durationMs")? as u32,
+    })
+}
+
+/// A byte range, end exclusive.
+fn range(fields: &Fields<'_, '_>) -> Result<Option<(u64, u64)>, JsonError> {
+    Ok(match fields.list("range", 2)? {
+        [first, end] => Some((rounded(Some(first)) as u64, rounded(Some(end)) as u64)),
+        _ => None,
     })
 }
 
@@ -177,11 +183,13 @@ mod tests {
             r#"{"offer":{"blob":2147483648,"length":9,"request":{"url":"u","name":"n","kind":"media"}}}"#;
         assert!(matches!(read(offer), Ok(Input::Offered { blob: BlobId(0x8000_0000), length: 9, .. })));
         let playlist = r#"{"player":{"playlist":{"lane":0,"targetMs":4000,"segments":[
+            {"msn":8,"url":"https://o/s","durationMs":4000,"range":[100,200]},
             {"msn":9,"url":"https://o/s9","durationMs":4000}]}}}"#;
         let Ok(Input::Player(PlayerInput::Playlist { segments, .. })) = read(playlist) else {
             panic!("no playlist")
         };
-        assert_eq!((segments.len(), segments[0].msn), (1, 9));
+        let told: Vec<_> = segments.iter().map(|s| (s.msn, s.range)).collect();
+        assert_eq!(told, [(8, Some((100, 200))), (9, None)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //   /m/one.m3u8              v216 alone                      /m/range.m3u8     the same as byte ranges of one file
 //   /m/enc.m3u8 /m/key       AES-128                         /m/subs.m3u8      v216 with WebVTT subtitles
 //   /m/parts.m3u8            LL-HLS with parts               /m/steered.m3u8   two pathways
+//   /m/growing.m3u8          live, byte ranges of one file that grows with the playlist
 //   /m/breaks.m3u8           v216 with an interstitial       /m/spot.m3u8      what is shown in it
 import { createCipheriv } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -45,6 +46,8 @@ v360/index.m3u8
   'failing.m3u8': () => vod('#EXT-X-MAP:URI="v216/init.mp4"\n', (n) => `v216/seg_${n}.m4s${n === 1 ? '?status=503&times=2' : ''}`),
   'range.m3u8': () => vod(`#EXT-X-MAP:URI="v216.mp4",BYTERANGE="${sizes()[0]}@0"\n`, () => 'v216.mp4', (n) => `#EXT-X-BYTERANGE:${sizes()[n + 1]}@${startOf(n)}\n`),
   'v216.mp4': () => Buffer.concat(pieces()),
+  'growing.m3u8': (_url, host) => growing(host),
+  'growing.mp4': (_url, host) => Buffer.concat(pieces().slice(0, 1 + grown(host))),
   'enc.m3u8': () => vod(`#EXT-X-MAP:URI="v216/init.mp4"\n#EXT-X-KEY:METHOD=AES-128,URI="key",IV=0x${'00'.repeat(15)}07\n`, (n) => `enc/seg_${n}.m4s`),
   key: () => KEY,
   'data.json': () => text('{"VERSION":1}'),
@@ -82,6 +85,17 @@ export async function bodyOf(url, host) {
 function vod(head, uri, before = () => '') {
   const entries = SEGMENTS.map((n) => `#EXTINF:4,\n${before(n)}${uri(n)}\n`).join('');
   return text(`${HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n${head}${entries}#EXT-X-ENDLIST\n`);
+}
+
+/** Segments of the growing file that are out, by host: two at first, one more with each refresh of the playlist. */
+const out = new Map();
+const grown = (host) => Math.min(out.get(host) ?? 0, SEGMENTS.length);
+
+function growing(host) {
+  out.set(host, Math.max(2, grown(host) + 1));
+  const entries = SEGMENTS.slice(0, grown(host)).map((n) => `#EXTINF:4,\n#EXT-X-BYTERANGE:${sizes()[n + 1]}@${startOf(n)}\ngrowing.mp4\n`).join('');
+  const over = grown(host) === SEGMENTS.length ? '#EXT-X-ENDLIST\n' : '';
+  return text(`${HEAD}#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-MAP:URI="growing.mp4",BYTERANGE="${sizes()[0]}@0"\n${entries}${over}`);
 }
 
 const pieces = () => [media('v216/init.mp4'), ...SEGMENTS.map((n) => media(`v216/seg_${n}.m4s`))];

@@ -48,12 +48,12 @@ impl Mesh {
         let Some(seg) = self.seg_mut(key) else { return };
         seg.reason = Some(reason);
         let known_url = seg.url.is_some();
-        self.tally.elections += 1;
         if known_url {
+            self.tally.elections += 1;
             self.fetch_rest(key, stage);
-        } else {
+        } else if self.want_url(key) {
+            self.tally.elections += 1;
             self.claim(key, stage, None);
-            self.want_list(key.lane, Some(key.msn));
         }
     }
 
@@ -94,6 +94,9 @@ impl Mesh {
                 && !s.is_complete()
         });
         if ready {
+            if let Some(lane) = self.lanes.get_mut(&key.lane) {
+                lane.lists.expected.remove(&key.msn);
+            }
             self.fetch_rest(key, 0);
         }
     }
@@ -114,10 +117,7 @@ impl Mesh {
     pub(crate) fn hung_at(&self, key: SegKey) -> Option<Time> {
         let seg = self.seg(key).filter(|s| s.transferring())?;
         let running = || seg.transfers.iter().filter(|(_, t)| t.done.is_none()).map(|(http, _)| *http);
-        let own = |http: HttpId| {
-            let load = self.https.get(&http).and_then(|job| job.load);
-            load.is_some_and(|id| self.loads.contains_key(&id))
-        };
+        let own = |http: HttpId| self.is_of_load(http);
         let is_players = || running().any(own) && (self.http_is_late(key) || !self.neighbours_cover(key));
         if !self.has_load(key) || is_players() || self.options.mutant("trust-hung-gets") {
             return None;
@@ -166,11 +166,11 @@ impl Mesh {
             (None, Some(_)) => Purpose::Media,
             (None, None) => purpose,
         };
-        let kind = JobKind::Segment(key);
+        let (kind, of) = (JobKind::Segment(key), seg.byte_range);
         let (http, blob) =
             self.get_media(MediaGet { kind, url, range: asked, purpose, lane: key.lane, load });
         let (from, to) = range.map_or((0, None), |(a, b)| (a, Some(b)));
-        let transfer = Transfer::new(self.now, blob, from, to, load);
+        let transfer = Transfer { of, ..Transfer::new(self.now, blob, from, to, load) };
         if let Some(seg) = self.seg_mut(key) {
             seg.transfers.insert(http, transfer);
             seg.blobs.insert(blob, 0);
@@ -210,26 +210,78 @@ impl Mesh {
     pub(crate) fn on_segment_head(&mut self, key: SegKey, http: HttpId, status: u16, length: Option<u64>) {
         let now = self.now;
         let Some(seg) = self.seg_mut(key) else { return };
-        let whole = seg.byte_range.is_none();
         let signed = seg.length();
         let Some(t) = seg.transfers.get_mut(&http) else { return };
         t.headed = true;
+        let (whole, of) = (t.from == 0 && t.to.is_none(), t.of);
         seg.mind_flow(now);
-        let Some(t) = seg.transfers.get_mut(&http) else { return };
-        if status == 200 && t.to.is_some() && whole {
-            (t.from, t.to, t.granted) = (0, None, 0);
-            self.drop_grants_of_http(http);
-            self.forbid_ranges(key);
-            self.grant_transfers(key);
-            return;
+        if status == 200 && of.is_some() {
+            return self.on_whole_resource(key, http);
         }
-        let complete_body = t.from == 0 && t.to.is_none();
-        if let (true, Some(signed), Some(length)) = (complete_body, signed, length)
+        if status == 200 && !whole {
+            return self.on_whole_segment(key, http);
+        }
+        if let (true, Some(signed), Some(length)) = (whole, signed, length)
             && u64::from(signed) != length
         {
-            self.taint(key, &format!("{length} bytes where the origin signed {signed}"));
-            self.drop_grants_of_http(http);
+            self.on_other_length(key, http, (length, signed));
         }
+    }
+
+    /// The origin knows no ranges: what was to bring a part of the segment brings all of it.
+    fn on_whole_segment(&mut self, key: SegKey, http: HttpId) {
+        self.drop_grants_of_http(http);
+        if let Some(t) = self.seg_mut(key).and_then(|s| s.transfers.get_mut(&http)) {
+            (t.from, t.to, t.granted) = (0, None, 0);
+        }
+        self.forbid_ranges(key);
+        self.grant_transfers(key);
+    }
+
+    /// The segment is a byte range, and the origin answers with the whole resource. The load that asked gets it, as from
+    /// HLS.js's own loader; nothing of it is kept, and nobody fetches such a thing ahead.
+    fn on_whole_resource(&mut self, key: SegKey, http: HttpId) {
+        self.forbid_ranges(key);
+        if !self.is_of_load(http) {
+            return self.drop_fetch_ahead(key);
+        }
+        self.drop_grants_of_http(http);
+        if let Some(seg) = self.seg_mut(key) {
+            seg.tainted = true;
+            if let Some(t) = seg.transfers.get_mut(&http) {
+                (t.from, t.to) = (0, None);
+            }
+        }
+        self.warn("ranges-ignored", format!("segment {}: the origin answers a byte range with the whole resource; it is played but not shared", key.msn));
+    }
+
+    /// The body is not as long as the origin signed. Where only a hint named the URL, the hint may be wrong.
+    fn on_other_length(&mut self, key: SegKey, http: HttpId, (length, signed): (u64, u32)) {
+        if !self.is_of_load(http) && self.seg(key).is_some_and(|s| s.name.is_none()) {
+            return self.drop_fetch_ahead(key);
+        }
+        self.taint(key, &format!("{length} bytes where the origin signed {signed}"));
+        self.drop_grants_of_http(http);
+    }
+
+    /// A load that is still open asked for it.
+    fn is_of_load(&self, http: HttpId) -> bool {
+        let load = self.https.get(&http).and_then(|job| job.load);
+        load.is_some_and(|id| self.loads.contains_key(&id))
+    }
+
+    /// Ends a fetch that does not bring what it was begun for; who waits for the segment asks on its own.
+    fn drop_fetch_ahead(&mut self, key: SegKey) {
+        self.stop_transfers(key);
+        if let Some(seg) = self.seg_mut(key) {
+            seg.mine = None;
+            if seg.name.is_none() {
+                seg.url = None;
+            }
+        }
+        self.say_dropped(key);
+        self.block_prefetch(key);
+        self.decide(key);
     }
 
     /// A body ended well.
@@ -377,14 +429,19 @@ impl Mesh {
         if !took.1.is_zero() {
             self.http.sample(self.now, length, took.0, took.1);
         }
-        let media = request.kind == crate::input::LoadKind::Media && !request.http_only && length > 0;
+        // An origin that ignores ranges gave all of the resource.
+        let whole = request.range.is_none_or(|(from, to)| to.saturating_sub(from) == u64::from(length));
+        let media =
+            request.kind == crate::input::LoadKind::Media && !request.http_only && length > 0 && whole;
         let key = SegKey { lane: request.lane, msn: request.msn };
         if request.kind == crate::input::LoadKind::Init {
             return self.measure_init(&request, blob, length);
         }
-        if !media || !self.lanes.contains_key(&key.lane) || self.may_mesh() == Err(Reason::Killed) {
+        let known = self.lanes.contains_key(&key.lane) && !self.awaits_other_bytes(key, request.range);
+        if !media || !known || self.may_mesh() == Err(Reason::Killed) {
             return self.push(Output::FreeBlob(blob));
         }
+        self.drop_other_bytes(key, request.range);
         self.tally.delivered(0, length, Reason::Startup);
         self.tally.http_bytes(Reason::Startup, length);
         self.take_offer(key, &request, Span { blob, at: 0, len: length });
@@ -406,7 +463,8 @@ impl Mesh {
             seg.release.get_or_insert(now);
             seg.blobs.insert(body.blob, body.len);
             let transfer = Transfer::new(now, body.blob, 0, None, None);
-            seg.transfers.insert(http, Transfer { done: Some(body.len), ..transfer });
+            let (done, of) = (Some(body.len), request.range);
+            seg.transfers.insert(http, Transfer { done, of, ..transfer });
             seg.flow.arrived(now, 0);
         }
         self.enter_lane(key.lane);

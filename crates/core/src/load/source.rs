@@ -228,6 +228,8 @@ impl Mesh {
             if let Some(msn) = key.msn.checked_sub(2) {
                 self.note_fetchers(SegKey { msn, ..key });
             }
+            // A player that pauses asks for nothing, and still hears of all that is new.
+            self.evict();
             self.decide(key);
         }
     }
@@ -261,7 +263,8 @@ impl Mesh {
         if prefetch && (ticket.is_none() || unfit() || self.needs_its_line(key) || self.is_starved()) {
             return None;
         }
-        let coming = self.rest_comes_until(key).unwrap_or_default();
+        let fetchable = if prefetch { self.fetchable_from(key)? } else { Time::default() };
+        let coming = self.rest_comes_until(key).unwrap_or_default().max(fetchable);
         let (at, stage, reason) = match self.large_lane(key.lane) {
             Some(weight) => {
                 let stage = lottery::stage(ticket?, lane.chance.value(), weight);

@@ -196,9 +196,10 @@ impl Mesh {
         self.peers.iter().filter(|(_, p)| p.is_open()).map(|(c, _)| *c).collect()
     }
 
-    /// The lane with this rendition.
+    /// The lane with this rendition; of several playlists that say so the one whose document was read.
     pub(crate) fn lane_named(&self, rendition: &str) -> Option<LaneNo> {
-        self.lanes.iter().find(|(_, l)| l.rendition.as_deref() == Some(rendition)).map(|(no, _)| *no)
+        let named = self.lanes.iter().filter(|(_, l)| l.rendition.as_deref() == Some(rendition));
+        named.min_by_key(|(no, l)| (l.anchor.is_none(), **no)).map(|(no, _)| *no)
     }
 
     /// The lane that a neighbour means by its number.

@@ -99,6 +99,11 @@ impl Uploads {
     }
 
     /// Of how many segments of neighbours the sending is remembered.
+    /// Requests that are being served, or wait for it.
+    pub(crate) fn open_jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
     pub(crate) fn segments_sent(&self) -> usize {
         self.sent.len()
     }

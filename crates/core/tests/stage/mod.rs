@@ -156,7 +156,12 @@ pub(crate) struct Stage {
 impl Stage {
     /// Viewer `me` in a live lane that nobody else is in. It has loaded segment `msn`, and knows keys and lists.
     pub(crate) fn new(me: usize, fragments: u16, msn: u64) -> Self {
-        let mut stage = Self::empty(me, fragments);
+        Self::with_options("", me, fragments, msn)
+    }
+
+    /// The same with more options, as members of a JSON object.
+    pub(crate) fn with_options(more: &str, me: usize, fragments: u16, msn: u64) -> Self {
+        let mut stage = Self::empty_with(more, me, fragments);
         stage.lane();
         let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
         // A key is pinned: that there is no set makes no difference.
@@ -175,9 +180,13 @@ impl Stage {
 
     /// A core that was told nothing.
     pub(crate) fn empty(me: usize, fragments: u16) -> Self {
+        Self::empty_with("", me, fragments)
+    }
+
+    fn empty_with(more: &str, me: usize, fragments: u16) -> Self {
         let origin = Origin::new(fragments);
         let options = format!(
-            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
+            r#"{{{more}"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
                 "upload":{{"rateBytesPerS":1000000000}},"trustedKeys":["{}"],"platform":{{"unixMs":1000000}}}}"#,
             origin.signer.public().to_base64url()
         );
@@ -205,6 +214,10 @@ impl Stage {
                 Output::Expect(expect) if self.bodies.contains_key(&expect.blob) => {
                     let body = self.origin.body(self.bodies[&expect.blob]);
                     self.measure(&expect, &body);
+                }
+                Output::FreeBlob(blob) => {
+                    self.bodies.remove(&blob);
+                    rest.push(Output::FreeBlob(blob));
                 }
                 other => rest.push(other),
             }
@@ -242,6 +255,14 @@ impl Stage {
     pub(crate) fn load(&mut self, msn: u64) -> Vec<Output> {
         self.next_load += 1;
         self.tell(Input::Load(request(LoadId(self.next_load), msn)))
+    }
+
+    /// The same by another playlist of the page, in whose directory the segments lie.
+    pub(crate) fn load_by(&mut self, lane: LaneNo, playlist: &str, msn: u64) -> Vec<Output> {
+        self.next_load += 1;
+        let directory = playlist.rsplit_once('/').unwrap().0;
+        let url = format!("{directory}/{}", name(msn));
+        self.tell(Input::Load(LoadRequest { lane, url, ..request(LoadId(self.next_load), msn) }))
     }
 
     /// The player has so much.
@@ -304,6 +325,16 @@ impl Stage {
             lanes: vec![(0, Name::new(RENDITION).unwrap())],
         };
         self.frame(n, &Frame::Hello(hello));
+        self.introduce_map(n, held, msns);
+    }
+
+    /// Neighbour `n` says anew which fragments it holds.
+    pub(crate) fn introduce_map(
+        &mut self,
+        n: usize,
+        held: impl Fn(u64, u16) -> bool,
+        msns: RangeInclusive<u64>,
+    ) {
         let segments = msns.map(|msn| self.map_segment(msn, &held)).collect();
         let map = Map {
             lane: 0,
@@ -385,7 +416,7 @@ pub(crate) fn get(output: Output) -> Option<HttpGet> {
 
 const OFFER: &str = r#"{"signal":{"peer":"ID","dial":1,"kind":"offer","data":{"ufrag":"wX2k","pwd":"3rQbN1yLr7T+fZkUu0dEc8aM","fingerprint":"AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB","setup":"actpass","mid":"0","sctpPort":5000,"maxMessageSize":262144}}}"#;
 
-fn lane() -> LaneInfo {
+pub(crate) fn lane() -> LaneInfo {
     LaneInfo {
         playlist: "https://origin.example/live/v/index.m3u8".into(),
         origin: "https://origin.example".into(),
@@ -395,7 +426,7 @@ fn lane() -> LaneInfo {
     }
 }
 
-fn request(load: LoadId, msn: u64) -> LoadRequest {
+pub(crate) fn request(load: LoadId, msn: u64) -> LoadRequest {
     LoadRequest {
         load,
         lane: LANE,

@@ -210,7 +210,8 @@ impl Source {
             records.push(Record { offset, length, flags: 0, sha256: digest_of(lane, msn, offset) });
             offset += length;
         }
-        self.press.entry(self.fault, (&self.rendition(lane), msn), self.target_us, records)
+        let place = (format!("seg_{msn}.m4s"), 0);
+        self.press.entry(self.fault, (&self.rendition(lane), msn), place, self.target_us, records)
     }
 }
 

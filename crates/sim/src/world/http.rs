@@ -5,7 +5,7 @@ use meshedflow_core::{HttpGet, HttpId, HttpInput, Input, Purpose};
 use super::World;
 use crate::driver::Get;
 use crate::event::{Happening, Micros};
-use crate::origin::{LANES, Origin, OriginFault};
+use crate::origin::{LANES, OriginFault};
 
 impl World {
     pub(super) fn get(&mut self, v: usize, get: HttpGet) {
@@ -49,16 +49,14 @@ impl World {
         if self.setup.fault == OriginFault::HangsElected && get.purpose == Purpose::Elected {
             return;
         }
-        let Some((lane, msn)) = Origin::parse(&get.url).filter(|(_, msn)| *msn <= self.newest()) else {
+        let Some((lane, within)) = self.origin.parse(self.now, &get.url) else {
             return self.plan(v, ttfb, Happening::Failed { http: get.http });
         };
-        let empty = self.setup.fault == OriginFault::Empty && msn == 12;
-        let whole = if empty { Vec::new() } else { self.origin.body(lane, msn) };
-        let range = get.range.filter(|_| self.setup.fault != OriginFault::NoRange && !empty);
-        let body = match range {
-            Some((a, b)) => whole[a as usize..b as usize].to_vec(),
-            None => whole,
-        };
+        let range = get.range.filter(|_| self.setup.fault != OriginFault::NoRange);
+        let (msn, mut body) = self.origin.bytes(lane, &within, range);
+        if self.setup.fault == OriginFault::Empty && msn == 12 {
+            body.clear();
+        }
         let Some(blob) = get.blob else { return };
         let (length, rate) = (body.len() as u32, self.down_of(v).max(1));
         self.origin.log.entry((lane, msn)).or_default().push(length);

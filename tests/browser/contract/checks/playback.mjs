@@ -82,6 +82,10 @@ export default [
   plays('with the worker', { on: LINES, config: 'worker', bodies: {}, buffered: 3, broken: { 'asks-twice': /requests/ } }),
   plays('progressive: true', { on: LINES, config: 'progressive', bodies: {}, buffered: 3, same: true, broken: { 'cache-buster': /requests/ } }),
   plays('byte ranges', { on: LINES, path: '/m/range.m3u8', bodies: Object.fromEntries([0, 1, 2].map((n) => [`main/${n}`, hashOf(`/m/v216/seg_${n}.m4s`)])), broken: { 'range-ignored': /./, 'range-inclusive': /./ } }),
+  plays('live byte ranges of a file that grows', { on: LINES, path: '/m/growing.m3u8', attach: true, bodies: VIDEO, broken: { 'range-ignored': /./ }, extra: (_t, _seen, log) => {
+    const whole = mediaOf(log).filter((r) => !r.headers.range);
+    assert.deepEqual(whole.map((r) => r.path), [], 'nobody asks for the whole file');
+  } }),
   plays('AES-128, loader: ours', { on: LINES, path: '/m/enc.m3u8', ways: 'shared', everything: true, bodies: {}, buffered: 3, broken: { 'keys-as-media': /errors|played|nothing/ } }),
   plays('AES-128, fLoader: ours', { path: '/m/enc.m3u8', bodies: {}, buffered: 3, broken: { 'body-truncated': /./ } }),
   plays('subtitles', { on: LINES, path: '/m/subs.m3u8', bodies: VIDEO, buffered: 3, more: { enableWebVTT: true, subtitlePreference: { lang: 'en' }, renderTextTracksNatively: true }, broken: { 'subtitles-as-text': /subtitle|errors|requests/ }, extra: async (t, seen) => {
