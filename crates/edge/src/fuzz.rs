@@ -5,8 +5,14 @@ use core::future::poll_fn;
 use core::ops::ControlFlow;
 use std::io;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::stream::Line;
+use crate::upgrade::{accept_key, switching};
 use crate::websocket::{Decoder, Ended, Incoming, Reception, Socket, TOO_BIG};
 
 /// Longest message in [`websocket`].
@@ -53,6 +59,38 @@ fn check(incoming: Incoming<'_>) {
         Incoming::Binary(bytes) => assert!(bytes.len() <= LIMIT_BYTES),
         Incoming::Ping(payload) => assert!(payload.len() <= 125),
         Incoming::Fragment | Incoming::Pong => {}
+    }
+}
+
+/// A server that shakes hands on any path and leaves the connection to `converse`.
+pub fn websocket_router<F: Future<Output = ()> + Send>(
+    converse: impl Fn(Upgraded) -> F + Clone + Send + Sync + 'static,
+) -> Router {
+    Router::new().fallback(async move |mut request: Request| -> Response {
+        let accept = accept_key(request.headers());
+        match (accept, request.extensions_mut().remove::<OnUpgrade>()) {
+            (Ok(accept), Some(upgrade)) => {
+                tokio::spawn(async move {
+                    if let Ok(upgraded) = upgrade.await {
+                        Box::pin(converse(Upgraded(Line::of(upgraded, None).0))).await;
+                    }
+                });
+                switching(accept)
+            }
+            (Err(refusal), _) => refusal.into_response(),
+            (Ok(_), None) => axum::http::StatusCode::UPGRADE_REQUIRED.into_response(),
+        }
+    })
+}
+
+/// A connection that has shaken hands, as the edge has them.
+#[derive(Debug)]
+pub struct Upgraded(Line);
+
+impl Upgraded {
+    /// The connection itself.
+    pub fn into_io(self) -> impl AsyncRead + AsyncWrite + Unpin + Send {
+        self.0
     }
 }
 

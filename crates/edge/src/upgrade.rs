@@ -20,7 +20,7 @@ use crate::permits::{Exhausted, Permit};
 use crate::stream::Line;
 
 /// Why a page gets no socket.
-type Refusal = (StatusCode, &'static str);
+pub(crate) type Refusal = (StatusCode, &'static str);
 
 /// The edge accepted this connection itself, and counted it: in all, and against its address unless that is a
 /// trusted proxy's.
@@ -110,7 +110,7 @@ fn refuse_full(edge: &Edge, exhausted: Exhausted) -> Refusal {
 }
 
 /// Checks the handshake and answers its key.
-fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+pub(crate) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let bad = |why| (StatusCode::BAD_REQUEST, why);
     if !has_token(headers, &header::CONNECTION, "upgrade")
         || !has_token(headers, &header::UPGRADE, "websocket")
@@ -131,7 +131,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-fn switching(accept: HeaderValue) -> Response {
+pub(crate) fn switching(accept: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
