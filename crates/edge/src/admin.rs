@@ -34,7 +34,7 @@ pub(crate) async fn guard(
 
 fn judge(config: &Config, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Refusal> {
     let forbidden = |why| (StatusCode::FORBIDDEN, why);
-    let host = only(headers, &header::HOST).ok_or(forbidden("expected one Host header"))?;
+    let host = only(headers, &header::HOST).ok_or_else(|| forbidden("expected one Host header"))?;
     // A page whose name was rebound to this address sends that name.
     if !is_own(config, host) {
         return Err(forbidden("expected Host to be an address, localhost, or one of `admin_hosts`"));
