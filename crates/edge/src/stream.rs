@@ -123,14 +123,15 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    /// The connection under `upgraded`, which keeps `permit`, and what was read from it already.
+    /// The connection under `upgraded`, which keeps `permit`, and what was read from it already: a copy, since the
+    /// buffer it was read into is some KiB large and would stay with an idle socket.
     pub(crate) fn of(upgraded: Upgraded, permit: Option<Permit>) -> (Self, Vec<u8>) {
         let upgraded = match upgraded.downcast::<TokioIo<Accepted>>() {
-            Ok(parts) => return (Self::Tcp(parts.io.into_inner().keep(permit)), parts.read_buf.into()),
+            Ok(parts) => return (Self::Tcp(parts.io.into_inner().keep(permit)), parts.read_buf.to_vec()),
             Err(upgraded) => upgraded,
         };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => (Self::Tcp(Accepted::new(parts.io.into_inner(), permit)), parts.read_buf.into()),
+            Ok(parts) => (Self::Tcp(Accepted::new(parts.io.into_inner(), permit)), parts.read_buf.to_vec()),
             Err(upgraded) => {
                 (Self::Foreign { upgraded: TokioIo::new(upgraded), _permit: permit }, Vec::new())
             }

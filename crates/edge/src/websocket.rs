@@ -203,7 +203,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         core::future::poll_fn(|cx| self.poll_flush(cx)).await?;
         core::future::poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await?;
-        let (mut ignored, mut total) = ([0; 1_024], 0);
+        // Not an array: it would lie in the task of every idle socket.
+        let (mut ignored, mut total) = (vec![0; 1_024], 0);
         while total < LAST_BYTES_LIMIT {
             let mut buffer = ReadBuf::new(&mut ignored);
             core::future::poll_fn(|cx| Pin::new(&mut self.io).poll_read(cx, &mut buffer)).await?;

@@ -202,7 +202,7 @@ fn frames_that_are_no_message_cost_what_messages_cost() {
     assert_eq!((alive(&mut ann, START_MS, 1), ann.ignores()), ((1, false), true));
     assert_eq!(counted(&say(&mut ann, START_MS, "{\"need\":{\"count\":1}}")), [Counted::RateLimited]);
     assert_eq!((alive(&mut ann, START_MS + 1_000, 20), ann.ignores()), ((0, false), false));
-    assert_eq!((alive(&mut ann, START_MS + 1_000, 2_000), ann.is_over()), ((1_000, true), true));
+    assert_eq!((alive(&mut ann, START_MS + 1_000, 2_000), ann.is_over()), ((1_001, true), true));
 }
 
 #[test]
