@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::say;
 use crate::serving::bind;
 use crate::stop::{Stop, block_on};
+use crate::warn;
 
 /// Run a signaling edge: it pairs viewers of a stream and relays their WebRTC signals.
 ///
@@ -56,15 +57,20 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let listener = bind(config.listen).await?;
     let address = listener.local_addr().map_err(Failure::run("cannot learn the port"))?;
     say(format_args!("edge    ws://{address}/mesh"));
-    meshedflow_edge::run(listener, config, stop.wait()).await.map_err(Failure::run("edge"))
+    let state =
+        EdgeState::new(Config { listen: address, ..config }).map_err(|e| Failure::Input(e.to_string()))?;
+    if let Some(shortage) = state.file_shortage() {
+        warn(format_args!("{shortage}"));
+    }
+    meshedflow_edge::serve(listener, state, stop.wait()).await.map_err(Failure::run("edge"))
 }
 
-/// The edge's routes for the demo's port: open to everybody, all of whom may come from one address.
+/// The edge's public routes for the demo's port: open to everybody, all of whom may come from one address.
 pub(crate) fn demo_router(address: SocketAddr) -> Result<Router, Failure> {
     let limits = LimitsConfig { connections_per_address: 50_000, ..LimitsConfig::default() };
     let config = Config { listen: address, auth: Some(AuthMode::Open), limits, ..Config::default() };
     let state = EdgeState::new(config).map_err(|e| Failure::Run(e.to_string()))?;
-    Ok(meshedflow_edge::router(state))
+    Ok(meshedflow_edge::public_router(state))
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

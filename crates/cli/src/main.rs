@@ -63,6 +63,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints a line to standard error, about something that works worse than it is set to.
+fn warn(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "warning: {line}");
+}
+
 /// Prints a line to standard output; a closed pipe is no reason to stop.
 fn say(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();

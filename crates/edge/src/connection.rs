@@ -8,8 +8,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use meshedflow_hub::{Code, Counted, Relay, RoomInput, RoomKey, Session, SessionInput, SessionOutput};
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::signal::Join;
@@ -17,11 +15,11 @@ use tokio::time::{Instant, Sleep};
 
 use crate::edge::{Edge, Seat};
 use crate::metrics::add;
-use crate::permits::Permit;
 use crate::queue::{Mail, Overflow, Pushed};
-use crate::websocket::{Ended, Incoming, Socket, TOO_BIG};
+use crate::stream::Line;
+use crate::websocket::{Ended, Incoming, POLICY, Reception, Socket, TOO_BIG};
 
-/// How long a socket has to take the last words.
+/// How long a socket has to take the last words, and to close; then it is reset.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Mails that an idle connection keeps room for.
@@ -31,7 +29,6 @@ const SPARE_MAILS: usize = 4;
 pub(crate) struct Visitor {
     pub(crate) address: IpAddr,
     pub(crate) origin: Option<String>,
-    pub(crate) permit: Permit,
 }
 
 /// What wakes a connection.
@@ -47,13 +44,17 @@ enum Event {
 
 pub(crate) struct Connection {
     edge: Arc<Edge>,
-    socket: Socket<TokioIo<Upgraded>>,
+    socket: Socket<Line>,
     session: Session,
     visitor: Visitor,
     seat: Option<Seat>,
     mails: VecDeque<Mail>,
     /// All that was written has left.
     flushed: bool,
+    /// Bytes that the socket does not take, and since when it has taken none.
+    stuck: Option<(usize, Instant)>,
+    /// The message that has not ended, and since when.
+    midway: Option<(u32, Instant)>,
     over: Option<End>,
 }
 
@@ -63,17 +64,31 @@ enum End {
     Close(Code, &'static str),
     /// The viewer spoke something else; close with this code.
     Violation(u16),
-    /// The viewer closed it.
-    Closed,
+    /// The viewer closed it, perhaps with a code.
+    Closed(Option<u16>),
     /// It broke.
     Broken,
+    /// The viewer takes nothing any more, not even a goodbye.
+    Stalled,
 }
 
 impl Connection {
-    pub(crate) fn new(edge: Arc<Edge>, upgraded: Upgraded, visitor: Visitor) -> Self {
-        let socket = Socket::new(TokioIo::new(upgraded), edge.config.limits.message_bytes);
+    /// `early` is what came after the handshake, but with it.
+    pub(crate) fn new(edge: Arc<Edge>, line: Line, early: Vec<u8>, visitor: Visitor) -> Self {
+        let socket = Socket::new(line, early, edge.config.limits.message_bytes);
         let session = Session::new(edge.limits.clone(), visitor.address, edge.clock.now_ms());
-        Self { edge, socket, session, visitor, seat: None, mails: VecDeque::new(), flushed: true, over: None }
+        Self {
+            edge,
+            socket,
+            session,
+            visitor,
+            seat: None,
+            mails: VecDeque::new(),
+            flushed: true,
+            stuck: None,
+            midway: None,
+            over: None,
+        }
     }
 
     /// Runs until the connection ends, and cleans up after it.
@@ -86,21 +101,37 @@ impl Connection {
         if let Some(seat) = self.seat.take() {
             self.edge.park(seat);
         }
+        self.say_goodbye().await;
+        // The socket is gone, and its permits are given back, before it stops to count.
+        drop(self.socket);
         self.edge.metrics.connections.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
-        drop(self.visitor.permit);
+    }
+
+    /// The last words, if they can be said. A socket that does not take them in time, or broke, is reset, so that the
+    /// kernel keeps nothing for it.
+    async fn say_goodbye(&mut self) {
+        let metrics = &self.edge.metrics;
         match self.over {
             Some(End::Close(code, reason)) => {
-                self.edge.metrics.closed(code);
+                metrics.closed(code);
                 self.socket.put_close(code as u16, reason);
             }
             Some(End::Violation(code)) => {
-                self.edge.metrics.count(Counted::Malformed);
+                metrics.count(Counted::Malformed);
                 self.socket.put_close(code, "");
             }
-            Some(End::Closed) => {}
-            Some(End::Broken) | None => return,
+            Some(End::Closed(code)) => self.socket.answer_close(code),
+            Some(End::Stalled) => {
+                add(&metrics.resets_stalled, 1);
+                return self.socket.io_mut().reset_on_close();
+            }
+            Some(End::Broken) | None => return self.socket.io_mut().reset_on_close(),
         }
-        tokio::time::timeout(GOODBYE, self.socket.finish()).await.ok();
+        let said = tokio::time::timeout(GOODBYE, self.socket.finish()).await;
+        if !matches!(said, Ok(Ok(()))) {
+            add(&metrics.resets_goodbye, 1);
+            self.socket.io_mut().reset_on_close();
+        }
     }
 
     async fn converse(&mut self) {
@@ -126,17 +157,34 @@ impl Connection {
     fn due(&self) -> Instant {
         let at_ms = self.session.poll_timeout().map(|wakeup| wakeup.at_ms);
         let far_ms = || self.edge.clock.now_ms() + 3_600_000;
-        Instant::from_std(self.edge.clock.instant(at_ms.unwrap_or_else(far_ms)))
+        let session = Instant::from_std(self.edge.clock.instant(at_ms.unwrap_or_else(far_ms)));
+        let own = [self.stalls_at(), self.tires_at()];
+        own.into_iter().flatten().fold(session, Instant::min)
+    }
+
+    /// When a socket that takes nothing is given up.
+    fn stalls_at(&self) -> Option<Instant> {
+        let patience = Duration::from_secs(self.edge.config.limits.write_s);
+        self.stuck.map(|(_, since)| since + patience)
+    }
+
+    /// When a message that does not end is given up.
+    fn tires_at(&self) -> Option<Instant> {
+        let patience = Duration::from_secs(self.edge.config.limits.message_s);
+        self.midway.map(|(_, since)| since + patience)
     }
 
     /// Writing comes first. While the socket does not take what it was given, nothing more is read or taken from the
     /// queue; an overflow of the queue is still noticed.
-    fn poll_event(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Event> {
+    fn poll_event(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Event> {
         if !self.flushed {
             match self.socket.poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.flushed = true,
+                Poll::Ready(Ok(())) => {
+                    self.flushed = true;
+                    self.stuck = None;
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::Broken),
-                Poll::Pending => {}
+                Poll::Pending => self.wait_for_room(timer.as_mut()),
             }
         }
         if let Poll::Ready(event) = self.poll_queue(cx) {
@@ -150,18 +198,35 @@ impl Connection {
         timer.poll(cx).map(|()| Event::Due)
     }
 
+    /// The socket does not take all: from now on, or since it last took something, its patience runs.
+    fn wait_for_room(&mut self, timer: Pin<&mut Sleep>) {
+        let unsent = self.socket.unsent_bytes();
+        let since = match self.stuck {
+            Some((left, since)) if unsent >= left => since,
+            _ => Instant::now(),
+        };
+        self.stuck = Some((unsent, since));
+        if let Some(at) = self.stalls_at().filter(|at| *at < timer.deadline()) {
+            timer.reset(at);
+        }
+    }
+
     /// Reads, and lets the session hear what is complete: where the bytes lie, without a copy.
     fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         let (edge, session) = (&self.edge, &mut self.session);
         self.socket.poll_read(cx, &mut |incoming| {
-            let now_ms = edge.clock.now_ms();
-            let text = match incoming {
-                Incoming::Alive => return session.handle_input(now_ms, SessionInput::Alive),
-                Incoming::Binary => "",
-                Incoming::Text(text) => text,
+            edge.metrics.heard(incoming);
+            let input = match incoming {
+                Incoming::Text(text) => SessionInput::Text(text),
+                Incoming::Binary(_) => SessionInput::Text(""),
+                Incoming::Fragment | Incoming::Ping(_) | Incoming::Pong => SessionInput::Alive,
             };
-            add(&edge.metrics.messages, 1);
-            session.handle_input(now_ms, SessionInput::Text(text));
+            session.handle_input(edge.clock.now_ms(), input);
+            match (session.is_over(), session.ignores()) {
+                (true, _) => Reception::Enough,
+                (false, true) => Reception::Ignored,
+                (false, false) => Reception::Taken,
+            }
         })
     }
 
@@ -180,19 +245,45 @@ impl Connection {
     fn handle(&mut self, event: Event) {
         let now_ms = self.edge.clock.now_ms();
         match event {
-            // A ping may have been answered: that has to leave.
-            Event::Heard => self.flushed = false,
+            Event::Heard => self.heard(),
             Event::Ended(Ended::Violation(TOO_BIG)) => {
                 self.over = Some(End::Close(Code::TooBig, "message too long"));
             }
+            Event::Ended(Ended::Violation(POLICY)) => self.abandon("message in too many pieces"),
             Event::Ended(Ended::Violation(code)) => self.over = Some(End::Violation(code)),
-            Event::Ended(Ended::Closed) => self.over = Some(End::Closed),
+            Event::Ended(Ended::Closed(code)) => self.over = Some(End::Closed(code)),
             Event::Ended(Ended::Broken) => self.over = Some(End::Broken),
             Event::Mail => self.open_mail(now_ms),
             Event::Overflow => self.over = Some(End::Close(Code::TryAgainLater, "queue is full")),
-            Event::Due => self.session.handle_timeout(now_ms),
+            Event::Due => self.time_passed(now_ms),
             Event::Broken => self.over = Some(End::Broken),
         }
+    }
+
+    fn heard(&mut self) {
+        // A ping may have been answered: that has to leave.
+        self.flushed = false;
+        self.midway = match (self.socket.midway(), self.midway) {
+            (Some(message), Some((same, since))) if message == same => Some((same, since)),
+            (midway, _) => midway.map(|message| (message, Instant::now())),
+        };
+    }
+
+    fn time_passed(&mut self, now_ms: u64) {
+        let now = Instant::now();
+        if self.stalls_at().is_some_and(|at| at <= now) {
+            self.over = Some(End::Stalled);
+        } else if self.tires_at().is_some_and(|at| at <= now) {
+            self.abandon("message does not end");
+        } else {
+            self.session.handle_timeout(now_ms);
+        }
+    }
+
+    /// Gives up on a message that its viewer keeps open.
+    fn abandon(&mut self, why: &'static str) {
+        add(&self.edge.metrics.messages_abandoned, 1);
+        self.over = Some(End::Close(Code::Policy, why));
     }
 
     fn open_mail(&mut self, now_ms: u64) {
@@ -239,7 +330,7 @@ impl Connection {
 
     /// Hands a message to the socket, which keeps it until the next flush. That is bounded: a full queue is the most
     /// that is taken between two flushes, and nothing is read before the last is through.
-    fn write(&mut self, put: impl FnOnce(&mut Socket<TokioIo<Upgraded>>)) {
+    fn write(&mut self, put: impl FnOnce(&mut Socket<Line>)) {
         self.flushed = false;
         put(&mut self.socket);
     }

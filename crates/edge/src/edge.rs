@@ -16,6 +16,7 @@ use meshedflow_protocol::topology::Topology;
 use crate::auth::{Auth, Open};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::files::{self, FileShortage};
 use crate::lobby::{Lobby, Ticket};
 use crate::metrics::{Metrics, add};
 use crate::permits::Permits;
@@ -40,6 +41,7 @@ pub(crate) struct Edge {
     pub(crate) registry: Box<dyn Registry>,
     pub(crate) policy: Option<Policy>,
     pub(crate) draining: AtomicBool,
+    file_shortage: Option<FileShortage>,
     lobby: Lobby,
     salter: Salter,
     seeds: AtomicU64,
@@ -73,6 +75,8 @@ impl EdgeState {
     ) -> Result<Self, ConfigError> {
         config.check()?;
         let limits = &config.limits;
+        let file_shortage = files::shortage(limits.connections, files::raise());
+        let connections = file_shortage.map_or(limits.connections, |shortage| shortage.granted);
         let queue = QueueLimits { messages: limits.queue_messages, bytes: limits.queue_bytes };
         let edge = Arc::new(Edge {
             clock: Clock::start(),
@@ -80,7 +84,8 @@ impl EdgeState {
             // Parked viewers keep their seats for a minute: there are more seats than connections.
             seats: Seats::new(config.edge, limits.connections * 2, queue),
             rooms: Rooms::new(config.pairing_rules()),
-            permits: Permits::new(limits.connections, limits.connections_per_address),
+            permits: Permits::new(connections, limits.connections_per_address),
+            file_shortage,
             metrics: Metrics::default(),
             auth,
             registry,
@@ -101,9 +106,16 @@ impl EdgeState {
         self.0.tell_all(|_| Mail::Policy(push.clone())).await;
     }
 
+    /// Set if the system does not let this process open as many files as the config allows connections: something an
+    /// operator should be told. The limit on open files has been raised as far as it goes by then.
+    pub fn file_shortage(&self) -> Option<FileShortage> {
+        self.0.file_shortage
+    }
+
     /// What the edge counted.
     pub fn metrics_text(&self) -> String {
-        self.0.metrics.text(self.0.rooms.count(), self.0.draining.load(Relaxed))
+        let edge = &self.0;
+        edge.metrics.text(edge.rooms.count(), edge.permits.most(), edge.draining.load(Relaxed))
     }
 }
 

@@ -5,21 +5,16 @@ use core::sync::atomic::Ordering::Relaxed;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::admin;
 use crate::edge::EdgeState;
 use crate::upgrade;
 
-/// Everything on one port, `/metrics` included: for demos and for embedding behind something that guards it.
-///
-/// Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: without the peers' addresses all viewers
-/// count as one household.
-pub fn router(state: EdgeState) -> Router {
-    public_router(state.clone()).merge(admin_router(state))
-}
-
-/// What viewers and balancers need: `/mesh`, `/healthz`, `/readyz`, `/policy`.
+/// What viewers and balancers need: `/mesh`, `/healthz`, `/readyz`, `/policy`. For a larger server, that serves it with
+/// `into_make_service_with_connect_info::<SocketAddr>()`: without the peers' addresses no viewer is taken.
 pub fn public_router(state: EdgeState) -> Router {
     Router::new()
         .route("/mesh", get(upgrade::handle))
@@ -29,9 +24,11 @@ pub fn public_router(state: EdgeState) -> Router {
         .with_state(state)
 }
 
-/// What operators need: `/metrics`.
+/// What operators need: `/metrics`, for those who bear the config's `admin_token`; without one, for this machine only.
+/// Requests of pages are refused unless they come from the same host. It is served as [`public_router`] is.
 pub fn admin_router(state: EdgeState) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(state)
+    let guard = middleware::from_fn_with_state(state.clone(), admin::guard);
+    Router::new().route("/metrics", get(metrics)).layer(guard).with_state(state)
 }
 
 /// 503 only while stopping. A degraded edge still pairs its own viewers, and a 503 would make balancers empty every

@@ -12,7 +12,7 @@
 //! secret it comes back under the same id. When the edge stops, it says so (`/readyz` answers 503), tells viewers to
 //! connect again at spread times, relays on for a while, and leaves.
 //!
-//! [`run`] serves a listener until a future resolves. [`router`] gives the same as a piece for a larger server.
+//! [`run`] serves a listener until a future resolves. [`public_router`] gives the same as a piece for a larger server.
 //!
 //! ```no_run
 //! # async fn serve() -> Result<(), meshedflow_edge::EdgeError> {
@@ -22,11 +22,16 @@
 //! # }
 //! ```
 
+mod admin;
 mod auth;
 mod clock;
 mod config;
 mod connection;
 mod edge;
+mod files;
+mod forwarded;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod http;
 mod lobby;
 mod metrics;
@@ -35,14 +40,18 @@ mod queue;
 mod rooms;
 mod seats;
 mod serve;
+mod stream;
 mod ticker;
 mod upgrade;
 mod websocket;
 
 pub use auth::{Admitted, Auth, Open};
-pub use config::{AddressRange, AuthMode, Config, ConfigError, ENV_PREFIX, LimitsConfig, PairingConfig};
+pub use config::{
+    AddressRange, AuthMode, Config, ConfigError, ENV_PREFIX, ForwardedHeader, LimitsConfig, PairingConfig,
+};
 pub use edge::EdgeState;
-pub use http::{admin_router, public_router, router};
+pub use files::FileShortage;
+pub use http::{admin_router, public_router};
 pub use metrics::Metrics;
 pub use rooms::{Memory, Registry};
 pub use serve::{EdgeError, run, serve};

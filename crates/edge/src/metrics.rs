@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use meshedflow_hub::{Code, Counted, RelayKind};
 
+use crate::permits::Exhausted;
+use crate::websocket::Incoming;
+
 /// Everything the edge counts. Label sets are fixed: nothing a viewer says becomes a label.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -25,6 +28,14 @@ pub struct Metrics {
     pub(crate) refused_join: AtomicU64,
     pub(crate) candidates_dropped: AtomicU64,
     pub(crate) queues_overflowed: AtomicU64,
+    pub(crate) refused_forwarded: AtomicU64,
+    pub(crate) refused_admin: AtomicU64,
+    pub(crate) resets_stalled: AtomicU64,
+    pub(crate) resets_goodbye: AtomicU64,
+    pub(crate) messages_abandoned: AtomicU64,
+    pings: AtomicU64,
+    pongs: AtomicU64,
+    fragments: AtomicU64,
     relays: [AtomicU64; 4],
     counted: [AtomicU64; COUNTED.len()],
     closed: [AtomicU64; CODES.len()],
@@ -89,20 +100,42 @@ impl Metrics {
         self.relays.get(at).into_iter().for_each(|n| add(n, 1));
     }
 
+    /// Counts a connection that was refused since a limit is reached.
+    pub(crate) fn full(&self, exhausted: Exhausted) {
+        let counter = match exhausted {
+            Exhausted::Total => &self.refused_total,
+            Exhausted::Address => &self.refused_address,
+        };
+        add(counter, 1);
+    }
+
+    /// Counts a frame of a viewer.
+    pub(crate) fn heard(&self, incoming: Incoming<'_>) {
+        let counter = match incoming {
+            Incoming::Text(_) | Incoming::Binary(_) => &self.messages,
+            Incoming::Fragment => &self.fragments,
+            Incoming::Ping(_) => &self.pings,
+            Incoming::Pong => &self.pongs,
+        };
+        add(counter, 1);
+    }
+
     pub(crate) fn latency(&self, took: Duration) {
         self.latency.observe(took);
     }
 
-    /// The exposition text; `rooms` is (streams, rooms), `draining` whether the edge is about to stop.
-    pub(crate) fn text(&self, rooms: (usize, usize), draining: bool) -> String {
+    /// The exposition text; `rooms` is (streams, rooms), `limit` connections at most, `draining` whether the edge is
+    /// about to stop.
+    pub(crate) fn text(&self, rooms: (usize, usize), limit: usize, draining: bool) -> String {
         let mut text = String::with_capacity(4_096);
         // Writing to a String cannot fail.
-        let _ = self.write(&mut text, rooms, draining);
+        let _ = self.write(&mut text, rooms, limit, draining);
         text
     }
 
-    fn write(&self, out: &mut String, rooms: (usize, usize), draining: bool) -> fmt::Result {
+    fn write(&self, out: &mut String, rooms: (usize, usize), limit: usize, draining: bool) -> fmt::Result {
         gauge(out, "connections", "Open sockets.", self.connections.load(Relaxed))?;
+        gauge(out, "connections_limit", "Connections taken at most, sockets and HTTP.", limit)?;
         gauge(
             out,
             "members",
@@ -130,6 +163,12 @@ impl Metrics {
                 "Connections closed with 1013 for a full queue.",
                 &self.queues_overflowed,
             ),
+            (
+                "messages_abandoned_total",
+                "Sockets closed for a message that did not end.",
+                &self.messages_abandoned,
+            ),
+            ("admin_refused_total", "Requests that the admin listener refused.", &self.refused_admin),
         ];
         plain.iter().try_for_each(|(name, help, n)| counter(out, name, help, &[("", n)]))?;
         let relays: Vec<_> = RELAYS.iter().copied().zip(&self.relays).collect();
@@ -139,9 +178,14 @@ impl Metrics {
         let codes: Vec<String> = CODES.iter().map(|code| (*code as u16).to_string()).collect();
         let closed: Vec<_> = codes.iter().map(String::as_str).zip(&self.closed).collect();
         labelled(out, "closes_total", "Sockets closed by the edge.", "code", &closed)?;
+        let frames = [("ping", &self.pings), ("pong", &self.pongs), ("fragment", &self.fragments)];
+        labelled(out, "frames_total", "Frames of viewers that are no message.", "kind", &frames)?;
+        let resets = [("stalled", &self.resets_stalled), ("goodbye", &self.resets_goodbye)];
+        labelled(out, "resets_total", "Sockets reset for not taking what was sent.", "reason", &resets)?;
         let refused = [
             ("total", &self.refused_total),
             ("address", &self.refused_address),
+            ("forwarded", &self.refused_forwarded),
             ("origin", &self.refused_origin),
             ("draining", &self.refused_draining),
             ("join", &self.refused_join),
@@ -223,7 +267,7 @@ mod tests {
         metrics.closed(Code::TryAgainLater);
         metrics.relayed(RelayKind::Answer);
         metrics.latency(Duration::from_micros(40));
-        let text = metrics.text((1, 2), false);
+        let text = metrics.text((1, 2), 5, false);
         for line in [
             "meshedflow_edge_refusals_total{reason=\"not_proposed\"} 1",
             "meshedflow_edge_closes_total{code=\"1013\"} 1",

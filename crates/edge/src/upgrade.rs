@@ -1,7 +1,7 @@
 //! From HTTP to WebSocket (RFC 6455 section 4.2).
 
 use core::sync::atomic::Ordering::Relaxed;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -14,18 +14,35 @@ use sha1::{Digest, Sha1};
 
 use crate::connection::{Connection, Visitor};
 use crate::edge::{Edge, EdgeState};
+use crate::forwarded;
 use crate::metrics::add;
-use crate::permits::Exhausted;
+use crate::permits::{Exhausted, Permit};
+use crate::stream::Line;
 
 /// Why a page gets no socket.
-type Refusal = (StatusCode, &'static str);
+pub(crate) type Refusal = (StatusCode, &'static str);
+
+/// The edge accepted this connection itself, and counted it: in all, and against its address unless that is a
+/// trusted proxy's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted;
+
+/// A handshake that is taken.
+struct Handshake {
+    accept: HeaderValue,
+    upgrade: OnUpgrade,
+    visitor: Visitor,
+    /// What is charged for the connection beyond what its accepting did.
+    permit: Option<Permit>,
+}
 
 pub(crate) async fn handle(State(EdgeState(edge)): State<EdgeState>, mut request: Request) -> Response {
     match prepare(&edge, &mut request) {
-        Ok((accept, upgrade, visitor)) => {
+        Ok(Handshake { accept, upgrade, visitor, permit }) => {
             tokio::spawn(async move {
                 if let Ok(upgraded) = upgrade.await {
-                    Box::pin(Connection::new(edge, upgraded, visitor).run()).await;
+                    let (line, early) = Line::of(upgraded, permit);
+                    Box::pin(Connection::new(edge, line, early, visitor).run()).await;
                 }
             });
             switching(accept)
@@ -34,41 +51,66 @@ pub(crate) async fn handle(State(EdgeState(edge)): State<EdgeState>, mut request
     }
 }
 
-fn prepare(edge: &Edge, request: &mut Request) -> Result<(HeaderValue, OnUpgrade, Visitor), Refusal> {
+fn prepare(edge: &Edge, request: &mut Request) -> Result<Handshake, Refusal> {
     let accept = accept_key(request.headers())?;
     if edge.draining.load(Relaxed) {
         add(&edge.metrics.refused_draining, 1);
         return Err((StatusCode::SERVICE_UNAVAILABLE, "this edge is about to stop"));
     }
-    let origin =
-        request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let origin = allowed_origin(edge, request.headers())?;
+    let (address, permit) = count(edge, request)?;
+    let no_upgrade = (StatusCode::UPGRADE_REQUIRED, "expected a connection that can be upgraded");
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(no_upgrade)?;
+    Ok(Handshake { accept, upgrade, visitor: Visitor { address, origin }, permit })
+}
+
+/// The page's origin, if it says one.
+fn allowed_origin(edge: &Edge, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let allowed = &edge.config.origins;
     if !allowed.is_empty() && !origin.as_ref().is_some_and(|origin| allowed.contains(origin)) {
         add(&edge.metrics.refused_origin, 1);
         return Err((StatusCode::FORBIDDEN, "pages of this Origin may not connect"));
     }
-    let address = client_address(edge, request);
-    let permit = edge.permits.take(address).map_err(|exhausted| refuse_full(edge, exhausted))?;
-    let no_upgrade = (StatusCode::UPGRADE_REQUIRED, "expected a connection that can be upgraded");
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(no_upgrade)?;
-    Ok((accept, upgrade, Visitor { address, origin, permit }))
+    Ok(origin)
+}
+
+/// The viewer's address, and the permit for what is not counted yet: behind a trusted proxy the viewer's household,
+/// on a connection that another server accepted all of it.
+fn count(edge: &Edge, request: &Request) -> Result<(IpAddr, Option<Permit>), Refusal> {
+    let unknown = (StatusCode::INTERNAL_SERVER_ERROR, "this server does not tell the addresses of its peers");
+    let direct = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let direct = direct.ok_or(unknown)?;
+    let is_counted = request.extensions().get::<Counted>().is_some();
+    let is_proxy = edge.config.is_trusted_proxy(direct);
+    let address = if is_proxy { forwarded_client(edge, request.headers())? } else { direct };
+    let permit = match (is_counted, is_proxy) {
+        (true, false) => Ok(None),
+        (true, true) => edge.permits.charge(address).map(Some),
+        (false, _) => edge.permits.take(Some(address)).map(Some),
+    };
+    permit.map(|permit| (address, permit)).map_err(|exhausted| refuse_full(edge, exhausted))
+}
+
+fn forwarded_client(edge: &Edge, headers: &HeaderMap) -> Result<IpAddr, Refusal> {
+    let config = &edge.config;
+    let client = forwarded::client(headers, config.forwarded_header, |hop| config.is_trusted_proxy(hop));
+    client.map_err(|forwarded::Unreadable| {
+        add(&edge.metrics.refused_forwarded, 1);
+        (StatusCode::BAD_REQUEST, "expected the trusted proxy to say whose connection it forwards")
+    })
 }
 
 fn refuse_full(edge: &Edge, exhausted: Exhausted) -> Refusal {
+    edge.metrics.full(exhausted);
     match exhausted {
-        Exhausted::Total => {
-            add(&edge.metrics.refused_total, 1);
-            (StatusCode::SERVICE_UNAVAILABLE, "this edge is full")
-        }
-        Exhausted::Address => {
-            add(&edge.metrics.refused_address, 1);
-            (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address")
-        }
+        Exhausted::Total => (StatusCode::SERVICE_UNAVAILABLE, "this edge is full"),
+        Exhausted::Address => (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address"),
     }
 }
 
 /// Checks the handshake and answers its key.
-fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+pub(crate) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let bad = |why| (StatusCode::BAD_REQUEST, why);
     if !has_token(headers, &header::CONNECTION, "upgrade")
         || !has_token(headers, &header::UPGRADE, "websocket")
@@ -89,22 +131,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-/// The peer's address, or what a trusted proxy says it is: the last address of `X-Forwarded-For` that is not a
-/// trusted proxy's own.
-fn client_address(edge: &Edge, request: &Request) -> IpAddr {
-    let direct = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let direct = direct.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let trusted = |address: &IpAddr| edge.config.trusted_proxies.iter().any(|range| range.contains(*address));
-    if !trusted(&direct) {
-        return direct;
-    }
-    let values =
-        request.headers().get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
-    let hops = values.flat_map(|value| value.rsplit(',')).map_while(|hop| hop.trim().parse::<IpAddr>().ok());
-    hops.map(|hop| hop.to_canonical()).find(|hop| !trusted(hop)).unwrap_or(direct)
-}
-
-fn switching(accept: HeaderValue) -> Response {
+pub(crate) fn switching(accept: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

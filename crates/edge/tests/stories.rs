@@ -187,20 +187,3 @@ async fn a_trusted_proxy_is_believed_about_addresses_and_nobody_else_is() {
     assert!(first.is_some() && same.is_none(), "the header of just anyone is not read");
     direct.stop().await;
 }
-
-#[tokio::test]
-async fn one_port_serves_metrics_too_where_it_is_asked_for() {
-    let state = meshedflow_edge::EdgeState::new(quick()).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app =
-        meshedflow_edge::router(state.clone()).into_make_service_with_connect_info::<std::net::SocketAddr>();
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let (mut ann, _) = Viewer::join(address, join("demo", &["v"])).await;
-    let (_bob, _) = Viewer::join(address, join("demo", &["v"])).await;
-    ann.proposals(1).await;
-    let text = state.metrics_text();
-    assert!(text.lines().any(|line| line == "meshedflow_edge_joins_total 2"), "{text}");
-    assert!(text.lines().any(|line| line == "meshedflow_edge_proposals_total 2"), "{text}");
-    server.abort();
-}

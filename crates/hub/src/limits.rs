@@ -13,7 +13,7 @@ pub struct Limits {
     pub messages_per_s: u32,
     /// Messages at once.
     pub messages_burst: u32,
-    /// A client that ignores the rate for so many messages in a row is closed.
+    /// A client that sent so many messages above the rate is closed; they are forgotten at the same rate.
     pub messages_ignored: u32,
     /// Restarts of one dial (offers with the same number) are this far apart at least.
     pub restart_every_ms: u64,

@@ -54,7 +54,8 @@ impl Process {
 
     pub(crate) async fn metrics(&self) -> Result<String, Failure> {
         let mut stream = TcpStream::connect(self.admin).await?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").await?;
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin);
+        stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
         Ok(text)

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use meshedflow_edge::{Config, EdgeError, run};
+use meshedflow_edge::{Config, EdgeError, EdgeState, serve};
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
     ClientMessage, Join, Parsed, Proposal, ServerMessage, Signal, Welcome, parse_server,
@@ -22,6 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A running edge; stops when told to.
 pub(crate) struct TestEdge {
     pub(crate) address: SocketAddr,
+    pub(crate) state: EdgeState,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) done: JoinHandle<Result<(), EdgeError>>,
 }
@@ -31,10 +32,11 @@ impl TestEdge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let done = tokio::spawn(run(listener, config, async move {
+        let state = EdgeState::new(Config { listen: address, ..config }).unwrap();
+        let done = tokio::spawn(serve(listener, state.clone(), async move {
             stopped.await.ok();
         }));
-        Self { address, stop: Some(stop), done }
+        Self { address, state, stop: Some(stop), done }
     }
 
     /// Begins the drain.
@@ -45,6 +47,15 @@ impl TestEdge {
     pub(crate) async fn stop(mut self) {
         self.begin_stop();
         within(self.done).await.unwrap().unwrap();
+    }
+
+    /// The value of a line of the metrics, labels included.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.state.metrics_text();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("meshedflow_edge_")?.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
     }
 
     /// Status and body of a GET.

@@ -34,7 +34,7 @@ pub use relay::{OfferGrant, Relay, RelayKind};
 pub enum SessionInput<'a> {
     /// A text message of its viewer.
     Text(&'a str),
-    /// Any other sign of life on the socket.
+    /// Any other frame of its viewer: a ping, a pong, a fragment of a message. It costs what a message costs.
     Alive,
     /// The shell admits the join that [`SessionOutput::Admit`] asked about.
     Admitted(Box<Admission>),
@@ -178,7 +178,10 @@ pub struct Session {
     heard_ms: u64,
     pinged_ms: u64,
     rate: TokenBucket,
-    ignored: u32,
+    /// The last frame was above the rate.
+    ignores: bool,
+    /// How many more may be ignored before the socket is closed.
+    patience: TokenBucket,
     complained_ms: Option<u64>,
     known: Known,
     dials: Dials,
@@ -189,6 +192,7 @@ impl Session {
     /// A socket from `address` was accepted.
     pub fn new(limits: Arc<Limits>, address: IpAddr, now_ms: u64) -> Self {
         let rate = TokenBucket::new(limits.messages_per_s, limits.messages_burst, now_ms);
+        let patience = TokenBucket::new(limits.messages_per_s, limits.messages_ignored, now_ms);
         Self {
             limits,
             address,
@@ -197,7 +201,8 @@ impl Session {
             heard_ms: now_ms,
             pinged_ms: now_ms,
             rate,
-            ignored: 0,
+            ignores: false,
+            patience,
             complained_ms: None,
             known: Known::default(),
             dials: Dials::default(),
@@ -212,7 +217,9 @@ impl Session {
         }
         match input {
             SessionInput::Text(text) => self.hear(text, now_ms),
-            SessionInput::Alive => self.heard_ms = now_ms,
+            SessionInput::Alive => {
+                self.pays(now_ms);
+            }
             SessionInput::Admitted(admission) => self.welcome(*admission, now_ms),
             SessionInput::Denied(denial) => self.deny(denial),
             SessionInput::Renewed(until) => self.renewed(until),
@@ -283,6 +290,16 @@ impl Session {
         self.membership().map(|membership| membership.peer)
     }
 
+    /// The last frame was above the rate: it had no effect.
+    pub fn ignores(&self) -> bool {
+        self.ignores
+    }
+
+    /// Nothing more happens here.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
     fn membership(&self) -> Option<&Membership> {
         match &self.phase {
             Phase::Joined(membership) => Some(membership),
@@ -291,11 +308,9 @@ impl Session {
     }
 
     fn hear(&mut self, text: &str, now_ms: u64) {
-        self.heard_ms = now_ms;
-        if !self.rate.take(now_ms) {
-            return self.ignore(now_ms);
+        if !self.pays(now_ms) {
+            return;
         }
-        self.ignored = 0;
         match parse_client(text) {
             Ok(Parsed::Known(message)) => self.act(message, now_ms),
             Ok(Parsed::Unknown(key)) => {
@@ -371,10 +386,19 @@ impl Session {
         self.error(ErrorCode::ProposalsRefused, message, Some(60_000));
     }
 
+    /// Whether there is a token for a frame; without one it is ignored.
+    fn pays(&mut self, now_ms: u64) -> bool {
+        self.heard_ms = now_ms;
+        self.ignores = !self.rate.take(now_ms);
+        if self.ignores {
+            self.ignore(now_ms);
+        }
+        !self.ignores
+    }
+
     fn ignore(&mut self, now_ms: u64) {
-        self.ignored += 1;
         self.count(Counted::RateLimited);
-        if self.ignored > self.limits.messages_ignored {
+        if !self.patience.take(now_ms) {
             return self.leave_and_close(Code::Policy, "too many messages");
         }
         if self.may_complain(now_ms) {

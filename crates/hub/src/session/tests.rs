@@ -187,6 +187,34 @@ fn a_flood_is_ignored_then_closed() {
     );
 }
 
+/// How many of `count` pings, pongs or fragments are above the rate, and whether they end the session.
+fn alive(session: &mut Session, now_ms: u64, count: usize) -> (usize, bool) {
+    (0..count).for_each(|_| session.handle_input(now_ms, SessionInput::Alive));
+    let outputs = outputs(session);
+    let limited = counted(&outputs).into_iter().filter(|c| *c == Counted::RateLimited).count();
+    (limited, outputs.iter().any(|o| matches!(o, SessionOutput::Close(Code::Policy, _))))
+}
+
+#[test]
+fn frames_that_are_no_message_cost_what_messages_cost() {
+    let mut ann = joined(1);
+    assert_eq!((alive(&mut ann, START_MS, 59), ann.ignores()), ((0, false), false));
+    assert_eq!((alive(&mut ann, START_MS, 1), ann.ignores()), ((1, false), true));
+    assert_eq!(counted(&say(&mut ann, START_MS, "{\"need\":{\"count\":1}}")), [Counted::RateLimited]);
+    assert_eq!((alive(&mut ann, START_MS + 1_000, 20), ann.ignores()), ((0, false), false));
+    assert_eq!((alive(&mut ann, START_MS + 1_000, 2_000), ann.is_over()), ((1_001, true), true));
+}
+
+#[test]
+fn a_flood_with_pauses_is_closed_as_well() {
+    let mut ann = joined(1);
+    let ends = (0..100).position(|round| alive(&mut ann, START_MS + round * 50, 500).1);
+    assert!(ends.is_some_and(|round| round <= 3), "{ends:?}");
+    let mut bob = joined(2);
+    let patient = (0..100).all(|round| !alive(&mut bob, START_MS + round * 1_000, 35).1);
+    assert!(patient, "some above the rate is slowed and not closed");
+}
+
 #[test]
 fn silence_is_pinged_then_closed_and_life_resets_both() {
     let mut ann = joined(1);
