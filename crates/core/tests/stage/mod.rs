@@ -173,12 +173,34 @@ impl Stage {
         stage
     }
 
+    /// A viewer with these options who has segment `msn` whole: its body came before its list.
+    pub(crate) fn holding(me: usize, fragments: u16, options: &str, msn: u64) -> Self {
+        let mut stage = Self::with(me, fragments, options);
+        stage.lane();
+        let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
+        gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(stage.finish_get(get)));
+        for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
+            stage.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
+        }
+        let rolling = stage.origin.rolling(msn + 2 - WINDOW..=msn + 1);
+        for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
+            stage.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
+        }
+        while stage.wake(100).is_some() {}
+        stage
+    }
+
     /// A core that was told nothing.
     pub(crate) fn empty(me: usize, fragments: u16) -> Self {
+        Self::with(me, fragments, r#""upload":{"rateBytesPerS":1000000000},"platform":{"unixMs":1000000}"#)
+    }
+
+    /// The same on a page with these options, besides those that a stage needs.
+    pub(crate) fn with(me: usize, fragments: u16, more: &str) -> Self {
         let origin = Origin::new(fragments);
         let options = format!(
             r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
-                "upload":{{"rateBytesPerS":1000000000}},"trustedKeys":["{}"],"platform":{{"unixMs":1000000}}}}"#,
+                "trustedKeys":["{}"],{more}}}"#,
             origin.signer.public().to_base64url()
         );
         let (checks, now) = (Checks::default(), Time::from_ms(1_000.0));
@@ -287,14 +309,15 @@ impl Stage {
         self.tell(Input::Signal(SignalInput::Text(text)))
     }
 
-    /// Neighbour `n` (by order of coming) says hello, and which fragments it holds of which segment.
+    /// Neighbour `n` (by order of coming) says hello, and which fragments it holds of which segment; returns what is
+    /// asked then.
     pub(crate) fn introduce(
         &mut self,
         n: usize,
         other: usize,
         held: impl Fn(u64, u16) -> bool,
         msns: RangeInclusive<u64>,
-    ) {
+    ) -> Vec<Output> {
         let hello = Hello {
             wire: (1, 1),
             peer: id(other),
@@ -303,7 +326,18 @@ impl Stage {
             class: 3,
             lanes: vec![(0, Name::new(RENDITION).unwrap())],
         };
-        self.frame(n, &Frame::Hello(hello));
+        let mut asked = self.frame(n, &Frame::Hello(hello));
+        asked.extend(self.tells_of(n, held, msns));
+        asked
+    }
+
+    /// Neighbour `n` tells in a map which fragments it holds of which segment.
+    pub(crate) fn tells_of(
+        &mut self,
+        n: usize,
+        held: impl Fn(u64, u16) -> bool,
+        msns: RangeInclusive<u64>,
+    ) -> Vec<Output> {
         let segments = msns.map(|msn| self.map_segment(msn, &held)).collect();
         let map = Map {
             lane: 0,
@@ -314,7 +348,7 @@ impl Stage {
             neighbours: Vec::new(),
             segments,
         };
-        self.frame(n, &Frame::Map(map));
+        self.frame(n, &Frame::Map(map))
     }
 
     fn map_segment(&self, msn: u64, held: &impl Fn(u64, u16) -> bool) -> MapSegment {

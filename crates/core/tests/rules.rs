@@ -1,0 +1,8 @@
+//! Rules that this viewer keeps towards its neighbours, and makes them keep, each stated once.
+
+mod stage;
+
+#[path = "rules/listening.rs"]
+mod listening;
+#[path = "rules/uploading.rs"]
+mod uploading;
