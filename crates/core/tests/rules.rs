@@ -2,6 +2,8 @@
 
 mod stage;
 
+#[path = "rules/keeping.rs"]
+mod keeping;
 #[path = "rules/listening.rs"]
 mod listening;
 #[path = "rules/uploading.rs"]
