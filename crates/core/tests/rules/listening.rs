@@ -319,6 +319,16 @@ fn news_are_believed_of_the_next_segment_and_not_too_early() {
     }
 }
 
+/// What was told of a segment that is not the next one changes nothing.
+#[test]
+fn news_of_a_later_segment_do_not_hide_the_next_one() {
+    let mut stage = among(3);
+    stage.pass_us(3_000_000);
+    stage.frame(0, &Frame::Known { segment: about(MSN + 3), age_ms: 0, hops: 0 });
+    let said = stage.frame(1, &Frame::Known { segment: about(MSN + 2), age_ms: 0, hops: 0 });
+    assert_eq!(told_known(&stage, &said).len(), 2);
+}
+
 // ---- claims
 
 fn claim(msn: u64, fetcher: PeerId) -> Frame {
