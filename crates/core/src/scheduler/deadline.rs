@@ -247,6 +247,11 @@ mod tests {
             due_by_loads(Time(0), Duration::from_secs(4), Duration::from_secs(25), Duration::from_secs(1));
         assert_eq!(at, Time(8_000_000), "the user may have gone ahead");
         assert_eq!(due_by_player(Time(0), Duration::from_secs(6), 2.0), Time(2_500_000));
+        assert_eq!(
+            due_by_player(Time(0), Duration::from_secs(6), 0.1),
+            Time(5_500_000),
+            "hardly a rate at all"
+        );
     }
 
     /// Where the origin answers late, each of the last two who were heard to fetch within a second doubles a forecast.
@@ -265,7 +270,7 @@ mod tests {
         assert_eq!(crowd(40, 100, &[4_500, 4_900, 4_950], 5_000), 4, "two are remembered");
         assert_eq!(crowd(40, 100, &[4_000, 4_001], 5_000), 2, "a second ago is over");
         assert_eq!(crowd(40, 80, &[4_500], 5_000), 1, "twice as late is not yet late");
-        assert_eq!(crowd(10, 45, &[4_500], 5_000), 1, "an answer as fast as this is no sign of a crowd");
+        assert_eq!(crowd(10, 50, &[4_500], 5_000), 1, "an answer as fast as this is no sign of a crowd");
     }
 
     /// What was usual is forgotten slowly: a path that became longer is no crowd for ever.

@@ -343,6 +343,8 @@ mod tests {
         (0..=7).for_each(|n| h.prove(Time(n * 400_000)));
         (1..=8).for_each(|n| h.prove(Time(2_800_000 + n)));
         assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(2_800_008 + 300_000)), "the fifteenth counts");
+        h.prove(Time(3_300_008));
+        assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(3_300_008 + 300_000)), "the sixteenth does not");
     }
 
     #[test]

@@ -353,6 +353,27 @@ fn a_claim_is_passed_on_once() {
     assert_eq!(relayed(&stage, &again, id(1)), []);
 }
 
+/// Where all see the same viewers, all have heard the claim from its fetcher.
+#[test]
+fn in_a_clique_claims_are_not_passed_on() {
+    let (mut stage, said) = met(3, |_| false);
+    let mine = frames(&stage, &said).into_iter().rev().find_map(|(_, frame)| match frame {
+        Frame::Map(map) => Some(map.view),
+        _ => None,
+    });
+    let mine = mine.unwrap();
+    for n in 0..3 {
+        let Frame::Delta(delta) = stage.delta(MSN + 1, 0) else { return };
+        stage.frame(n, &Frame::Delta(Delta { held: 0, view: mine, ..delta }));
+    }
+    let said = stage.frame(0, &claim(MSN + 1, id(1)));
+    assert_eq!(relayed(&stage, &said, id(1)), []);
+    let Frame::Delta(delta) = stage.delta(MSN + 1, 0) else { return };
+    stage.frame(2, &Frame::Delta(Delta { held: 0, ..delta }));
+    let said = stage.frame(1, &claim(MSN, id(2)));
+    assert_eq!(relayed(&stage, &said, id(2)), [(0, 1), (2, 1)], "one who sees others is enough");
+}
+
 /// Nobody speaks for another as if it were that one, and hops do not lie.
 #[test]
 fn a_claim_is_made_by_its_fetcher_or_says_that_it_was_passed_on() {

@@ -251,3 +251,16 @@ fn of_one_neighbours_requests_the_urgent_one_goes_first() {
     }
     assert!(matches!(ended[0], Frame::Done { request: 2 }), "{ended:?}");
 }
+
+/// Who is gone gets nothing more, and takes nothing from those who stay.
+#[test]
+fn a_neighbour_that_leaves_takes_its_requests_with_it() {
+    let mut stage = giver(r#""upload":{"rateBytesPerS":100000},"platform":{"unixMs":1000000}"#, 3);
+    let stays = stage.conns[1];
+    asks(&mut stage, 0, 1, 0, 20);
+    let begun = media_bytes(&asks(&mut stage, 1, 1, 20, 10), stays);
+    let gone = stage.conns[0];
+    stage.tell(Input::Peer(gone, PeerInput::Closed));
+    let got = drain(&mut stage, 3_000);
+    assert_eq!((got[0], begun + got[1]), (0, 10 * FRAGMENT_BYTES));
+}
