@@ -52,7 +52,7 @@ impl Page {
         let outputs = self.stage.frame(0, &Frame::Known { segment, age_ms: 10, hops: 0 });
         self.follow(outputs);
         if msn.is_multiple_of(4) {
-            self.stage.introduce_map(1, |_, _| false, msn..=msn);
+            self.stage.tells_of(1, |_, _| false, msn..=msn);
         }
         if !self.paused {
             let outputs = self.stage.load(msn);

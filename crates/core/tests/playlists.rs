@@ -41,7 +41,7 @@ struct Story {
 impl Story {
     /// Playing at the first playlist, its lists known.
     fn new(options: &str) -> Self {
-        let stage = Stage::with_options(options, 0, 4, 30);
+        let stage = Stage::watching_with(options, 0, 4, 30);
         Self { stage, lists: Vec::new() }
     }
 
@@ -126,7 +126,7 @@ fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
         assert_eq!(first.warnings, Vec::<&str>::new(), "{other}");
         for msn in 32..=35 {
             story.serve(other, &origin, msn - 4..=msn + 1);
-            story.stage.introduce_map(0, |_, _| true, msn..=msn);
+            story.stage.tells_of(0, |_, _| true, msn..=msn);
             let seen = story.play(5, other, msn);
             assert!(seen.warnings.is_empty(), "{other}: {:?}", seen.warnings);
             // A neighbour holds it, and is asked for it: it counts as in the same lane.

@@ -36,7 +36,7 @@ impl Shelf {
     }
 
     fn with(bytes: u64, fragments: u16) -> Self {
-        let stage = Stage::with_options(&format!(r#""memoryBytes":{bytes},"#), 0, fragments, 30);
+        let stage = Stage::watching_with(&format!(r#""memoryBytes":{bytes},"#), 0, fragments, 30);
         let mut shelf = Self { stage, held: BTreeMap::new(), reasons: Vec::new() };
         // What the stage loaded by itself has no name here; it is the first to go.
         shelf.pass();
@@ -112,8 +112,8 @@ fn of_the_oldest_those_that_neighbours_have_go_first() {
     shelf.stage.introduce(0, 1, |_, _| false, 30..=30);
     shelf.stage.introduce(1, 2, |_, _| false, 30..=30);
     (31..=36).for_each(|msn| shelf.load(LANE, msn));
-    shelf.stage.introduce_map(0, |msn, _| msn == 33, 31..=36);
-    shelf.stage.introduce_map(1, |msn, _| msn == 33 || msn == 32, 31..=36);
+    shelf.stage.tells_of(0, |msn, _| msn == 33, 31..=36);
+    shelf.stage.tells_of(1, |msn, _| msn == 33 || msn == 32, 31..=36);
     let before = shelf.held(LANE);
     shelf.load(LANE, 37);
     let gone: Vec<u64> = before.into_iter().filter(|msn| !shelf.held(LANE).contains(msn)).collect();

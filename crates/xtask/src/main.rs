@@ -35,6 +35,7 @@ mod demo;
 mod flags;
 mod json;
 mod machine;
+mod mutants;
 mod pack;
 mod shell;
 mod size;
@@ -113,6 +114,16 @@ const COMMANDS: &[Command] = &[
         about: "compare the built SDK with js/size-budget.json",
         flags: &[],
         run: |_| Ok(size::check(&shell::root())?),
+    },
+    Command {
+        name: "mutants",
+        about: "alter what decides about safety, a line at a time: does a test fail? (hours; a file: minutes)",
+        flags: &[
+            Flag::value("file", "PATH", "only this file"),
+            Flag::value("shard", "K/N", "only every N-th mutant"),
+            Flag::value("jobs", "N", "so many at a time (default 1)"),
+        ],
+        run: mutants::run,
     },
     Command {
         name: "tidy",

@@ -434,3 +434,18 @@ impl Piece {
         Self { index: self.index, offset: self.offset + skip, span }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Larger messages are not taken by every browser, much smaller ones cost a page more.
+    #[test]
+    fn a_message_with_its_head_fits_into_16_kib() {
+        let mut head = Vec::new();
+        let header = DataHeader { request: u32::MAX, offset: u32::MAX, batch: None };
+        encode_data_head(&header, MESSAGE_BYTES as usize, &mut head);
+        let message = head.len() + MESSAGE_BYTES as usize;
+        assert!((15 * 1024..=16 * 1024).contains(&message), "{message} B");
+    }
+}

@@ -247,5 +247,65 @@ mod tests {
             due_by_loads(Time(0), Duration::from_secs(4), Duration::from_secs(25), Duration::from_secs(1));
         assert_eq!(at, Time(8_000_000), "the user may have gone ahead");
         assert_eq!(due_by_player(Time(0), Duration::from_secs(6), 2.0), Time(2_500_000));
+        assert_eq!(
+            due_by_player(Time(0), Duration::from_secs(6), 0.1),
+            Time(5_500_000),
+            "hardly a rate at all"
+        );
+    }
+
+    /// Where the origin answers late, each of the last two who were heard to fetch within a second doubles a forecast.
+    #[test]
+    fn others_who_fetch_now_count_where_the_origin_is_late() {
+        let crowd = |base_ms, late_ms, fetches: &[u64], now_ms: u64| {
+            let mut e = HttpEstimate::default();
+            e.first_byte(ms(base_ms));
+            e.first_byte(ms(late_ms));
+            fetches.iter().for_each(|at| e.heard_fetch(Time(at * 1_000)));
+            e.crowd(Time(now_ms * 1_000))
+        };
+        assert_eq!(crowd(40, 100, &[], 5_000), 1, "nobody else");
+        assert_eq!(crowd(40, 100, &[4_500], 5_000), 2);
+        assert_eq!(crowd(40, 100, &[4_500, 4_900], 5_000), 4);
+        assert_eq!(crowd(40, 100, &[4_500, 4_900, 4_950], 5_000), 4, "two are remembered");
+        assert_eq!(crowd(40, 100, &[4_000, 4_001], 5_000), 2, "a second ago is over");
+        assert_eq!(crowd(40, 80, &[4_500], 5_000), 1, "twice as late is not yet late");
+        assert_eq!(crowd(10, 50, &[4_500], 5_000), 1, "an answer as fast as this is no sign of a crowd");
+    }
+
+    /// What was usual is forgotten slowly: a path that became longer is no crowd for ever.
+    #[test]
+    fn the_least_time_to_first_byte_rises_by_a_fiftieth_with_each_answer() {
+        let late_after = |answers: u32| {
+            let mut e = HttpEstimate::default();
+            e.first_byte(ms(100));
+            (0..answers).for_each(|_| e.first_byte(ms(210)));
+            e.heard_fetch(Time(0));
+            e.crowd(Time(0)) > 1
+        };
+        assert!(late_after(2) && !late_after(3));
+    }
+
+    /// Below 64 KiB nothing is said of the rate, from 128 KiB on all of it.
+    #[test]
+    fn the_size_of_a_transfer_decides_what_it_tells() {
+        let rate = |bytes| {
+            let mut e = HttpEstimate::default();
+            e.sample(Time(0), bytes, ms(100), ms(100));
+            e.rate().map(|rate| rate as u32)
+        };
+        assert_eq!(rate(64 * 1024 - 1), None);
+        assert_eq!(rate(64 * 1024), Some(327_680), "first byte counted in");
+        assert_eq!(rate(128 * 1024 - 1), Some(655_355));
+        assert_eq!(rate(128 * 1024), Some(1_310_720), "while bytes flowed");
+    }
+
+    #[test]
+    fn segments_delivered_in_a_row_are_counted() {
+        let mut b = BufferBound::default();
+        assert_eq!(b.segments(), 0);
+        (10..13).for_each(|msn| b.delivered(Time(0), msn, Duration::from_secs(4)));
+        b.delivered(Time(0), 20, Duration::from_secs(4));
+        assert_eq!(b.segments(), 3, "one that does not follow is not one of them");
     }
 }

@@ -219,4 +219,39 @@ mod tests {
         let far = Standing { rtt: Duration::from_millis(300), ..standing(Some(1), true, true) };
         assert_eq!(at(far), Some(450), "the elected one's claim may be on its way");
     }
+
+    /// Viewers of any two versions must see the same view in the same neighbours.
+    #[test]
+    fn a_view_is_what_it_always_was() {
+        assert_eq!([1, 2].map(|n| format!("{:016x}", mark(id(n)))), ["cc8cd41cef907c4d", "292afde3b64e6636"]);
+        let both = view([mark(id(1)), mark(id(2))].into_iter());
+        assert_eq!(both, View { count: 2, xor: mark(id(1)) ^ mark(id(2)) });
+        assert_eq!(view([5, 6, 12].into_iter()), View { count: 3, xor: 5 ^ 6 ^ 12 });
+    }
+
+    /// From one rank to the next there is time for two round trips, and for 300 ms at least.
+    #[test]
+    fn ranks_begin_one_after_the_other() {
+        let at = |rank, clique, rtt_ms| {
+            let s = Standing { rtt: Duration::from_millis(rtt_ms), ..standing(Some(rank), clique, false) };
+            opens_at(&s).map(|t| t.since(Time(1_000_000)).as_millis())
+        };
+        assert_eq!([1, 2, 5].map(|rank| at(rank, false, 40)), [300, 600, 1_500].map(Some));
+        assert_eq!([1, 2, 5].map(|rank| at(rank, true, 40)), [600, 900, 1_800].map(Some));
+        assert_eq!([1, 2, 5].map(|rank| at(rank, false, 400)), [800, 1_600, 4_000].map(Some));
+    }
+
+    /// Who learned first waits for the elected one no longer than a tenth of a segment.
+    #[test]
+    fn short_segments_are_not_waited_for_as_long() {
+        let at = |target_ms| {
+            let s = Standing {
+                target: Duration::from_millis(target_ms),
+                rtt: Duration::from_millis(20),
+                ..standing(None, true, true)
+            };
+            opens_at(&s).map(|t| t.since(Time(1_000_000)).as_millis())
+        };
+        assert_eq!([500, 1_000, 2_000, 8_000].map(at), [50, 100, 200, 300].map(Some));
+    }
 }

@@ -275,4 +275,93 @@ mod tests {
         assert!(!w.review(Time(4)), "not yet in vain");
         assert!(w.taken_back((0, 99)) && !w.review(Time(9)), "a claim that was taken back is no lie");
     }
+
+    /// Whoever makes up viewers fills no more than this.
+    #[test]
+    fn sixteen_claims_and_ranges_are_kept() {
+        let mut h = Hearsay::default();
+        let news = |h: &mut Hearsay, n| h.claim(Time(0), Duration::ZERO, id(n), ConnNo(0));
+        assert_eq!((1..=20).filter(|n| news(&mut h, *n)).count(), 16);
+        (1..=20).for_each(|n| h.claim_range(Time(0), id(n), (n.into(), 100)));
+        let known = |n: u32| h.fetched_by_others((n, n + 1), Duration::ZERO).is_some();
+        assert!(known(16) && h.claimed_by(id(16)).is_some() && h.claimed_by(id(17)).is_none());
+    }
+
+    #[test]
+    fn a_viewer_that_begins_anew_takes_its_range_back_and_nobody_elses() {
+        let mut h = Hearsay::default();
+        let patience = Duration::from_millis(50);
+        h.claim_range(Time(0), id(1), (0, 100));
+        h.claim_range(Time(0), id(2), (200, 300));
+        h.claim_range(Time(10_000), id(1), (400, 500));
+        let until = |range| h.fetched_by_others(range, patience);
+        assert_eq!([until((0, 100)), until((200, 300))], [None, Some(Time(50_000))]);
+        assert_eq!(until((400, 500)), Some(Time(60_000)), "both ends belong to it");
+        assert_eq!([until((399, 500)), until((400, 501)), until((100, 400))], [None; 3]);
+        h.claim_range(Time(30_000), id(3), (200, 300));
+        assert_eq!(h.fetched_by_others((200, 300), patience), Some(Time(80_000)), "the last of them counts");
+        h.withdraw(id(3), ConnNo(0));
+        assert_eq!(h.fetched_by_others((200, 300), patience), Some(Time(50_000)));
+    }
+
+    #[test]
+    fn claims_are_as_old_as_they_say_and_go_with_who_brought_them() {
+        let mut h = Hearsay::default();
+        h.claim(Time(900_000), Duration::from_millis(400), id(1), ConnNo(1));
+        h.claim_range(Time(700_000), id(2), (0, 10));
+        assert_eq!(h.claimed_by(id(1)), Some(Time(500_000)));
+        assert_eq!((h.claimed_by(id(2)), h.claimed_by(id(3))), (Some(Time(700_000)), None));
+        assert_eq!(
+            (h.claimed(), h.words()),
+            (true, Some(Time(900_000))),
+            "words count from when they were heard"
+        );
+        h.claim_range(Time(800_000), id(1), (0, 10));
+        assert_eq!(h.claimed_by(id(1)), Some(Time(800_000)));
+        h.claim(Time(900_000), Duration::ZERO, id(4), ConnNo(2));
+        h.withdraw(id(9), ConnNo(1));
+        assert_eq!((h.claimed(), h.words()), (true, Some(Time(900_000))), "another neighbour's stays");
+        h.withdraw(id(4), ConnNo(7));
+        assert_eq!((h.claimed(), h.words()), (false, None));
+    }
+
+    #[test]
+    fn proof_lasts_for_as_long_as_the_next_may_take() {
+        let mut h = Hearsay::default();
+        assert_eq!((h.proof(), h.proof_ends(Duration::ZERO)), (None, None));
+        h.prove(Time(0));
+        assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(300_000)), "as long as words at least");
+        h.prove(Time(100_000));
+        assert_eq!((h.proof(), h.proof_ends(Duration::ZERO)), (Some(Time(100_000)), Some(Time(400_000))));
+        assert_eq!(h.proof_ends(Duration::from_secs(2)), Some(Time(2_100_000)), "where there is time");
+        // Fifteen gaps are kept: what comes after them changes nothing.
+        let mut h = Hearsay::default();
+        (0..=15).for_each(|n| h.prove(Time(n * 400_000)));
+        (1..=40).for_each(|n| h.prove(Time(6_000_000 + n)));
+        assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(6_000_040 + 600_000)));
+        let mut h = Hearsay::default();
+        (0..=7).for_each(|n| h.prove(Time(n * 400_000)));
+        (1..=8).for_each(|n| h.prove(Time(2_800_000 + n)));
+        assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(2_800_008 + 300_000)), "the fifteenth counts");
+        h.prove(Time(3_300_008));
+        assert_eq!(h.proof_ends(Duration::ZERO), Some(Time(3_300_008 + 300_000)), "the sixteenth does not");
+    }
+
+    #[test]
+    fn only_what_was_claimed_can_be_kept_or_broken() {
+        let mut w = Word::default();
+        w.kept((0, 1));
+        assert!(!w.taken_back((0, 1)));
+        // Eight are open at a time, and the same one counts once.
+        (0..8).for_each(|n| w.given((0, n), Time(5)));
+        w.given((0, 0), Time(9));
+        w.given((0, 8), Time(5));
+        assert!(!w.taken_back((0, 8)) && w.taken_back((0, 7)) && !w.taken_back((0, 7)));
+        assert!(w.taken_back((0, 0)) && !w.taken_back((1, 1)), "another lane's is another");
+        (1..5).for_each(|n| w.kept((0, n)));
+        assert!(!w.review(Time(5)), "two left, both broken");
+        assert!(w.broken(), "the third of five");
+        assert!(!w.broken() && !w.broken(), "whoever was not listened to begins anew");
+        assert!(w.broken());
+    }
 }

@@ -131,4 +131,52 @@ mod tests {
         (0..16).for_each(|_| c.note(1));
         assert_eq!(c.value(), 1.0);
     }
+
+    #[test]
+    fn words_last_two_stages_and_proofs_are_followed_stage_by_stage() {
+        let at = |ms: u64| Time(ms * 1_000);
+        assert_eq!(words_end(at(1_000)), at(1_500));
+        assert_eq!(opens_after(at(1_000), None, 2), at(1_500));
+        assert_eq!(opens_after(at(1_000), Some(at(3_000)), 2), at(3_500));
+        assert_eq!(opens_after(at(1_000), Some(at(500)), 0), at(1_000), "silence before the release is none");
+    }
+
+    #[test]
+    fn a_ticket_at_the_border_of_a_stage_waits_for_the_next() {
+        assert_eq!([0.001, 0.002, 0.004].map(|t| stage(t, 1.0, 1_000.0)), [1, 2, 3]);
+        assert_eq!(stage(1e9, 1.0, 1_000.0), STAGE_LIMIT, "the last stage is open to all");
+        assert_eq!(
+            (stage(0.5, 1.0, 0.0), stage(0.5, 1.0, 1.0)),
+            (0, 0),
+            "no lane weighs less than one viewer"
+        );
+        assert_eq!(stage(0.001, 1.0, 1e9), stage(0.001, 1.0, 100_000.0), "nor more than is believed");
+    }
+
+    /// News travel for a while: a claim may be heard a stage before it could be true here.
+    #[test]
+    fn a_claim_may_be_a_stage_early_and_no_more() {
+        let (release, at) = (Time(1_000_000), |ms: u64| Time(1_000_000 + ms * 1_000));
+        let open = |claimed, now| is_open(0.0005, claimed, 1_000.0, release, now);
+        assert!(open(0, Time(750_000)) && !open(0, Time(749_999)));
+        assert!(open(2, at(250)) && !open(2, at(249)));
+    }
+
+    #[test]
+    fn a_chance_is_halved_ten_times_at_most() {
+        let mut c = Chance::default();
+        (0..200).for_each(|_| c.note(9));
+        assert_eq!(c.value(), 0.5f64.powi(10));
+        let mut c = Chance::default();
+        (0..40).for_each(|_| c.note(3));
+        assert_eq!(c.value(), 1.0, "three on average are not too many");
+        (0..4).for_each(|_| c.note(4));
+        assert_eq!(c.value(), 0.5, "the last eight count: four of three and four of four");
+        let mut c = Chance::default();
+        (0..4).for_each(|_| c.note(9));
+        (0..4).for_each(|n| c.note(1 + n % 2));
+        assert_eq!(c.value(), 0.5, "a half of three is not few yet");
+        (0..4).for_each(|_| c.note(1));
+        assert_eq!(c.value(), 1.0);
+    }
 }

@@ -37,6 +37,8 @@ const RENDITION: &str = "v/index.m3u8";
 const LANE: LaneNo = LaneNo(0);
 /// Segments of the origin's window.
 pub(crate) const WINDOW: u64 = 8;
+/// What pages of these stories allow, and their clock.
+const USUAL: &str = r#""upload":{"rateBytesPerS":1000000000},"platform":{"unixMs":1000000}"#;
 
 /// Signatures checked so far.
 #[derive(Clone, Default)]
@@ -156,11 +158,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// Viewer `me` in a live lane that nobody else is in. It has loaded segment `msn`, and knows keys and lists.
     pub(crate) fn new(me: usize, fragments: u16, msn: u64) -> Self {
-        Self::with_options("", me, fragments, msn)
+        Self::watching_with("", me, fragments, msn)
     }
 
     /// The same with more options, as members of a JSON object.
-    pub(crate) fn with_options(more: &str, me: usize, fragments: u16, msn: u64) -> Self {
+    pub(crate) fn watching_with(more: &str, me: usize, fragments: u16, msn: u64) -> Self {
         let mut stage = Self::empty_with(more, me, fragments);
         stage.lane();
         let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
@@ -178,16 +180,39 @@ impl Stage {
         stage
     }
 
-    /// A core that was told nothing.
-    pub(crate) fn empty(me: usize, fragments: u16) -> Self {
-        Self::empty_with("", me, fragments)
+    /// A viewer with these options who has segment `msn` whole: its body came before its list.
+    pub(crate) fn holding(me: usize, fragments: u16, options: &str, msn: u64) -> Self {
+        let mut stage = Self::with(me, fragments, options);
+        stage.lane();
+        let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
+        gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(stage.finish_get(get)));
+        for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
+            stage.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
+        }
+        let rolling = stage.origin.rolling(msn + 2 - WINDOW..=msn + 1);
+        for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
+            stage.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
+        }
+        while stage.wake(100).is_some() {}
+        stage
     }
 
+    /// A core that was told nothing.
+    pub(crate) fn empty(me: usize, fragments: u16) -> Self {
+        Self::with(me, fragments, USUAL)
+    }
+
+    /// The same on a page with these options besides the usual ones.
     fn empty_with(more: &str, me: usize, fragments: u16) -> Self {
+        Self::with(me, fragments, &format!("{more}{USUAL}"))
+    }
+
+    /// The same on a page with these options, besides those that a stage needs.
+    pub(crate) fn with(me: usize, fragments: u16, more: &str) -> Self {
         let origin = Origin::new(fragments);
         let options = format!(
-            r#"{{{more}"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
-                "upload":{{"rateBytesPerS":1000000000}},"trustedKeys":["{}"],"platform":{{"unixMs":1000000}}}}"#,
+            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
+                "trustedKeys":["{}"],{more}}}"#,
             origin.signer.public().to_base64url()
         );
         let (checks, now) = (Checks::default(), Time::from_ms(1_000.0));
@@ -308,14 +333,15 @@ impl Stage {
         self.tell(Input::Signal(SignalInput::Text(text)))
     }
 
-    /// Neighbour `n` (by order of coming) says hello, and which fragments it holds of which segment.
+    /// Neighbour `n` (by order of coming) says hello, and which fragments it holds of which segment; returns what is
+    /// asked then.
     pub(crate) fn introduce(
         &mut self,
         n: usize,
         other: usize,
         held: impl Fn(u64, u16) -> bool,
         msns: RangeInclusive<u64>,
-    ) {
+    ) -> Vec<Output> {
         let hello = Hello {
             wire: (1, 1),
             peer: id(other),
@@ -324,17 +350,18 @@ impl Stage {
             class: 3,
             lanes: vec![(0, Name::new(RENDITION).unwrap())],
         };
-        self.frame(n, &Frame::Hello(hello));
-        self.introduce_map(n, held, msns);
+        let mut asked = self.frame(n, &Frame::Hello(hello));
+        asked.extend(self.tells_of(n, held, msns));
+        asked
     }
 
-    /// Neighbour `n` says anew which fragments it holds.
-    pub(crate) fn introduce_map(
+    /// Neighbour `n` tells in a map which fragments it holds of which segments.
+    pub(crate) fn tells_of(
         &mut self,
         n: usize,
         held: impl Fn(u64, u16) -> bool,
         msns: RangeInclusive<u64>,
-    ) {
+    ) -> Vec<Output> {
         let segments = msns.map(|msn| self.map_segment(msn, &held)).collect();
         let map = Map {
             lane: 0,
@@ -345,7 +372,7 @@ impl Stage {
             neighbours: Vec::new(),
             segments,
         };
-        self.frame(n, &Frame::Map(map));
+        self.frame(n, &Frame::Map(map))
     }
 
     fn map_segment(&self, msn: u64, held: &impl Fn(u64, u16) -> bool) -> MapSegment {
