@@ -17,15 +17,20 @@
 //! (secrets). [`Salter`] makes the election salts, [`Parked`] keeps what a viewer needs to come back as itself.
 
 mod chance;
+mod ledger;
 mod limits;
+mod payer;
 mod place;
 mod rate;
 mod resume;
 mod room;
 mod salt;
 mod session;
+mod window;
 
+pub use ledger::{Ledger, RESTING_LIMIT};
 pub use limits::Limits;
+pub use payer::{Payer, Payers, Subject};
 pub use place::{Closeness, Household, Network, Place};
 pub use rate::TokenBucket;
 pub use resume::{Claim, Owner, PARKED_LIMIT, Parked, RESUME_MS, ResumeHash, secret_text};

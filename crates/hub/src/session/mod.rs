@@ -44,6 +44,8 @@ pub enum SessionInput<'a> {
     Renewed(Option<u64>),
     /// Its room proposes neighbours.
     Proposed(Vec<Proposed>),
+    /// These were proposed before; whether viewer and neighbour are behind one address.
+    Known(Vec<(PeerId, bool)>),
     /// A proposed neighbour left.
     Gone(PeerId),
     /// Its room refuses further proposals for now.
@@ -217,6 +219,9 @@ impl Session {
             SessionInput::Denied(denial) => self.deny(denial),
             SessionInput::Renewed(until) => self.renewed(until),
             SessionInput::Proposed(proposed) => self.propose(proposed),
+            SessionInput::Known(neighbours) => {
+                neighbours.into_iter().for_each(|(peer, together)| self.known.insert(peer, together, self.limits.known));
+            }
             SessionInput::Gone(peer) => self.part(peer),
             SessionInput::ProposalsRefused => self.refuse_proposals(),
             SessionInput::Weight(lane, weight) => {
