@@ -141,7 +141,8 @@ impl Ledger {
         let accounts = self.lock();
         let mut all = payers.iter().filter_map(|payer| accounts.open.get(&payer));
         let Some(first) = all.next() else { return Memory::default() };
-        let (mut told, minute): (Vec<Told>, _) = (first.told.iter().copied().collect(), first.minute_u32(now_ms));
+        let (mut told, minute): (Vec<Told>, _) =
+            (first.told.iter().copied().collect(), first.minute_u32(now_ms));
         for other in all {
             told.retain(|t| other.told.iter().any(|o| o.peer == t.peer));
         }

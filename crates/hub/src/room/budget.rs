@@ -33,7 +33,8 @@ impl Budget {
             return left(self.helping, this_minute);
         }
         let this_hour = self.hour.spent_in(age_ms / HOUR_MS);
-        let own = left(rules.proposals_per_minute, this_minute).min(left(rules.proposals_per_hour, this_hour));
+        let own =
+            left(rules.proposals_per_minute, this_minute).min(left(rules.proposals_per_hour, this_hour));
         if own == 0 { 0 } else { own.min(shared()) }
     }
 

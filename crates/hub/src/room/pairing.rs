@@ -111,7 +111,9 @@ impl Room {
             let Some(lane) = self.lanes.get(name) else { continue };
             if lane.slots.len() == self.rules.clique_limit {
                 let slots = lane.slots.clone();
-                slots.into_iter().for_each(|slot| self.meet_everyone(slot, &[name.clone()], &[], true, now_ms));
+                slots
+                    .into_iter()
+                    .for_each(|slot| self.meet_everyone(slot, &[name.clone()], &[], true, now_ms));
             }
         }
     }
@@ -175,7 +177,8 @@ impl Room {
         let (mut chosen, mut left): (Vec<Candidate>, usize) = (Vec::new(), search.left);
         let mut take = |candidate: &Candidate, most: usize| {
             let taken = || chosen.iter().filter(|c| c.household == candidate.household).count();
-            let crowded = candidate.household != own && me.crowd(candidate.household) + taken() >= most_foreign;
+            let crowded =
+                candidate.household != own && me.crowd(candidate.household) + taken() >= most_foreign;
             let known = chosen.iter().any(|c| c.slot == candidate.slot);
             if chosen.len() < most && !crowded && !known && (left > 0 || !candidate.news) {
                 left -= usize::from(candidate.news);
@@ -257,7 +260,9 @@ impl Room {
     /// asked for it.
     fn is_crowded(&self, other: &Member, me: &Member) -> bool {
         let (mine, theirs) = (me.place.household(), other.place.household());
-        mine != theirs && other.crowd(mine) >= self.rules.per_foreign_address && other.paired_at(me.peer).is_none()
+        mine != theirs
+            && other.crowd(mine) >= self.rules.per_foreign_address
+            && other.paired_at(me.peer).is_none()
     }
 
     /// Whether `other` has no neighbour from `me`'s address yet: or one address could take all the places that are kept
@@ -272,7 +277,8 @@ impl Room {
         if found.news {
             self.spend(slot, now_ms);
         }
-        let owed = self.member(found.slot).is_some_and(|m| m.owed > 0) && self.is_news_to(found.slot, slot, now_ms);
+        let owed =
+            self.member(found.slot).is_some_and(|m| m.owed > 0) && self.is_news_to(found.slot, slot, now_ms);
         if owed && !found.again && self.left(found.slot, now_ms) > 0 {
             self.spend(found.slot, now_ms);
             self.fill_owed(found.slot);

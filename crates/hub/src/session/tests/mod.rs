@@ -1,5 +1,7 @@
 //! Stories of a session, and garbage.
 
+mod attacks;
+
 use proptest::prelude::*;
 
 use super::*;
