@@ -61,6 +61,8 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Connections from one IPv4 address or IPv6 /56.
     pub connections_per_address: u32,
+    /// Joins a minute from one address or of one subject, beside two for each connection it has at once.
+    pub joins_per_minute: u32,
     /// Longest message of a viewer in bytes.
     pub message_bytes: usize,
     /// Messages a second of one viewer, on average.
@@ -121,6 +123,7 @@ impl Default for LimitsConfig {
         Self {
             connections: 50_000,
             connections_per_address: 200,
+            joins_per_minute: 30,
             message_bytes: 16 * 1024,
             messages_per_s: 20,
             messages_burst: 60,
@@ -157,6 +160,7 @@ impl Config {
         require(self.secret_bytes().is_some(), "secret", "(hidden)", || "64 hex digits".into())?;
         within("ice_servers", self.ice_servers.len(), 0, ICE_SERVERS_LIMIT)?;
         within("limits.connections", limits.connections, 1, 1 << 24)?;
+        within("limits.joins_per_minute", limits.joins_per_minute as usize, 1, 1 << 20)?;
         within("limits.message_bytes", limits.message_bytes, 1_024, 16 * 1024)?;
         within("limits.queue_messages", limits.queue_messages, 8, 4_096)?;
         within("limits.queue_bytes", limits.queue_bytes, 16 * 1024, 16 << 20)?;

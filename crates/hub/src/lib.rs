@@ -16,6 +16,7 @@
 //! comes in as Unix milliseconds that never run backwards, chance as a seed (rooms) or as ready-made random bytes
 //! (secrets). [`Salter`] makes the election salts, [`Parked`] keeps what a viewer needs to come back as itself.
 
+mod arrivals;
 mod chance;
 mod ledger;
 mod limits;
@@ -28,6 +29,7 @@ mod salt;
 mod session;
 mod window;
 
+pub use arrivals::Arrivals;
 pub use ledger::{Ledger, RESTING_LIMIT};
 pub use limits::Limits;
 pub use payer::{Payer, Payers, Subject};

@@ -85,9 +85,6 @@ impl Session {
             let message = format!("{} was not proposed to you", signal.peer);
             return Err((Counted::NotProposed, ErrorCode::NotProposed, message));
         }
-        if !self.dials.may_open(signal.peer, signal.dial, Side::Mine, &self.limits, now_ms) {
-            return Err(self.too_soon(signal));
-        }
         check_description(signal)?;
         let grant = OfferGrant { until_ms: now_ms + self.limits.offer_ms };
         self.open(signal.peer, signal.dial, Side::Mine, grant, now_ms)
