@@ -42,7 +42,7 @@ impl Mail {
         match self {
             Self::Relay(relay, _) => relay.frame.len(),
             Self::Proposed(proposed) => 16 + proposed.iter().map(|p| 96 + p.lanes.len() * 32).sum::<usize>(),
-            Self::Known(known) => 16 + known.len() * 17,
+            Self::Known(known) => 16 + known.len() * KNOWN_BYTES,
             Self::Gone(_) | Self::ProposalsRefused | Self::Drain(_) | Self::Stop => 64,
             Self::Weight(weight) => 48 + weight.0.as_str().len(),
             Self::Policy(_) => 1_024,
@@ -60,6 +60,9 @@ impl Mail {
         self.bytes() + 64
     }
 }
+
+/// An id, and whether it is behind the same address.
+const KNOWN_BYTES: usize = 17;
 
 /// Bounds of a queue.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +131,16 @@ impl Queue {
                     None => return Some(mail),
                 }
             }
+            Mail::Known(news) => {
+                self.forget_known(news);
+                match self.mails.back_mut() {
+                    Some(Mail::Known(last)) => {
+                        last.extend(news);
+                        self.bytes += news.len() * KNOWN_BYTES;
+                    }
+                    _ => return Some(mail),
+                }
+            }
             Mail::ProposalsRefused if self.mails.iter().any(|m| matches!(m, Mail::ProposalsRefused)) => {}
             Mail::Proposed(more) if self.bytes + mail.bytes() <= limits.bytes => {
                 match self.mails.back_mut() {
@@ -141,6 +154,17 @@ impl Queue {
             _ => return Some(mail),
         }
         None
+    }
+
+    /// What waits about these neighbours is out of date.
+    fn forget_known(&mut self, news: &[(PeerId, bool)]) {
+        for mail in &mut self.mails {
+            if let Mail::Known(old) = mail {
+                old.retain(|(peer, _)| news.iter().all(|(new, _)| new != peer));
+            }
+        }
+        self.mails.retain(|mail| !matches!(mail, Mail::Known(known) if known.is_empty()));
+        self.bytes = self.mails.iter().map(Mail::bytes).sum();
     }
 
     /// Of the sender that would have most in the queue with `pushed` in it, drops the newest signal, candidates first.
@@ -320,6 +344,23 @@ mod tests {
         assert!(
             matches!(&left[..], [Mail::Weight(v), Mail::ProposalsRefused, Mail::Weight(_)] if v.1 == 99.0)
         );
+    }
+
+    #[test]
+    fn whoever_moves_again_and_again_is_noted_once() {
+        let (mover, other) = (PeerId([1; 16]), PeerId([2; 16]));
+        let mut queue = Queue::default();
+        queue.push(Mail::Known(vec![(mover, true), (other, true)]), LIMITS);
+        queue.push(Mail::Gone(PeerId([3; 16])), LIMITS);
+        for n in 0..100 {
+            let moved = Mail::Known(vec![(mover, n % 2 == 0)]);
+            assert_eq!(queue.push(moved, LIMITS), Pushed::Queued { dropped: 0 });
+        }
+        let bytes = queue.bytes;
+        let left = taken(&mut queue);
+        assert_eq!(bytes, left.iter().map(Mail::bytes).sum::<usize>());
+        let [Mail::Known(first), Mail::Gone(_), Mail::Known(last)] = &left[..] else { panic!("{left:?}") };
+        assert_eq!((&first[..], &last[..]), (&[(other, true)][..], &[(mover, false)][..]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Stories of a room, on a clock and dice of their own.
 
 mod attacks;
+mod returning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
