@@ -217,4 +217,38 @@ mod tests {
         assert_eq!(parked.pop_expired(60_000), Some(me.peer));
         assert_eq!(parked.take("s", &me, 60_000), Claim::Unknown);
     }
+
+    #[test]
+    fn of_too_many_the_oldest_is_forgotten() {
+        let mut parked = Parked::default();
+        for n in 0..PARKED_LIMIT as u32 {
+            let home = crate::place::Place::new(std::net::Ipv4Addr::from(n << 8).into()).household();
+            let hash = ResumeHash::of(&n.to_string());
+            assert!(parked.park(hash, owner(n, "https://a.example"), home, 4, u64::from(n)).is_empty());
+        }
+        let evicted = park(&mut parked, "one more", &owner(99_999, "https://a.example"), 70_000);
+        assert_eq!(evicted, [owner(0, "https://a.example").peer]);
+        assert_eq!(parked.len(), PARKED_LIMIT);
+    }
+
+    #[test]
+    fn another_subject_or_stream_does_not_come_back() {
+        let me = Owner { subject: Some("ann".into()), ..owner(1, "https://a.example") };
+        for claim in [
+            Owner { subject: Some("bob".into()), ..me.clone() },
+            Owner { subject: None, ..me.clone() },
+            Owner { stream: "other".into(), ..me.clone() },
+        ] {
+            let mut parked = Parked::default();
+            park(&mut parked, "s", &me, 0);
+            assert_eq!(parked.take("s", &claim, 1), Claim::Spent(me.peer));
+        }
+    }
+
+    #[test]
+    fn a_secret_is_late_even_where_nobody_swept() {
+        let (mut parked, me) = (Parked::default(), owner(1, "https://a.example"));
+        park(&mut parked, "s", &me, 0);
+        assert_eq!(parked.take("s", &me, 60_000), Claim::Spent(me.peer));
+    }
 }

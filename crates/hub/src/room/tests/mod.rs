@@ -2,6 +2,7 @@
 
 mod attacks;
 mod returning;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

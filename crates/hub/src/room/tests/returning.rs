@@ -47,7 +47,11 @@ fn what_a_viewer_says_when_it_comes_back_is_what_counts() {
     assert!(watchers.iter().all(|peer| story.known[peer][&ann].until == Some(99)));
     assert!(!story.room.lanes.contains_key(&lanes(&["v360"])[0]), "and not in the one it left");
     let weights = story.room.weights(&lanes(&["v720", "a"]));
-    assert_eq!(weights.into_iter().map(|(_, weight)| weight).collect::<Vec<_>>(), [2.0, 2.0], "by its new class");
+    assert_eq!(
+        weights.into_iter().map(|(_, weight)| weight).collect::<Vec<_>>(),
+        [2.0, 2.0],
+        "by its new class"
+    );
     story.leave(ann);
     assert!(story.room.weights(&lanes(&["a"])).into_iter().all(|(_, weight)| weight == 0.0));
 }

@@ -1,6 +1,7 @@
 //! Stories of a session, and garbage.
 
 mod attacks;
+mod rules;
 
 use proptest::prelude::*;
 
