@@ -110,10 +110,8 @@ impl Room {
         for name in lanes {
             let Some(lane) = self.lanes.get(name) else { continue };
             if lane.slots.len() == self.rules.clique_limit {
-                let slots = lane.slots.clone();
-                slots
-                    .into_iter()
-                    .for_each(|slot| self.meet_everyone(slot, &[name.clone()], &[], true, now_ms));
+                let (slots, name) = (lane.slots.clone(), core::slice::from_ref(name));
+                slots.into_iter().for_each(|slot| self.meet_everyone(slot, name, &[], true, now_ms));
             }
         }
     }

@@ -151,11 +151,11 @@ impl Session {
 
     /// A refused join ends the socket; a refused renewal does not, the old token counts until it ends.
     pub(super) fn deny(&mut self, denial: Denial) {
-        let denial_code = denial.code;
-        self.error(denial_code, denial.message, denial.retry_after_ms);
+        let refused = denial.code;
+        self.error(refused, denial.message, denial.retry_after_ms);
         if matches!(self.phase, Phase::Asked) {
             let later = [ErrorCode::Full, ErrorCode::RateLimited, ErrorCode::ShuttingDown];
-            let code = if later.contains(&denial_code) { Code::TryAgainLater } else { Code::Unauthorized };
+            let code = if later.contains(&refused) { Code::TryAgainLater } else { Code::Unauthorized };
             self.close(code, "not admitted");
         }
     }

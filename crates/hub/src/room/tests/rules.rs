@@ -120,12 +120,6 @@ fn who_is_new_to_a_crowded_room_finds_outsiders_even_so() {
         story.enter_at([50, 50, 50, n].into(), &["v"]);
         story.enter(&["v"]);
     }
-    for _ in 0..5 {
-        story.pass(60_000);
-        let all: Vec<PeerId> = story.known.keys().copied().collect();
-        all.iter()
-            .for_each(|peer| story.need(*peer, 4, story.neighbours(*peer).into_iter().take(64).collect()));
-    }
     let victim = story.enter_at([50, 50, 50, 200].into(), &["v"]);
     let near: BTreeSet<PeerId> = story.room.by_network[&crate::Place::new([50, 50, 50, 1].into()).network()]
         .iter()
