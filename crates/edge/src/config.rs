@@ -79,6 +79,8 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Connections from one IPv4 address or IPv6 /56, from their accepting on.
     pub connections_per_address: u32,
+    /// Joins a minute from one address or of one subject, beside two for each connection it has at once.
+    pub joins_per_minute: u32,
     /// Longest message of a viewer in bytes.
     pub message_bytes: usize,
     /// Messages a second of one viewer, on average.
@@ -146,6 +148,7 @@ impl Default for LimitsConfig {
         Self {
             connections: 50_000,
             connections_per_address: 200,
+            joins_per_minute: 30,
             message_bytes: 16 * 1024,
             messages_per_s: 20,
             messages_burst: 60,
@@ -268,6 +271,7 @@ impl LimitsConfig {
         let seconds = |key: &str, value: u64, low, high| within(key, to_usize(value), low, high);
         within("limits.connections", self.connections, 1, 1 << 24)?;
         within("limits.connections_per_address", self.connections_per_address as usize, 1, 1 << 24)?;
+        within("limits.joins_per_minute", self.joins_per_minute as usize, 1, 1 << 20)?;
         within("limits.message_bytes", self.message_bytes, 1_024, 16 * 1024)?;
         within("limits.queue_messages", self.queue_messages, 8, 4_096)?;
         within("limits.queue_bytes", self.queue_bytes, 16 * 1024, 16 << 20)?;

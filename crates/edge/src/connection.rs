@@ -296,6 +296,7 @@ impl Connection {
                     session.handle_input(now_ms, SessionInput::Relayed(relay));
                 }
                 Mail::Proposed(proposed) => session.handle_input(now_ms, SessionInput::Proposed(proposed)),
+                Mail::Known(known) => session.handle_input(now_ms, SessionInput::Known(known)),
                 Mail::Gone(peer) => session.handle_input(now_ms, SessionInput::Gone(peer)),
                 Mail::ProposalsRefused => session.handle_input(now_ms, SessionInput::ProposalsRefused),
                 Mail::Weight(w) => session.handle_input(now_ms, SessionInput::Weight(&w.0, w.1)),

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use meshedflow_hub::{
-    Admission, Denial, Limits, MINUTE_MS, Owner, ResumeHash, RoomInput, RoomKey, RoomOutput, Salter,
-    secret_text,
+    Admission, Denial, Limits, MINUTE_MS, Owner, Place, ResumeHash, RoomInput, RoomKey, RoomOutput, Salter,
+    Subject, secret_text,
 };
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::policy::Patch;
@@ -17,7 +17,7 @@ use crate::auth::{Auth, Open};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::files::{self, FileShortage};
-use crate::lobby::{Lobby, Ticket};
+use crate::lobby::{Lobby, Presence, Ticket};
 use crate::metrics::{Metrics, add};
 use crate::permits::Permits;
 use crate::queue::{Mail, Pushed, QueueLimits};
@@ -59,6 +59,7 @@ pub(crate) struct Seat {
     key: RoomKey,
     room: SharedRoom,
     resume: ResumeHash,
+    presence: Presence,
 }
 
 impl EdgeState {
@@ -78,8 +79,9 @@ impl EdgeState {
         let file_shortage = files::shortage(limits.connections, files::raise());
         let connections = file_shortage.map_or(limits.connections, |shortage| shortage.granted);
         let queue = QueueLimits { messages: limits.queue_messages, bytes: limits.queue_bytes };
+        let clock = Clock::start();
         let edge = Arc::new(Edge {
-            clock: Clock::start(),
+            clock,
             limits: Arc::new(config.session_limits()),
             // Parked viewers keep their seats for a minute: there are more seats than connections.
             seats: Seats::new(config.edge, limits.connections * 2, queue),
@@ -91,7 +93,7 @@ impl EdgeState {
             registry,
             policy: config.policy_file.as_deref().map(Policy::read).transpose()?,
             draining: AtomicBool::new(false),
-            lobby: Lobby::default(),
+            lobby: Lobby::new(clock, limits.joins_per_minute, limits.connections_per_address),
             salter: Salter::new(secret(&config)?),
             seeds: AtomicU64::new(u64::from_le_bytes(random())),
             config,
@@ -163,18 +165,25 @@ impl Edge {
             origin: origin.map(str::to_owned),
             stream: join.stream.to_string(),
         };
+        let subject = claim.subject.as_deref().map(Subject::of);
+        let household = Place::new(address).household();
         let back = join.resume.as_deref().and_then(|secret| self.come_back(secret, &claim, now_ms));
         let resumed = back.is_some();
+        let presence = match resumed {
+            true => self.lobby.resume(household, subject),
+            false => self.lobby.join(household, subject).map_err(too_many_joins)?,
+        };
         let full = || denial(ErrorCode::Full, "this edge is full", Some(30_000));
         let (peer, key, room) = back.or_else(|| self.find_place(&join)).ok_or_else(full)?;
         add(if resumed { &self.metrics.resumed } else { &self.metrics.joins }, 1);
         let secret = secret_text(random());
-        let seat =
-            Seat { owner: Owner { peer, ..claim }, key: key.clone(), room, resume: ResumeHash::of(&secret) };
+        let (owner, resume) = (Owner { peer, ..claim }, ResumeHash::of(&secret));
+        let seat = Seat { owner, key: key.clone(), room, resume, presence };
         let admission = Admission {
             peer,
             resumed,
             resume_refused: join.resume.is_some() && !resumed,
+            subject,
             room: key,
             until: admitted.until,
             resume: secret,
@@ -204,13 +213,24 @@ impl Edge {
     }
 
     fn find_place(&self, join: &Join) -> Option<(PeerId, RoomKey, SharedRoom)> {
-        let peer = self.seats.take(random())?;
+        let peer = self.take_seat()?;
         let Some((key, room)) = self.rooms.enter(&join.stream, self.seeds.fetch_add(1, Relaxed)) else {
             self.seats.free(peer);
             return None;
         };
         self.metrics.members.fetch_add(1, Relaxed);
         Some((peer, key, room))
+    }
+
+    /// A seat; if all are taken, that of the identity which waits the longest.
+    fn take_seat(&self) -> Option<PeerId> {
+        loop {
+            if let Some(peer) = self.seats.take(random()) {
+                return Some(peer);
+            }
+            let (evicted, key) = self.lobby.pop_oldest()?;
+            self.forget(evicted, &key);
+        }
     }
 
     /// New salts leave within a quarter of a millisecond per connection, up to a quarter of a minute.
@@ -240,6 +260,7 @@ impl Edge {
                 add(&self.metrics.proposals, proposals.len());
                 self.post(to, Mail::Proposed(proposals));
             }
+            RoomOutput::Known { to, neighbours } => self.post(to, Mail::Known(neighbours)),
             RoomOutput::Gone { to, peer } => self.post(to, Mail::Gone(peer)),
             RoomOutput::Refused { to } => self.post(to, Mail::ProposalsRefused),
             RoomOutput::Weight { to, lane, weight } => {
@@ -254,8 +275,9 @@ impl Edge {
         let pushed = self.seats.push(to, mail);
         match pushed {
             Pushed::Queued { dropped: 0 } | Pushed::Absent => {}
-            Pushed::Queued { dropped } => add(&self.metrics.candidates_dropped, dropped),
-            Pushed::Dropped => add(&self.metrics.candidates_dropped, 1),
+            Pushed::Queued { dropped } | Pushed::Dropped { dropped } => {
+                add(&self.metrics.signals_dropped, dropped);
+            }
             Pushed::Overflowed => add(&self.metrics.queues_overflowed, 1),
         }
         pushed
@@ -270,9 +292,8 @@ impl Edge {
     pub(crate) fn park(&self, seat: Seat) {
         let (peer, now_ms) = (seat.owner.peer, self.clock.now_ms());
         self.seats.leave(peer);
-        if let Some((evicted, key)) = self.lobby.park(seat.resume, seat.owner, seat.key, now_ms) {
-            self.forget(evicted, &key);
-        }
+        let evicted = self.lobby.park(seat.resume, seat.owner, seat.key, &seat.presence, now_ms);
+        evicted.iter().for_each(|(peer, key)| self.forget(*peer, key));
     }
 
     /// A member said goodbye, or was shown the door; its room knows already.
@@ -331,6 +352,10 @@ impl Seat {
     pub(crate) fn key(&self) -> &RoomKey {
         &self.key
     }
+}
+
+fn too_many_joins(wait_ms: u32) -> Denial {
+    denial(ErrorCode::RateLimited, "too many joins from this address or of this subject", Some(wait_ms))
 }
 
 fn denial(code: ErrorCode, message: &str, retry_after_ms: Option<u32>) -> Denial {

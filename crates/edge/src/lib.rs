@@ -7,7 +7,8 @@
 //! nothing up; it locks the recipient's queue and nothing else, and the frame it puts there was serialised once, with
 //! the sender's data spliced in as they came. Rooms are locked for joins, lanes, needs and leaves only.
 //!
-//! A queue that is full loses its ICE candidates first; if that is not enough, the connection is closed with 1013.
+//! A queue that is full loses the newest signals of whoever has most in it; if that is not enough, the connection is
+//! closed with 1013.
 //! Nothing is dropped without a counter. A socket that breaks leaves its viewer parked for a minute: with its resume
 //! secret it comes back under the same id. When the edge stops, it says so (`/readyz` answers 503), tells viewers to
 //! connect again at spread times, relays on for a while, and leaves.

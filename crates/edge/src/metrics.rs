@@ -26,7 +26,7 @@ pub struct Metrics {
     pub(crate) refused_origin: AtomicU64,
     pub(crate) refused_draining: AtomicU64,
     pub(crate) refused_join: AtomicU64,
-    pub(crate) candidates_dropped: AtomicU64,
+    pub(crate) signals_dropped: AtomicU64,
     pub(crate) queues_overflowed: AtomicU64,
     pub(crate) refused_forwarded: AtomicU64,
     pub(crate) refused_admin: AtomicU64,
@@ -154,9 +154,9 @@ impl Metrics {
             ("reports_total", "Telemetry reports.", &self.reports),
             ("receipts_total", "Receipts.", &self.receipts),
             (
-                "queue_candidates_dropped_total",
-                "Candidates dropped from full queues.",
-                &self.candidates_dropped,
+                "queue_signals_dropped_total",
+                "Signals of those who send most, dropped from full queues.",
+                &self.signals_dropped,
             ),
             (
                 "queue_overflows_total",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use meshedflow_hub::{PairingRules, Relay, Room, RoomKey};
+use meshedflow_hub::{Ledger, PairingRules, Relay, Room, RoomKey};
 use meshedflow_protocol::ids::{Name, PeerId};
 
 use crate::seats::lock;
@@ -66,7 +66,14 @@ pub(crate) type SharedRoom = Arc<Mutex<Room>>;
 #[derive(Debug)]
 pub(crate) struct Rooms {
     rules: PairingRules,
-    streams: Mutex<HashMap<Name, Vec<Bucket>>>,
+    streams: Mutex<HashMap<Name, Stream>>,
+}
+
+/// The buckets of one stream, and what households learned of its whole audience.
+#[derive(Debug, Default)]
+struct Stream {
+    ledger: Arc<Ledger>,
+    buckets: Vec<Bucket>,
 }
 
 #[derive(Debug)]
@@ -86,14 +93,14 @@ impl Rooms {
     /// meshes, so the fewer the better.
     pub(crate) fn enter(&self, stream: &Name, seed: u64) -> Option<(RoomKey, SharedRoom)> {
         let mut streams = lock(&self.streams);
-        let buckets = streams.entry(stream.clone()).or_default();
+        let Stream { ledger, buckets } = streams.entry(stream.clone()).or_default();
         let open = buckets.iter_mut().filter(|b| b.promised < self.rules.members_limit);
         if let Some(bucket) = open.max_by_key(|b| b.promised) {
             bucket.promised += 1;
             return Some((RoomKey { stream: stream.clone(), bucket: bucket.number }, bucket.room.clone()));
         }
         let number = (0..=u16::MAX).find(|n| buckets.iter().all(|b| b.number != *n))?;
-        let room = Arc::new(Mutex::new(Room::new(self.rules.clone(), seed)));
+        let room = Arc::new(Mutex::new(Room::sharing(ledger.clone(), self.rules.clone(), seed)));
         buckets.push(Bucket { number, room: room.clone(), promised: 1 });
         Some((RoomKey { stream: stream.clone(), bucket: number }, room))
     }
@@ -101,14 +108,14 @@ impl Rooms {
     /// The room of a viewer that comes back.
     pub(crate) fn find(&self, key: &RoomKey) -> Option<SharedRoom> {
         let streams = lock(&self.streams);
-        let bucket = streams.get(&key.stream)?.iter().find(|b| b.number == key.bucket)?;
+        let bucket = streams.get(&key.stream)?.buckets.iter().find(|b| b.number == key.bucket)?;
         Some(bucket.room.clone())
     }
 
     /// Gives a place back; an empty room is forgotten. Returns how many places are still held.
     pub(crate) fn exit(&self, key: &RoomKey) -> usize {
         let mut streams = lock(&self.streams);
-        let Some(buckets) = streams.get_mut(&key.stream) else { return 0 };
+        let Some(Stream { buckets, .. }) = streams.get_mut(&key.stream) else { return 0 };
         let Some(bucket) = buckets.iter_mut().find(|b| b.number == key.bucket) else { return 0 };
         bucket.promised = bucket.promised.saturating_sub(1);
         let left = bucket.promised;
@@ -123,13 +130,13 @@ impl Rooms {
 
     /// All rooms now, for the weights' ticker.
     pub(crate) fn all(&self) -> Vec<SharedRoom> {
-        lock(&self.streams).values().flatten().map(|bucket| bucket.room.clone()).collect()
+        lock(&self.streams).values().flat_map(|stream| &stream.buckets).map(|b| b.room.clone()).collect()
     }
 
     /// Streams and rooms now.
     pub(crate) fn count(&self) -> (usize, usize) {
         let streams = lock(&self.streams);
-        (streams.len(), streams.values().map(Vec::len).sum())
+        (streams.len(), streams.values().map(|stream| stream.buckets.len()).sum())
     }
 }
 

@@ -12,20 +12,34 @@
 //! touches two sessions and nothing that all viewers of a stream share, which is what lets 19,000 sockets watch
 //! one stream.
 //!
+//! Whoever asks pays. A proposal of a stranger costs the one that asked for it, never the one that was found, or an
+//! outsider could spend what others need. And since a connection costs nothing to get anew, budgets belong to a
+//! household (an IPv4 address or IPv6 /56) and to a token's subject as well: a [`Ledger`] keeps, for the rooms of one
+//! stream, what was learned of its audience, [`Arrivals`] how often somebody joins, [`Parked`] how many identities of
+//! one household wait. Each says in its own words what a household with many viewers may do, and what it costs to be
+//! forgotten. Offers are bounded per pair, by both sides' sessions.
+//!
 //! Both machines have five verbs: `new`, `handle_input`, `handle_timeout`, `poll_output`, `poll_timeout`. Time
 //! comes in as Unix milliseconds that never run backwards, chance as a seed (rooms) or as ready-made random bytes
 //! (secrets). [`Salter`] makes the election salts, [`Parked`] keeps what a viewer needs to come back as itself.
 
+mod arrivals;
 mod chance;
+mod ledger;
 mod limits;
+mod payer;
 mod place;
 mod rate;
 mod resume;
 mod room;
 mod salt;
 mod session;
+mod window;
 
+pub use arrivals::Arrivals;
+pub use ledger::{Ledger, RESTING_LIMIT};
 pub use limits::Limits;
+pub use payer::{Payer, Payers, Subject};
 pub use place::{Closeness, Household, Network, Place};
 pub use rate::TokenBucket;
 pub use resume::{Claim, Owner, PARKED_LIMIT, Parked, RESUME_MS, ResumeHash, secret_text};

@@ -15,11 +15,15 @@ pub struct Limits {
     pub messages_burst: u32,
     /// A client that sent so many messages above the rate is closed; they are forgotten at the same rate.
     pub messages_ignored: u32,
-    /// Restarts of one dial (offers with the same number) are this far apart at least.
+    /// Restarts of one dial (offers with the same number) are this far apart at least; so are offers of a pair beyond
+    /// [`Limits::dials_per_pair`].
     pub restart_every_ms: u64,
     /// An offer may be answered for so long; its candidates may follow for as long after the answer.
     pub offer_ms: u64,
-    /// Dials remembered, both directions together.
+    /// Dials of one neighbour remembered, each direction by itself.
+    pub dials_per_pair: usize,
+    /// Dials of all neighbours remembered, both directions together: more than `known`, so that what has to go is
+    /// never somebody's only one.
     pub dials: usize,
     /// Proposed ids remembered.
     pub known: usize,
@@ -40,8 +44,9 @@ impl Default for Limits {
             messages_ignored: 1_000,
             restart_every_ms: 60_000,
             offer_ms: 30_000,
-            dials: 48,
-            known: 96,
+            dials_per_pair: 3,
+            dials: 192,
+            known: 128,
             grace_ms: 60_000,
             strict_srflx: true,
         }

@@ -126,6 +126,7 @@ impl Edge {
             peer,
             resumed: false,
             resume_refused: false,
+            subject: None,
             room: RoomKey { stream: join.stream.clone(), bucket: 0 },
             until: None,
             resume: format!("{viewer:032x}"),
@@ -150,6 +151,9 @@ impl Edge {
             match output {
                 RoomOutput::Propose { to, proposals } => {
                     self.tell_id(to, now_ms, SessionInput::Proposed(proposals))
+                }
+                RoomOutput::Known { to, neighbours } => {
+                    self.tell_id(to, now_ms, SessionInput::Known(neighbours))
                 }
                 RoomOutput::Gone { to, peer } => self.tell_id(to, now_ms, SessionInput::Gone(peer)),
                 RoomOutput::Weight { to, lane, weight } => self.tell_weight(&to, now_ms, &lane, weight),

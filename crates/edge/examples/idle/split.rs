@@ -70,6 +70,7 @@ fn joined(limits: &Arc<Limits>, peer: PeerId) -> Session {
         peer,
         resumed: false,
         resume_refused: false,
+        subject: None,
         room: RoomKey { stream, bucket: 0 },
         until: None,
         resume: String::new(),

@@ -1,61 +1,56 @@
-//! How many strangers' ids one member may learn: the rule against harvesting the audience.
+//! How many strangers' ids one member may learn by asking: the rule against harvesting the audience.
 
 use super::rules::PairingRules;
+use crate::window::{HOUR_MS, MINUTE_MS, Window};
 
-const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 3_600_000;
-
-/// Proposals one member may still get: a first helping in its first minute, then so many a minute and an hour.
-/// Windows are counted from the join.
+/// Proposals one member may still get: a first helping in its first minute, then so many a minute and an hour, out
+/// of what its household and its subject have left. Windows are counted from the join.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     joined_ms: u64,
+    /// What the first minute brings; nothing for whoever comes again.
+    helping: u16,
     minute: Window,
     hour: Window,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Window {
-    number: u64,
-    spent: u16,
-}
-
-impl Window {
-    /// What was spent in window `number`.
-    fn spent_in(self, number: u64) -> u16 {
-        if self.number == number { self.spent } else { 0 }
-    }
-
-    fn spend(&mut self, number: u64) {
-        self.spent = self.spent_in(number).saturating_add(1);
-        self.number = number;
-    }
-}
-
 impl Budget {
-    pub(crate) fn new(now_ms: u64) -> Self {
-        Self { joined_ms: now_ms, minute: Window::default(), hour: Window::default() }
+    pub(crate) fn new(helping: u16, now_ms: u64) -> Self {
+        Self { joined_ms: now_ms, helping, minute: Window::default(), hour: Window::default() }
     }
 
-    /// How many proposals are left now.
-    pub(crate) fn left(&self, now_ms: u64, rules: &PairingRules) -> u16 {
+    /// Whether this member had no first helping, since as many of its household or subject were here before.
+    pub(crate) fn is_again(&self) -> bool {
+        self.helping == 0
+    }
+
+    /// How many proposals are left now, if `shared` says what its payers have left.
+    pub(crate) fn left(&self, now_ms: u64, rules: &PairingRules, shared: impl FnOnce() -> u16) -> u16 {
         let age_ms = now_ms.saturating_sub(self.joined_ms);
+        let left = |budget: u16, spent: u32| budget.saturating_sub(u16::try_from(spent).unwrap_or(u16::MAX));
         let this_minute = self.minute.spent_in(age_ms / MINUTE_MS);
-        if age_ms < MINUTE_MS {
-            return rules.proposals_first_minute.saturating_sub(this_minute);
+        if self.is_first_helping(now_ms) {
+            return left(self.helping, this_minute);
         }
         let this_hour = self.hour.spent_in(age_ms / HOUR_MS);
-        let hour = rules.proposals_per_hour.saturating_sub(this_hour);
-        rules.proposals_per_minute.saturating_sub(this_minute).min(hour)
+        let own =
+            left(rules.proposals_per_minute, this_minute).min(left(rules.proposals_per_hour, this_hour));
+        if own == 0 { 0 } else { own.min(shared()) }
     }
 
-    /// Counts one. What the first minute spends does not count against the hour.
-    pub(crate) fn spend(&mut self, now_ms: u64) {
+    /// Counts one; true if its payers have to count it as well. What the first helping spends is its own.
+    pub(crate) fn spend(&mut self, now_ms: u64) -> bool {
         let age_ms = now_ms.saturating_sub(self.joined_ms);
+        let first = self.is_first_helping(now_ms);
         self.minute.spend(age_ms / MINUTE_MS);
-        if age_ms >= MINUTE_MS {
+        if !first {
             self.hour.spend(age_ms / HOUR_MS);
         }
+        !first
+    }
+
+    fn is_first_helping(&self, now_ms: u64) -> bool {
+        !self.is_again() && now_ms.saturating_sub(self.joined_ms) < MINUTE_MS
     }
 }
 
@@ -63,22 +58,33 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn spend_all(budget: &mut Budget, now_ms: u64) -> u16 {
-        let left = budget.left(now_ms, &PairingRules::default());
-        (0..left).for_each(|_| budget.spend(now_ms));
-        assert_eq!(budget.left(now_ms, &PairingRules::default()), 0);
+    fn spend_all(budget: &mut Budget, now_ms: u64, shared: u16) -> u16 {
+        let left = budget.left(now_ms, &PairingRules::default(), || shared);
+        (0..left).for_each(|_| {
+            budget.spend(now_ms);
+        });
+        let after = budget.left(now_ms, &PairingRules::default(), || shared.saturating_sub(left));
+        assert_eq!(after, 0);
         left
     }
 
     #[test]
     fn a_first_helping_then_six_a_minute_and_sixty_an_hour() {
-        let mut budget = Budget::new(5_000);
-        assert_eq!(spend_all(&mut budget, 5_000), 24);
-        assert_eq!(spend_all(&mut budget, 64_999), 0);
+        let mut budget = Budget::new(24, 5_000);
+        assert_eq!(spend_all(&mut budget, 5_000, 0), 24);
+        assert_eq!(spend_all(&mut budget, 64_999, 100), 0);
         let later: Vec<u16> =
-            (1..=60).map(|minute| spend_all(&mut budget, 5_000 + minute * MINUTE_MS)).collect();
+            (1..=60).map(|minute| spend_all(&mut budget, 5_000 + minute * MINUTE_MS, 100)).collect();
         assert_eq!(later.first(), Some(&6));
         assert_eq!(later[..59].iter().sum::<u16>(), 60, "the first hour");
         assert_eq!(later[59], 6, "the second hour begins");
+    }
+
+    #[test]
+    fn whoever_comes_again_has_what_its_payers_have_left() {
+        assert_eq!(spend_all(&mut Budget::new(0, 0), 0, 100), 6);
+        assert_eq!(spend_all(&mut Budget::new(0, 0), 0, 2), 2);
+        let mut first = Budget::new(24, 0);
+        assert!(!first.spend(0) && first.spend(MINUTE_MS) && Budget::new(0, 0).spend(0));
     }
 }

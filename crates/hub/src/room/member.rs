@@ -4,10 +4,8 @@ use meshedflow_protocol::ids::{Name, PeerId};
 
 use super::budget::Budget;
 use super::rules::PairingRules;
-use crate::place::{Network, Place};
-
-/// Partners remembered per member at most; beyond, the oldest is forgotten.
-const PARTNERS_LIMIT: usize = 48;
+use crate::payer::{Payers, Subject};
+use crate::place::{Household, Network, Place};
 
 /// A viewer enters a room.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +22,8 @@ pub struct Newcomer {
     pub class: u8,
     /// Unix seconds at which its membership ends, if it does.
     pub until: Option<u64>,
+    /// Subject of its token, if it has one: its budgets are kept for that as well as for its address.
+    pub subject: Option<Subject>,
 }
 
 /// A member of a room.
@@ -31,6 +31,7 @@ pub struct Newcomer {
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
     pub(crate) place: Place,
+    pub(crate) payers: Payers,
     pub(crate) wire: [u8; 2],
     pub(crate) lanes: Vec<Name>,
     pub(crate) class: u8,
@@ -41,22 +42,36 @@ pub(crate) struct Member {
     pub(crate) mature: bool,
     /// Neighbours it is believed to have; corrected by every `need`.
     pub(crate) degree: u8,
+    /// Places among its neighbours that it opened itself, by asking or by coming again: being found into one of them
+    /// costs its own budget, and without budget they are closed.
+    pub(crate) owed: u8,
     pub(crate) partners: Vec<Partner>,
     pub(crate) budget: Budget,
-    /// Networks of those who complained about it.
-    pub(crate) blamed_from: Vec<Network>,
+    /// Networks of those who complained about it, and when.
+    blamed_from: Vec<(Network, u64)>,
 }
 
 /// Someone it was paired with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Partner {
     pub(crate) peer: PeerId,
+    pub(crate) household: Household,
     pub(crate) at_ms: u64,
+    /// This member complained about it: they are not paired again.
+    pub(crate) blamed: bool,
+}
+
+impl Newcomer {
+    pub(crate) fn payers(&self) -> Payers {
+        Payers::new(self.place.household(), self.subject)
+    }
 }
 
 impl Member {
-    pub(crate) fn new(newcomer: Newcomer, now_ms: u64) -> Self {
+    /// A member with this first helping of proposals. Whoever has none came again, and pays for its places.
+    pub(crate) fn new(newcomer: Newcomer, helping: u16, rules: &PairingRules, now_ms: u64) -> Self {
         Self {
+            payers: newcomer.payers(),
             peer: newcomer.peer,
             place: newcomer.place,
             wire: newcomer.wire,
@@ -66,25 +81,58 @@ impl Member {
             away: false,
             mature: false,
             degree: 0,
+            owed: if helping == 0 { rules.degree_limit } else { 0 },
             partners: Vec::new(),
-            budget: Budget::new(now_ms),
+            budget: Budget::new(helping, now_ms),
             blamed_from: Vec::new(),
         }
     }
 
-    /// When it was last paired with `peer`.
-    pub(crate) fn paired_at(&self, peer: PeerId) -> Option<u64> {
-        self.partners.iter().find(|p| p.peer == peer).map(|p| p.at_ms)
+    /// It came back: all but its history may have changed. Its lanes are the room's business.
+    pub(crate) fn renew(&mut self, newcomer: Newcomer) {
+        self.payers = newcomer.payers();
+        self.place = newcomer.place;
+        self.wire = newcomer.wire;
+        self.class = newcomer.class.min(3);
+        self.until = newcomer.until;
     }
 
-    /// Notes a pairing.
-    pub(crate) fn pair(&mut self, peer: PeerId, now_ms: u64) {
-        self.unpair(peer);
-        if self.partners.len() >= PARTNERS_LIMIT {
+    fn partner(&self, peer: PeerId) -> Option<&Partner> {
+        self.partners.iter().find(|p| p.peer == peer)
+    }
+
+    pub(crate) fn partner_mut(&mut self, peer: PeerId) -> Option<&mut Partner> {
+        self.partners.iter_mut().find(|p| p.peer == peer)
+    }
+
+    /// When it was last paired with `peer`.
+    pub(crate) fn paired_at(&self, peer: PeerId) -> Option<u64> {
+        self.partner(peer).map(|p| p.at_ms)
+    }
+
+    /// Whether it complained about `peer`.
+    pub(crate) fn shuns(&self, peer: PeerId) -> bool {
+        self.partner(peer).is_some_and(|p| p.blamed)
+    }
+
+    /// How many of its partners are behind one address.
+    pub(crate) fn crowd(&self, household: Household) -> usize {
+        self.partners.iter().filter(|p| p.household == household).count()
+    }
+
+    /// Notes a pairing; a new partner takes one more place, and of too many the oldest is forgotten.
+    pub(crate) fn pair(&mut self, peer: PeerId, household: Household, rules: &PairingRules, now_ms: u64) {
+        let old = self.partner(peer).copied();
+        self.partners.retain(|p| p.peer != peer);
+        if self.partners.len() >= rules.partners_limit() {
             self.partners.remove(0);
+            self.degree = self.degree.saturating_sub(1);
         }
-        self.partners.push(Partner { peer, at_ms: now_ms });
-        self.degree = self.degree.saturating_add(1);
+        let blamed = old.is_some_and(|old| old.blamed);
+        self.partners.push(Partner { peer, household, at_ms: now_ms, blamed });
+        if old.is_none() {
+            self.degree = self.degree.saturating_add(1);
+        }
     }
 
     /// Forgets a pairing; true if there was one.
@@ -96,6 +144,22 @@ impl Member {
             self.degree = self.degree.saturating_sub(1);
         }
         was
+    }
+
+    /// It says that it has no more than `degree` neighbours: the places this opens are its own to pay for.
+    pub(crate) fn lower(&mut self, degree: u8) {
+        let opened = self.degree.saturating_sub(degree);
+        self.degree -= opened;
+        self.owed = self.owed.saturating_add(opened);
+    }
+
+    /// Whether it has a place for one more below `degree`, given that its own places are paid for or not.
+    pub(crate) fn has_place(&self, below: u8, may_pay: bool, rules: &PairingRules) -> bool {
+        match self.owed {
+            0 => self.degree < below,
+            _ if may_pay => self.degree < below,
+            owed => self.degree.saturating_add(owed) < below.min(rules.degree_limit),
+        }
     }
 
     /// Whether both may ever be paired: a common wire version, and what policy demands of topology.
@@ -117,13 +181,26 @@ impl Member {
         self.lanes.iter().position(|lane| other.lanes.contains(lane))
     }
 
-    /// Complained about by three viewers in three networks who are a fifth of those it was paired with
-    /// (a few sybils cannot silence anyone).
-    pub(crate) fn is_demoted(&self) -> bool {
-        let reporters = self.blamed_from.len();
-        reporters >= 3 && reporters * 5 >= self.partners.len()
+    /// Someone in `network` complains about it.
+    pub(crate) fn blame(&mut self, network: Network, rules: &PairingRules, now_ms: u64) {
+        self.blamed_from.retain(|(n, at_ms)| *n != network && now_ms < at_ms + rules.blame_within_ms);
+        if self.blamed_from.len() < BLAMES_LIMIT {
+            self.blamed_from.push((network, now_ms));
+        }
+    }
+
+    /// Complained about by three viewers in three networks who are a fifth of those it was lately paired with (a few
+    /// sybils cannot silence anyone, and nobody for longer than complaints count).
+    pub(crate) fn is_demoted(&self, rules: &PairingRules, now_ms: u64) -> bool {
+        let counts = |at_ms: u64| now_ms < at_ms.saturating_add(rules.blame_within_ms);
+        let reporters = self.blamed_from.iter().filter(|(_, at_ms)| counts(*at_ms)).count();
+        let partners = self.partners.iter().filter(|p| counts(p.at_ms)).count();
+        reporters >= 3 && reporters * 5 >= partners
     }
 }
+
+/// Networks remembered of those who complained about one member: a fifth of its partners and more.
+const BLAMES_LIMIT: usize = 64;
 
 /// Whether the first of the two makes the offer. A function of the two ids alone, opposite for the two sides, so
 /// that a pair has the same one initiator however often and by whichever edge it is proposed.

@@ -9,12 +9,15 @@ mod rules;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use meshedflow_protocol::ids::{Name, PeerId};
+use meshedflow_protocol::signal::LANES_LIMIT;
 use meshedflow_protocol::sorted::SortedMap;
 
 use crate::chance::Chance;
-use crate::place::Network;
+use crate::ledger::Ledger;
+use crate::place::{Closeness, Network};
 use crate::{Wakeup, WakeupReason};
 use lane::Lane;
 use member::Member;
@@ -37,8 +40,8 @@ pub enum RoomInput {
     Join(Box<Newcomer>),
     /// Its socket broke; it may come back.
     Away(PeerId),
-    /// It came back.
-    Back(PeerId),
+    /// It came back, perhaps from another address, in other lanes, with another token.
+    Back(Box<Newcomer>),
     /// It is gone for good.
     Leave(PeerId),
     /// It changed lanes.
@@ -95,6 +98,13 @@ pub enum RoomOutput {
         /// Whom.
         proposals: Vec<Proposed>,
     },
+    /// These were proposed to `to` before: its new session does not know that, or one of them moved.
+    Known {
+        /// To whom.
+        to: PeerId,
+        /// Who, and whether both are behind one public address.
+        neighbours: Vec<(PeerId, bool)>,
+    },
     /// Tell `to` that a viewer proposed to it has left.
     Gone {
         /// To whom.
@@ -122,6 +132,7 @@ pub enum RoomOutput {
 #[derive(Debug)]
 pub struct Room {
     rules: PairingRules,
+    ledger: Arc<Ledger>,
     chance: Chance,
     members: Vec<Option<Member>>,
     free: Vec<u32>,
@@ -136,10 +147,16 @@ pub struct Room {
 }
 
 impl Room {
-    /// An empty room.
+    /// An empty room with a ledger of its own.
     pub fn new(rules: PairingRules, seed: u64) -> Self {
+        Self::sharing(Arc::default(), rules, seed)
+    }
+
+    /// An empty room, one of several that keep one ledger: the buckets of a stream.
+    pub fn sharing(ledger: Arc<Ledger>, rules: PairingRules, seed: u64) -> Self {
         Self {
             rules,
+            ledger,
             chance: Chance::new(seed),
             members: Vec::new(),
             free: Vec::new(),
@@ -158,8 +175,8 @@ impl Room {
     pub fn handle_input(&mut self, now_ms: u64, input: RoomInput) {
         match input {
             RoomInput::Join(newcomer) => self.join(*newcomer, now_ms),
-            RoomInput::Away(peer) => self.set_away(peer, true, now_ms),
-            RoomInput::Back(peer) => self.set_away(peer, false, now_ms),
+            RoomInput::Away(peer) => self.go_away(peer, now_ms),
+            RoomInput::Back(newcomer) => self.come_back(*newcomer, now_ms),
             RoomInput::Leave(peer) => self.leave(peer, now_ms),
             RoomInput::Lanes { peer, add, drop } => self.change_lanes(peer, add, &drop, now_ms),
             RoomInput::Need { peer, count, exclude } => self.need(peer, count, &exclude, now_ms),
@@ -222,11 +239,12 @@ impl Room {
         if self.by_id.contains_key(&peer) {
             return;
         }
-        let slot = self.allot(Member::new(newcomer, now_ms));
+        let helping = self.ledger.enter(newcomer.payers(), now_ms, &self.rules);
+        let slot = self.allot(Member::new(newcomer, helping, &self.rules, now_ms));
         self.by_id.insert(peer, slot);
         self.maturing.push_back((now_ms + self.rules.mature_ms, peer));
-        self.enter(slot, lanes);
-        self.meet_everyone(slot, &[], true, now_ms);
+        let entered = self.enter(slot, lanes);
+        self.meet_everyone(slot, &entered, &[], true, now_ms);
         self.fill(slot, now_ms);
     }
 
@@ -255,6 +273,9 @@ impl Room {
         let Some(member) = self.members.get_mut(slot as usize).and_then(Option::take) else { return };
         self.free.push(slot);
         self.unindex(member.place.network(), slot);
+        if !member.away {
+            self.ledger.exit(member.payers, now_ms);
+        }
         for partner in &member.partners {
             let Some(other) = self.find_mut(partner.peer) else { continue };
             other.unpair(peer);
@@ -271,30 +292,76 @@ impl Room {
         }
     }
 
-    fn set_away(&mut self, peer: PeerId, away: bool, now_ms: u64) {
+    fn go_away(&mut self, peer: PeerId, now_ms: u64) {
         let Some(slot) = self.by_id.get(&peer).copied() else { return };
-        if self.member(slot).is_none_or(|m| m.away == away) {
-            return;
+        let Some(member) = self.member_mut(slot).filter(|m| !m.away) else { return };
+        member.away = true;
+        let (payers, mature, lanes) = (member.payers, member.mature, member.lanes.clone());
+        self.ledger.exit(payers, now_ms);
+        if mature {
+            lanes.iter().for_each(|lane| self.weigh(slot, lane, false));
         }
-        if let Some(member) = self.member_mut(slot) {
-            member.away = away;
-        }
+    }
+
+    /// A member is back under its old id. Its neighbours are still its neighbours, its budget is what it was.
+    fn come_back(&mut self, newcomer: Newcomer, now_ms: u64) {
+        let Some(slot) = self.by_id.get(&newcomer.peer).copied() else { return };
+        self.go_away(newcomer.peer, now_ms);
+        let old = self.member(slot).map(|m| m.lanes.clone()).unwrap_or_default();
+        let (left, kept): (Vec<Name>, Vec<Name>) =
+            old.into_iter().partition(|lane| !newcomer.lanes.contains(lane));
+        let lanes = newcomer.lanes.clone();
+        self.exit(slot, &left);
+        self.complete_cliques(&left, now_ms);
+        self.move_to(slot, newcomer, now_ms);
         if self.member(slot).is_some_and(|m| m.mature) {
-            let lanes = self.member(slot).map(|m| m.lanes.clone()).unwrap_or_default();
-            lanes.iter().for_each(|lane| self.weigh(slot, lane, !away));
+            kept.iter().for_each(|lane| self.weigh(slot, lane, true));
         }
-        if !away {
-            self.meet_everyone(slot, &[], true, now_ms);
+        self.enter(slot, lanes.clone());
+        if let Some(member) = self.member_mut(slot) {
+            member.lanes.sort_by_key(|lane| lanes.iter().position(|l| l == lane));
         }
+        self.meet_everyone(slot, &lanes, &[], true, now_ms);
+        self.fill(slot, now_ms);
+    }
+
+    /// Takes in where a member that comes back is now, and tells all who know it.
+    fn move_to(&mut self, slot: u32, newcomer: Newcomer, now_ms: u64) {
+        let Some(member) = self.member_mut(slot) else { return };
+        let (before, peer) = (member.place.network(), newcomer.peer);
+        member.renew(newcomer);
+        member.away = false;
+        let (after, household, payers) = (member.place.network(), member.place.household(), member.payers);
+        let partners: Vec<PeerId> = member.partners.iter().map(|p| p.peer).collect();
+        self.unindex(before, slot);
+        self.by_network.entry(after).or_default().push(slot);
+        self.ledger.come_back(payers, now_ms);
+        let mut neighbours = Vec::new();
+        for partner in partners {
+            let together = self.are_together(slot, partner);
+            neighbours.push((partner, together));
+            let Some(to_me) = self.find_mut(partner).and_then(|m| m.partner_mut(peer)) else { continue };
+            if core::mem::replace(&mut to_me.household, household) != household {
+                self.outputs.push_back(RoomOutput::Known { to: partner, neighbours: vec![(peer, together)] });
+            }
+        }
+        self.outputs.push_back(RoomOutput::Known { to: peer, neighbours });
+    }
+
+    fn are_together(&self, slot: u32, other: PeerId) -> bool {
+        let (Some(me), Some(other)) = (self.member(slot), self.find(other)) else { return false };
+        me.place.closeness(&other.place) == Closeness::Household
     }
 
     fn change_lanes(&mut self, peer: PeerId, add: Vec<Name>, drop: &[Name], now_ms: u64) {
         let Some(slot) = self.by_id.get(&peer).copied() else { return };
         self.exit(slot, drop);
         self.complete_cliques(drop, now_ms);
-        self.enter(slot, add);
-        self.meet_everyone(slot, &[], true, now_ms);
-        self.fill(slot, now_ms);
+        let entered = self.enter(slot, add);
+        if !entered.is_empty() {
+            self.meet_everyone(slot, &entered, &[], true, now_ms);
+            self.fill(slot, now_ms);
+        }
     }
 
     fn extend(&mut self, peer: PeerId, until: Option<u64>) {
@@ -303,12 +370,13 @@ impl Room {
         }
     }
 
-    /// Enters lanes, at most 8 in all; the order in which they were entered is their importance.
-    fn enter(&mut self, slot: u32, lanes: Vec<Name>) {
+    /// Enters lanes, at most 8 in all; the order in which they were entered is their importance. Returns those that
+    /// it was not in.
+    fn enter(&mut self, slot: u32, lanes: Vec<Name>) -> Vec<Name> {
+        let mut entered = Vec::new();
         for lane in lanes {
-            let Some(member) = self.member_mut(slot) else { return };
-            if member.lanes.contains(&lane) || member.lanes.len() >= meshedflow_protocol::signal::LANES_LIMIT
-            {
+            let Some(member) = self.member_mut(slot) else { break };
+            if member.lanes.contains(&lane) || member.lanes.len() >= LANES_LIMIT {
                 continue;
             }
             member.lanes.push(lane.clone());
@@ -317,7 +385,9 @@ impl Room {
             if weighed {
                 self.weigh(slot, &lane, true);
             }
+            entered.push(lane);
         }
+        entered
     }
 
     fn exit(&mut self, slot: u32, lanes: &[Name]) {
@@ -376,14 +446,20 @@ impl Room {
         }
     }
 
-    /// Counts a complaint of one side of a recent pair about the other, once per network of those who complain.
+    /// Counts a complaint of one side of a recent pair about the other: once, and once per network of those who
+    /// complain. The two are not paired again.
     fn blame(&mut self, from: PeerId, about: PeerId, now_ms: u64) {
         let recent_ms = self.rules.blame_within_ms;
-        let Some(network) = self.find(from).map(|m| m.place.network()) else { return };
-        let Some(member) = self.find_mut(about) else { return };
-        let recent = member.paired_at(from).is_some_and(|at_ms| now_ms < at_ms + recent_ms);
-        if recent && !member.blamed_from.contains(&network) {
-            member.blamed_from.push(network);
+        let Some(reporter) = self.find_mut(from) else { return };
+        let network = reporter.place.network();
+        let Some(partner) = reporter.partner_mut(about) else { return };
+        if partner.blamed || now_ms >= partner.at_ms + recent_ms {
+            return;
+        }
+        partner.blamed = true;
+        let rules = self.rules.clone();
+        if let Some(member) = self.find_mut(about) {
+            member.blame(network, &rules, now_ms);
         }
     }
 

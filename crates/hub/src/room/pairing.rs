@@ -1,10 +1,14 @@
 //! Who is proposed to whom.
 //!
-//! Small lanes: everyone to everyone, free of any budget, since such a lane hides nobody anyway. Larger ones: a
+//! Small lanes: everyone to everyone, apart from the budget for strangers, since such a lane hides nobody anyway; but
+//! no more of that in a minute than eight such lanes hold. Larger ones: a
 //! viewer gets `degree_at_first` neighbours, and later ones find it in turn. First come those from outside its own
 //! network, drawn at random until it has `outsiders_min` of them: nobody can surround it by renting addresses
 //! nearby, and random far links keep the mesh in one piece. The others are the nearest by shared lanes, address,
 //! network, country, then load. All are drawn from a bounded sample, so that a pick costs the same in every room.
+//!
+//! Who asks pays. The one that is found is protected by its `degree_limit`, by the bound for one foreign address, and
+//! by paying itself for those places only that it opened by asking; nobody else's asking can spend its budget.
 
 use core::cmp::Reverse;
 
@@ -12,6 +16,7 @@ use meshedflow_protocol::ids::{Name, PeerId};
 
 use super::member::{Member, initiates};
 use super::{Proposed, Room, RoomOutput};
+use crate::ledger::Memory;
 use crate::place::{Closeness, Household};
 
 /// Someone who could be proposed, with all that decides between candidates.
@@ -20,6 +25,10 @@ struct Candidate {
     slot: u32,
     household: Household,
     outsider: bool,
+    /// Its id costs the asker's budget.
+    news: bool,
+    /// Has no place but the few that are kept for those who would find hardly anyone.
+    full: bool,
     /// Paired before.
     again: bool,
     /// Which of my lanes we share; 0 is my video.
@@ -47,34 +56,53 @@ struct Search<'a> {
     slot: u32,
     wanted: usize,
     exclude: &'a [PeerId],
-    /// Candidates must have fewer neighbours than this.
-    degree_below: u8,
     /// Pairs that came to nothing may be tried again.
     again: bool,
+    /// Strangers' ids that the asker may still be told.
+    left: usize,
+    /// Ids that it was told already.
+    memory: Memory,
     now_ms: u64,
 }
 
 impl Room {
-    /// Proposes a member to everyone in its small lanes. `new_only`: only to those it was not paired with yet.
-    pub(super) fn meet_everyone(&mut self, slot: u32, exclude: &[PeerId], new_only: bool, now_ms: u64) {
+    /// Proposes a member to everyone in its small lanes among `lanes`. `new_only`: only to those it was not paired
+    /// with yet.
+    pub(super) fn meet_everyone(
+        &mut self,
+        slot: u32,
+        lanes: &[Name],
+        exclude: &[PeerId],
+        new_only: bool,
+        now_ms: u64,
+    ) {
         let Some(me) = self.member(slot) else { return };
-        let small = me.lanes.iter().filter_map(|name| self.lanes.get(name));
+        let small = lanes.iter().filter_map(|name| self.lanes.get(name));
         let small = small.filter(|lane| lane.slots.len() <= self.rules.clique_limit);
         let mut others: Vec<u32> = small.flat_map(|lane| lane.slots.iter().copied()).collect();
         others.sort_unstable();
         others.dedup();
-        let room_for = |other: &&u32| {
-            let Some(other) = self.member(**other) else { return false };
+        let memory = self.ledger.memory(me.payers, now_ms);
+        let meets = |other: &u32| {
+            let Some(other) = self.member(*other) else { return false };
             let paired = me.paired_at(other.peer);
             let fresh = paired.is_some_and(|at_ms| new_only || now_ms < at_ms + self.rules.again_ms);
-            other.peer != me.peer
-                && !other.away
-                && !fresh
-                && !exclude.contains(&other.peer)
-                && me.may_meet(other, &self.rules)
+            !fresh && !exclude.contains(&other.peer) && self.may_meet_now(me, other, &memory)
         };
-        let chosen: Vec<u32> = others.iter().filter(room_for).copied().collect();
-        chosen.into_iter().for_each(|other| self.pair(slot, other, false, now_ms));
+        others.retain(meets);
+        others.truncate(self.ledger.meetings_left(me.payers, now_ms, &self.rules).into());
+        let payers = me.payers;
+        for other in others {
+            self.ledger.meet(payers, now_ms);
+            self.pair(slot, other, now_ms);
+        }
+    }
+
+    /// What holds for every pair, in lanes of any size.
+    fn may_meet_now(&self, me: &Member, other: &Member, memory: &Memory) -> bool {
+        let tired = me.budget.is_again() && memory.is_tired_of(other.peer);
+        let shuns = me.shuns(other.peer) || other.shuns(me.peer);
+        other.peer != me.peer && !other.away && !tired && !shuns && me.may_meet(other, &self.rules)
     }
 
     /// A lane that shrank to the size of a clique becomes one.
@@ -82,8 +110,8 @@ impl Room {
         for name in lanes {
             let Some(lane) = self.lanes.get(name) else { continue };
             if lane.slots.len() == self.rules.clique_limit {
-                let slots = lane.slots.clone();
-                slots.into_iter().for_each(|slot| self.meet_everyone(slot, &[], true, now_ms));
+                let (slots, name) = (lane.slots.clone(), core::slice::from_ref(name));
+                slots.into_iter().for_each(|slot| self.meet_everyone(slot, name, &[], true, now_ms));
             }
         }
     }
@@ -100,68 +128,67 @@ impl Room {
         let (target, limit) = (self.rules.degree_target, self.rules.degree_limit);
         let Some(slot) = self.by_id.get(&peer).copied() else { return };
         let wanted = count.min(limit);
-        if let Some(member) = self.member_mut(slot) {
-            member.degree = member.degree.min(target.saturating_sub(wanted));
-        }
+        let Some(member) = self.member_mut(slot).filter(|_| wanted > 0) else { return };
+        member.lower(target.saturating_sub(wanted));
+        let lanes = member.lanes.clone();
         let before = self.drafted(peer);
-        self.meet_everyone(slot, exclude, false, now_ms);
+        self.meet_everyone(slot, &lanes, exclude, false, now_ms);
         let met = self.drafted(peer) - before;
         let wanted = usize::from(wanted).saturating_sub(met);
-        if wanted > 0 && self.member(slot).is_some_and(|m| m.budget.left(now_ms, &self.rules) == 0) {
+        let found = self.search(slot, wanted, exclude, true, now_ms);
+        if found < wanted && self.left(slot, now_ms) == 0 {
             self.outputs.push_back(RoomOutput::Refused { to: peer });
-            return;
         }
-        self.search(slot, wanted, exclude, true, now_ms);
     }
 
     fn drafted(&self, peer: PeerId) -> usize {
         self.drafts.get(&peer).map_or(0, Vec::len)
     }
 
-    /// Pairs `slot` with up to `wanted` others. Where hardly anyone has room, those with a little more than their
-    /// fair share of neighbours take one more, or nobody could enter a lane that has just stopped being a clique.
-    fn search(&mut self, slot: u32, wanted: usize, exclude: &[PeerId], again: bool, now_ms: u64) {
-        let (limit, ceiling) = (self.rules.degree_limit, self.rules.degree_ceiling);
-        let search = Search { slot, wanted, exclude, degree_below: limit, again, now_ms };
-        let found = self.pick_and_pair(&search);
-        let least = usize::from(self.rules.degree_at_first).min(wanted);
-        if found < least {
-            self.pick_and_pair(&Search { wanted: least - found, degree_below: ceiling, ..search });
-        }
+    /// Strangers' ids that a member may still be told now.
+    fn left(&self, slot: u32, now_ms: u64) -> u16 {
+        let Some(member) = self.member(slot) else { return 0 };
+        let shared = || self.ledger.left(member.payers, now_ms, &self.rules);
+        member.budget.left(now_ms, &self.rules, shared)
     }
 
-    fn pick_and_pair(&mut self, search: &Search<'_>) -> usize {
-        let left = self.member(search.slot).map_or(0, |m| m.budget.left(search.now_ms, &self.rules));
-        let wanted = search.wanted.min(usize::from(left));
-        if wanted == 0 {
-            return 0;
-        }
-        let candidates = self.candidates(search);
-        let chosen = self.choose(search.slot, candidates, wanted);
-        chosen.iter().for_each(|&other| self.pair(search.slot, other, true, search.now_ms));
+    /// Pairs `slot` with up to `wanted` others; returns with how many.
+    fn search(&mut self, slot: u32, wanted: usize, exclude: &[PeerId], again: bool, now_ms: u64) -> usize {
+        let Some(me) = self.member(slot).filter(|_| wanted > 0) else { return 0 };
+        let (left, memory) = (self.left(slot, now_ms).into(), self.ledger.memory(me.payers, now_ms));
+        let search = Search { slot, wanted, exclude, again, left, memory, now_ms };
+        let candidates = self.candidates(&search);
+        let chosen = self.choose(&search, candidates);
+        chosen.iter().for_each(|other| self.find_for(slot, other, now_ms));
         chosen.len()
     }
 
-    /// Outsiders first until there are enough, then the nearest.
-    fn choose(&self, slot: u32, mut candidates: Vec<Candidate>, wanted: usize) -> Vec<u32> {
-        let Some(me) = self.member(slot) else { return Vec::new() };
-        let mut households: Vec<Household> = self.partners_of(me).map(|m| m.place.household()).collect();
+    /// Outsiders first until there are enough, then the nearest. Where hardly anyone has a place, those with a little
+    /// more than their fair share of neighbours take one more, or nobody could enter a lane that has just stopped
+    /// being a clique.
+    fn choose(&self, search: &Search<'_>, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+        let Some(me) = self.member(search.slot) else { return Vec::new() };
         let outsiders = self.partners_of(me).filter(|m| me.place.is_outsider(&m.place)).count();
-        let far = usize::from(self.rules.outsiders_min).saturating_sub(outsiders).min(wanted);
-        let own = me.place.household();
-        let mut chosen = Vec::new();
+        let far = usize::from(self.rules.outsiders_min).saturating_sub(outsiders).min(search.wanted);
+        let least = usize::from(self.rules.degree_at_first).min(search.wanted);
+        let (own, most_foreign) = (me.place.household(), self.rules.per_foreign_address);
+        let (mut chosen, mut left): (Vec<Candidate>, usize) = (Vec::new(), search.left);
         let mut take = |candidate: &Candidate, most: usize| {
-            let crowd = households.iter().filter(|&&h| h == candidate.household).count();
-            let crowded = candidate.household != own && crowd >= self.rules.per_foreign_address;
-            if chosen.len() < most && !crowded && !chosen.contains(&candidate.slot) {
-                households.push(candidate.household);
-                chosen.push(candidate.slot);
+            let taken = || chosen.iter().filter(|c| c.household == candidate.household).count();
+            let crowded =
+                candidate.household != own && me.crowd(candidate.household) + taken() >= most_foreign;
+            let known = chosen.iter().any(|c| c.slot == candidate.slot);
+            if chosen.len() < most && !crowded && !known && (left > 0 || !candidate.news) {
+                left -= usize::from(candidate.news);
+                chosen.push(*candidate);
             }
         };
         candidates.sort_unstable_by_key(Candidate::far_order);
-        candidates.iter().filter(|c| c.outsider).for_each(|c| take(c, far));
+        candidates.iter().filter(|c| c.outsider && !c.full).for_each(|c| take(c, far));
+        candidates.iter().filter(|c| c.outsider && c.full).for_each(|c| take(c, far));
         candidates.sort_unstable_by_key(Candidate::near_order);
-        candidates.iter().for_each(|c| take(c, wanted));
+        candidates.iter().filter(|c| !c.full).for_each(|c| take(c, search.wanted));
+        candidates.iter().filter(|c| c.full).for_each(|c| take(c, least));
         chosen
     }
 
@@ -172,13 +199,14 @@ impl Room {
     /// A bounded sample of those who may be proposed to the searching member.
     fn candidates(&mut self, search: &Search<'_>) -> Vec<Candidate> {
         let mut slots = self.sample(search.slot);
+        slots.extend(search.memory.peers().filter_map(|peer| self.by_id.get(&peer)));
         slots.sort_unstable();
         slots.dedup();
         let lots: Vec<(u32, u64)> = slots.into_iter().map(|slot| (slot, self.chance.next())).collect();
         lots.into_iter().filter_map(|(slot, lot)| self.candidate(search, slot, lot)).collect()
     }
 
-    /// Slots to look at: from each of my lanes, and from my own network.
+    /// Slots to look at beside those it knows: from each of my lanes, and from my own network.
     fn sample(&mut self, slot: u32) -> Vec<u32> {
         let Some(me) = self.members.get(slot as usize).and_then(Option::as_ref) else { return Vec::new() };
         let mut slots = Vec::new();
@@ -201,15 +229,22 @@ impl Room {
         let again = me.paired_at(other.peer);
         let too_soon =
             again.is_some_and(|at_ms| !search.again || search.now_ms < at_ms + self.rules.again_ms);
-        let full = other.degree >= search.degree_below || other.budget.left(search.now_ms, &self.rules) == 0;
-        let unfit = slot == search.slot || other.away || other.is_demoted() || too_soon || full;
-        if unfit || search.exclude.contains(&other.peer) || !me.may_meet(other, &self.rules) {
+        let unfit = too_soon || other.is_demoted(&self.rules, search.now_ms) || self.is_crowded(other, me);
+        if unfit || search.exclude.contains(&other.peer) || !self.may_meet_now(me, other, &search.memory) {
+            return None;
+        }
+        let may_pay = other.owed > 0 && self.left(slot, search.now_ms) > 0;
+        let has_place = |below| other.has_place(below, may_pay, &self.rules);
+        let full = !has_place(self.rules.degree_limit);
+        if full && !(has_place(self.rules.degree_ceiling) && self.is_first_of_household(other, me)) {
             return None;
         }
         Some(Candidate {
             slot,
             household: other.place.household(),
             outsider: me.place.is_outsider(&other.place),
+            news: is_news(me, other, &search.memory),
+            full,
             again: again.is_some(),
             lane: me.first_shared(other)?,
             closeness: me.place.closeness(&other.place),
@@ -219,22 +254,80 @@ impl Room {
         })
     }
 
-    /// Proposes two members to each other. `charged`: strangers' ids cost both sides of their budgets; an id that
-    /// was told before is no news.
-    fn pair(&mut self, slot: u32, other: u32, charged: bool, now_ms: u64) {
-        let (Some(a), Some(b)) = (self.member(slot), self.member(other)) else { return };
-        let (to_a, to_b) = (proposal(a, b), proposal(b, a));
-        let (a, b, known) = (a.peer, b.peer, a.paired_at(b.peer).is_some());
-        self.drafts.entry(a).or_default().push(to_a);
-        self.drafts.entry(b).or_default().push(to_b);
-        for (slot, peer) in [(slot, b), (other, a)] {
-            let Some(member) = self.member_mut(slot) else { continue };
-            member.pair(peer, now_ms);
-            if charged && !known {
-                member.budget.spend(now_ms);
-            }
+    /// Whether `other` has enough neighbours from `me`'s address already. Those it asked for count as well as those who
+    /// asked for it.
+    fn is_crowded(&self, other: &Member, me: &Member) -> bool {
+        let (mine, theirs) = (me.place.household(), other.place.household());
+        mine != theirs
+            && other.crowd(mine) >= self.rules.per_foreign_address
+            && other.paired_at(me.peer).is_none()
+    }
+
+    /// Whether `other` has no neighbour from `me`'s address yet: or one address could take all the places that are kept
+    /// for those who would find hardly anyone.
+    fn is_first_of_household(&self, other: &Member, me: &Member) -> bool {
+        let (mine, theirs) = (me.place.household(), other.place.household());
+        mine == theirs || other.crowd(mine) == 0 || other.paired_at(me.peer).is_some()
+    }
+
+    /// Pairs `slot` with one that was found for it, and takes from both budgets what is theirs to pay.
+    fn find_for(&mut self, slot: u32, found: &Candidate, now_ms: u64) {
+        if found.news {
+            self.spend(slot, now_ms);
+        }
+        let owed =
+            self.member(found.slot).is_some_and(|m| m.owed > 0) && self.is_news_to(found.slot, slot, now_ms);
+        if owed && !found.again && self.left(found.slot, now_ms) > 0 {
+            self.spend(found.slot, now_ms);
+            self.fill_owed(found.slot);
+        }
+        if !found.again {
+            self.fill_owed(slot);
+        }
+        self.pair(slot, found.slot, now_ms);
+    }
+
+    /// One of the places that a member opened itself is taken.
+    fn fill_owed(&mut self, slot: u32) {
+        if let Some(member) = self.member_mut(slot) {
+            member.owed = member.owed.saturating_sub(1);
         }
     }
+
+    fn is_news_to(&self, slot: u32, other: u32, now_ms: u64) -> bool {
+        let (Some(me), Some(other)) = (self.member(slot), self.member(other)) else { return false };
+        is_news(me, other, &self.ledger.memory(me.payers, now_ms))
+    }
+
+    fn spend(&mut self, slot: u32, now_ms: u64) {
+        let Some(member) = self.member_mut(slot) else { return };
+        let payers = member.payers;
+        if member.budget.spend(now_ms) {
+            self.ledger.spend(payers, now_ms);
+        }
+    }
+
+    /// Proposes two members to each other.
+    fn pair(&mut self, slot: u32, other: u32, now_ms: u64) {
+        let (Some(a), Some(b)) = (self.member(slot), self.member(other)) else { return };
+        let (to_a, to_b) = (proposal(a, b), proposal(b, a));
+        let (a, b) = ((a.peer, a.place.household(), a.payers), (b.peer, b.place.household(), b.payers));
+        self.drafts.entry(a.0).or_default().push(to_a);
+        self.drafts.entry(b.0).or_default().push(to_b);
+        let rules = &self.rules;
+        for (slot, (peer, household, _)) in [(slot, b), (other, a)] {
+            let Some(member) = self.members.get_mut(slot as usize).and_then(Option::as_mut) else { continue };
+            member.pair(peer, household, rules, now_ms);
+        }
+        self.ledger.tell(a.2, b.0, now_ms);
+        self.ledger.tell(b.2, a.0, now_ms);
+    }
+}
+
+/// Whether `other`'s id costs `me`'s budget: not if it or its payers were told before, nor within one household.
+fn is_news(me: &Member, other: &Member, memory: &Memory) -> bool {
+    let own = me.place.household() == other.place.household();
+    !own && me.paired_at(other.peer).is_none() && !memory.has(other.peer)
 }
 
 /// `other` as proposed to `me`.

@@ -1,5 +1,7 @@
 //! Numbers that pairing goes by.
 
+use meshedflow_protocol::signal::LANES_LIMIT;
+
 /// How a [`super::Room`] pairs. Operators change these with care; the defaults are what the simulator runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairingRules {
@@ -14,18 +16,19 @@ pub struct PairingRules {
     pub degree_target: u8,
     /// A member with so many neighbours is not proposed to further viewers.
     pub degree_limit: u8,
-    /// Unless someone would otherwise find fewer than `degree_at_first`: then up to so many.
+    /// Unless someone would otherwise find fewer than `degree_at_first`, or fewer than `outsiders_min` from outside
+    /// its own network: then up to so many.
     pub degree_ceiling: u8,
     /// Neighbours from outside one's own /24, /48 and ASN, at least: the rule against eclipse. They are also the
     /// far links that keep the mesh in one piece.
     pub outsiders_min: u8,
-    /// Neighbours behind one address other than one's own, at most.
+    /// Neighbours behind one address other than one's own, at most, whichever of the two asked.
     pub per_foreign_address: usize,
-    /// Proposals in a member's first minute.
+    /// Strangers' ids in a member's first minute, if it did not come again.
     pub proposals_first_minute: u16,
-    /// Proposals a minute after that.
+    /// Strangers' ids a minute after that.
     pub proposals_per_minute: u16,
-    /// Proposals an hour after that.
+    /// Strangers' ids an hour after that.
     pub proposals_per_hour: u16,
     /// Candidates looked at per pick, so that a pick costs the same in a room of 100 and of 2,000.
     pub sample: usize,
@@ -45,6 +48,19 @@ pub struct PairingRules {
     pub same_country_only: bool,
     /// Only viewers of one autonomous system are paired.
     pub same_asn_only: bool,
+}
+
+impl PairingRules {
+    /// Viewers of small lanes that one connection meets in a minute, free of the budget for strangers: as many as
+    /// eight full cliques have.
+    pub fn meetings_per_minute(&self) -> usize {
+        LANES_LIMIT * self.clique_limit.saturating_sub(1)
+    }
+
+    /// Partners remembered per member: all of its cliques and a few neighbourhoods. Beyond, the oldest is forgotten.
+    pub(crate) fn partners_limit(&self) -> usize {
+        self.meetings_per_minute() + 2 * usize::from(self.degree_ceiling)
+    }
 }
 
 impl Default for PairingRules {

@@ -10,6 +10,7 @@ use meshedflow_protocol::topology::Topology;
 use meshedflow_protocol::wire::{WIRE_MAX, WIRE_MIN};
 
 use super::{Code, Counted, Phase, Session, SessionOutput};
+use crate::payer::Subject;
 use crate::place::Place;
 use crate::room::{Newcomer, RoomInput, RoomKey};
 use crate::salt::{MINUTE_MS, Salter};
@@ -25,6 +26,8 @@ pub struct Admission {
     pub resumed: bool,
     /// A resume secret was presented and did not hold.
     pub resume_refused: bool,
+    /// Subject of the token, if it has one.
+    pub subject: Option<Subject>,
     /// Which room.
     pub room: RoomKey,
     /// Unix seconds at which the token ends, if there is one.
@@ -91,7 +94,7 @@ impl Session {
         }
         let Admission { peer, room, until, .. } = &admission;
         let entry = match admission.resumed {
-            true => RoomInput::Back(*peer),
+            true => RoomInput::Back(Box::new(self.newcomer(&admission))),
             false => RoomInput::Join(Box::new(self.newcomer(&admission))),
         };
         let salt_delay_ms = admission.salt_delay_ms.min(MINUTE_MS / 4);
@@ -127,6 +130,7 @@ impl Session {
             lanes: join.lanes.clone(),
             class: join.class,
             until: *until,
+            subject: admission.subject,
         }
     }
 
@@ -147,9 +151,11 @@ impl Session {
 
     /// A refused join ends the socket; a refused renewal does not, the old token counts until it ends.
     pub(super) fn deny(&mut self, denial: Denial) {
-        self.error(denial.code, denial.message, denial.retry_after_ms);
+        let refused = denial.code;
+        self.error(refused, denial.message, denial.retry_after_ms);
         if matches!(self.phase, Phase::Asked) {
-            let code = if denial.code == ErrorCode::Full { Code::TryAgainLater } else { Code::Unauthorized };
+            let later = [ErrorCode::Full, ErrorCode::RateLimited, ErrorCode::ShuttingDown];
+            let code = if later.contains(&refused) { Code::TryAgainLater } else { Code::Unauthorized };
             self.close(code, "not admitted");
         }
     }

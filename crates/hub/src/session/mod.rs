@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
-    ClientMessage, ErrorCode, ErrorMessage, Gone, Join, Parsed, PolicyPush, Proposal, Proposals, RawSignal,
-    Reconnect, ServerMessage, SignalError, parse_client,
+    ClientMessage, ERROR_LIMIT_BYTES, ErrorCode, ErrorMessage, Gone, Join, PROPOSALS_LIMIT, Parsed,
+    PolicyPush, Proposal, Proposals, RawSignal, Reconnect, ServerMessage, SignalError, parse_client,
 };
 use meshedflow_protocol::sorted::SortedMap;
 use meshedflow_protocol::telemetry::Report;
@@ -44,6 +44,8 @@ pub enum SessionInput<'a> {
     Renewed(Option<u64>),
     /// Its room proposes neighbours.
     Proposed(Vec<Proposed>),
+    /// These were proposed before; whether viewer and neighbour are behind one address.
+    Known(Vec<(PeerId, bool)>),
     /// A proposed neighbour left.
     Gone(PeerId),
     /// Its room refuses further proposals for now.
@@ -224,6 +226,11 @@ impl Session {
             SessionInput::Denied(denial) => self.deny(denial),
             SessionInput::Renewed(until) => self.renewed(until),
             SessionInput::Proposed(proposed) => self.propose(proposed),
+            SessionInput::Known(neighbours) => {
+                neighbours
+                    .into_iter()
+                    .for_each(|(peer, together)| self.known.insert(peer, together, self.limits.known));
+            }
             SessionInput::Gone(peer) => self.part(peer),
             SessionInput::ProposalsRefused => self.refuse_proposals(),
             SessionInput::Weight(lane, weight) => {
@@ -366,7 +373,11 @@ impl Session {
         }
         let proposal =
             |p: Proposed| Proposal { peer: p.peer, lanes: p.lanes, initiate: p.initiate, until: p.until };
-        self.send(&ServerMessage::Peers(Proposals(proposed.into_iter().map(proposal).collect())));
+        let mut proposals = proposed.into_iter().map(proposal).peekable();
+        while proposals.peek().is_some() {
+            let some = proposals.by_ref().take(PROPOSALS_LIMIT).collect();
+            self.send(&ServerMessage::Peers(Proposals(some)));
+        }
     }
 
     fn part(&mut self, peer: PeerId) {
@@ -430,6 +441,7 @@ impl Session {
     }
 
     fn error(&mut self, code: ErrorCode, message: String, retry_after_ms: Option<u32>) {
+        let message = short(&message);
         self.send(&ServerMessage::Error(ErrorMessage { code, message, retry_after_ms }));
     }
 
@@ -471,4 +483,11 @@ impl Session {
         }
         self.phase = Phase::Over;
     }
+}
+
+/// The text of an error, cut, and without what JSON would write as an escape of six bytes.
+fn short(message: &str) -> String {
+    let end = message.floor_char_boundary(ERROR_LIMIT_BYTES);
+    let kept = message.get(..end).unwrap_or_default();
+    kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -9,7 +9,7 @@ use meshedflow_protocol::signal::{
     ErrorCode, RawSignal, Refusal, Rules, ServerMessage, SignalData, SignalKind,
 };
 
-use super::dials::{Dial, Side};
+use super::dials::{Dial, Side, TooSoon};
 use super::{Counted, Session, SessionOutput};
 
 /// A signal on its way to another session.
@@ -45,6 +45,9 @@ pub struct OfferGrant {
     pub until_ms: u64,
 }
 
+/// A viewer says of a dial that no more candidates follow, and perhaps that it gives it up.
+const ENDS_PER_DIAL: u8 = 2;
+
 /// Why a signal goes no further.
 type Refused = (Counted, ErrorCode, String);
 
@@ -62,7 +65,12 @@ impl Session {
             SignalKind::Answer => self.judge_answer(signal, now_ms),
             SignalKind::Candidate => self.judge_candidate(signal, now_ms),
             SignalKind::End => {
-                self.dials.either(signal.peer, signal.dial, now_ms).ok_or_else(|| no_offer(signal))?;
+                signal
+                    .check_size()
+                    .map_err(|e| (Counted::CandidateRefused, ErrorCode::Refused, e.to_string()))?;
+                let dial = self.dials.either(signal.peer, signal.dial, now_ms);
+                let dial = dial.filter(|dial| dial.ended < ENDS_PER_DIAL).ok_or_else(|| no_offer(signal))?;
+                dial.ended += 1;
                 Ok(RelayKind::End)
             }
             SignalKind::Other => {
@@ -77,15 +85,20 @@ impl Session {
             let message = format!("{} was not proposed to you", signal.peer);
             return Err((Counted::NotProposed, ErrorCode::NotProposed, message));
         }
-        let last = self.dials.find(signal.peer, signal.dial, Side::Mine, now_ms).map(|dial| dial.offered_ms);
-        if last.is_some_and(|at_ms| now_ms < at_ms + self.limits.restart_every_ms) {
-            let message = format!("dial {} was offered less than a minute ago", signal.dial);
-            return Err((Counted::RestartTooSoon, ErrorCode::RateLimited, message));
-        }
         check_description(signal)?;
         let grant = OfferGrant { until_ms: now_ms + self.limits.offer_ms };
-        self.open(signal.peer, signal.dial, Side::Mine, grant, now_ms);
+        self.open(signal.peer, signal.dial, Side::Mine, grant, now_ms)
+            .map_err(|TooSoon| self.too_soon(signal))?;
         Ok(RelayKind::Offer(grant))
+    }
+
+    fn too_soon(&self, signal: &RawSignal<'_>) -> Refused {
+        let (RawSignal { peer, dial, .. }, most) = (signal, self.limits.dials_per_pair);
+        let every_s = self.limits.restart_every_ms / 1_000;
+        let message = format!(
+            "dial {dial} to {peer} comes too soon; expected {most} dials in {every_s} s, each offered once"
+        );
+        (Counted::RestartTooSoon, ErrorCode::RateLimited, message)
     }
 
     fn judge_answer(&mut self, signal: &RawSignal<'_>, now_ms: u64) -> Result<RelayKind, Refused> {
@@ -116,7 +129,14 @@ impl Session {
         }
     }
 
-    fn open(&mut self, peer: PeerId, number: u32, side: Side, grant: OfferGrant, now_ms: u64) {
+    fn open(
+        &mut self,
+        peer: PeerId,
+        number: u32,
+        side: Side,
+        grant: OfferGrant,
+        now_ms: u64,
+    ) -> Result<(), TooSoon> {
         // The offering side's own entry lives longer, so that it knows a restart from a new dial for a minute.
         let keep_ms = if side == Side::Mine { self.limits.restart_every_ms } else { 0 };
         let until_ms = grant.until_ms.saturating_add(keep_ms);
@@ -128,8 +148,9 @@ impl Session {
             answered: false,
             until_ms,
             admitted: Default::default(),
+            ended: 0,
         };
-        self.dials.open(dial, self.limits.dials, now_ms);
+        self.dials.open(dial, &self.limits)
     }
 
     fn deliver(&mut self, signal: RawSignal<'_>, kind: RelayKind) {
@@ -139,10 +160,15 @@ impl Session {
         self.outputs.push_back(SessionOutput::Deliver { to: signal.peer, relay });
     }
 
-    /// A signal for this viewer: offers bring the right to answer, answers must fit an offer of ours.
+    /// A signal for this viewer: offers bring the right to answer, answers must fit an offer of ours. Offers are
+    /// counted here again, since the sender's session may be a new one.
     pub(super) fn receive(&mut self, relay: Relay, now_ms: u64) {
         match relay.kind {
-            RelayKind::Offer(grant) => self.open(relay.from, relay.dial, Side::Theirs, grant, now_ms),
+            RelayKind::Offer(grant) => {
+                if self.open(relay.from, relay.dial, Side::Theirs, grant, now_ms).is_err() {
+                    return self.count(Counted::RestartTooSoon);
+                }
+            }
             RelayKind::Answer => match self.dials.find(relay.from, relay.dial, Side::Mine, now_ms) {
                 Some(dial) => dial.answered = true,
                 None => return self.count(Counted::NoOffer),

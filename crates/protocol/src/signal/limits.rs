@@ -22,6 +22,12 @@ pub const PROPOSALS_LIMIT: usize = 64;
 pub const ICE_SERVERS_LIMIT: usize = 4;
 /// Most candidates that may follow one offer or answer.
 pub const CANDIDATES_PER_OFFER: usize = 12;
+/// Longest data of an offer or answer in bytes, members of later versions included; real ones have about 255.
+pub const DESCRIPTION_LIMIT_BYTES: usize = 1_024;
+/// Longest data of any other signal in bytes; a candidate has about 130.
+pub const CANDIDATE_LIMIT_BYTES: usize = 512;
+/// Longest text of an error in bytes: it names what was wrong, it does not repeat it.
+pub const ERROR_LIMIT_BYTES: usize = 200;
 
 /// For `deserialize_with`: a list of at most `N` items; reading stops at the one too many.
 pub(crate) fn at_most<'de, const N: usize, T, D>(d: D) -> Result<Vec<T>, D::Error>

@@ -20,8 +20,9 @@ pub use check::{Admitted, Refusal, Rules};
 pub use client::{Bad, ClientMessage, Join, Lanes, Leave, Need, Receipts, Renew};
 pub(crate) use limits::at_most;
 pub use limits::{
-    CANDIDATES_PER_OFFER, CLIENT_LIMIT_BYTES, EXCLUDE_LIMIT, ICE_SERVERS_LIMIT, LANES_LIMIT, PROPOSALS_LIMIT,
-    RECEIPTS_LIMIT, SERVER_LIMIT_BYTES,
+    CANDIDATE_LIMIT_BYTES, CANDIDATES_PER_OFFER, CLIENT_LIMIT_BYTES, DESCRIPTION_LIMIT_BYTES,
+    ERROR_LIMIT_BYTES, EXCLUDE_LIMIT, ICE_SERVERS_LIMIT, LANES_LIMIT, PROPOSALS_LIMIT, RECEIPTS_LIMIT,
+    SERVER_LIMIT_BYTES,
 };
 pub use parse::{Parsed, SignalError, parse_client, parse_client_typed, parse_server};
 pub use relayed::{RawSignal, Signal, SignalData, SignalKind};

@@ -8,8 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde::{Deserialize, Serialize};
 
 use super::client::ClientMessage;
-use super::limits::{CLIENT_LIMIT_BYTES, SERVER_LIMIT_BYTES};
-use super::relayed::RawSignal;
+use super::limits::{CLIENT_LIMIT_BYTES, ERROR_LIMIT_BYTES, SERVER_LIMIT_BYTES};
+use super::relayed::{RawSignal, SignalKind};
 use super::server::ServerMessage;
 
 /// A message, if this version knows its key.
@@ -26,7 +26,10 @@ pub enum Parsed<M> {
 pub enum SignalError {
     /// So many bytes, and so many are allowed.
     TooLong(usize, usize),
-    /// Not JSON, not one key, or fields that break the rules; the parser's words with line and column.
+    /// Data of a signal of this kind have so many bytes, and so many are allowed.
+    DataTooLong(SignalKind, usize, usize),
+    /// Not JSON, not one key, or fields that break the rules; the parser's words with line and column,
+    /// cut to [`ERROR_LIMIT_BYTES`].
     Json(String),
 }
 
@@ -34,6 +37,9 @@ impl fmt::Display for SignalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong(n, limit) => write!(f, "message of {n} bytes; expected at most {limit}"),
+            Self::DataTooLong(kind, n, limit) => {
+                write!(f, "data of {n} bytes in a signal ({}); expected at most {limit}", kind.name())
+            }
             Self::Json(why) => write!(f, "not a signaling message: {why}"),
         }
     }
@@ -47,9 +53,10 @@ impl From<JsonError> for SignalError {
     }
 }
 
+/// The words may repeat a whole value, each byte of it as an escape.
 impl From<serde_json::Error> for SignalError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Json(error.to_string())
+        Self::Json(cut(&error.to_string(), ERROR_LIMIT_BYTES))
     }
 }
 
@@ -77,7 +84,7 @@ pub fn parse_server(text: &str) -> Result<Parsed<ServerMessage>, SignalError> {
     };
     match ServerMessage::read(&member.name, &member.value)? {
         Some(message) => Ok(Parsed::Known(message)),
-        None => Ok(Parsed::Unknown(cut(&member.name))),
+        None => Ok(Parsed::Unknown(cut(&member.name, KEY_LIMIT_BYTES))),
     }
 }
 
@@ -188,11 +195,25 @@ impl Visitor<'_> for Key {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<KeyText, E> {
-        Ok(KeyText { text: cut(key) })
+        Ok(KeyText { text: cut(key, KEY_LIMIT_BYTES) })
     }
 }
 
-fn cut(key: &str) -> String {
-    let end = key.floor_char_boundary(KEY_LIMIT_BYTES);
-    key.get(..end).unwrap_or_default().to_owned()
+fn cut(text: &str, limit_bytes: usize) -> String {
+    text.get(..text.floor_char_boundary(limit_bytes)).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_does_not_repeat_what_was_wrong() {
+        for filling in ["\u{7f}", "\\u0001", "\u{1f600}", "\\\\"] {
+            let text = format!("{{\"need\":{{\"count\":\"{}\"}}}}", filling.repeat(16_000 / filling.len()));
+            let error = parse_client(&text).unwrap_err().to_string();
+            assert!(error.len() <= ERROR_LIMIT_BYTES + 30, "{} bytes", error.len());
+            assert!(error.contains("not a signaling message"), "{error}");
+        }
+    }
 }

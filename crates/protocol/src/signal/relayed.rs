@@ -6,6 +6,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::limits::{CANDIDATE_LIMIT_BYTES, DESCRIPTION_LIMIT_BYTES};
 use super::parse::SignalError;
 use super::sdp::{Candidate, Description};
 use crate::ids::PeerId;
@@ -49,8 +50,21 @@ impl PartialEq for RawSignal<'_> {
 }
 
 impl RawSignal<'_> {
+    /// Whether `data` is no longer than data of its kind may be.
+    pub fn check_size(&self) -> Result<(), SignalError> {
+        let limit = match self.kind {
+            SignalKind::Offer | SignalKind::Answer => DESCRIPTION_LIMIT_BYTES,
+            SignalKind::Candidate | SignalKind::End | SignalKind::Other => CANDIDATE_LIMIT_BYTES,
+        };
+        match self.data.map_or(0, |data| data.get().len()) {
+            n if n > limit => Err(SignalError::DataTooLong(self.kind, n, limit)),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads and checks `data`.
     pub fn typed(&self) -> Result<SignalData, SignalError> {
+        self.check_size()?;
         let tree = meshedflow_json::parse(self.data.map_or("null", RawValue::get))?;
         Ok(SignalData::read(self.kind, &tree)?)
     }

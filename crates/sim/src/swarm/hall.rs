@@ -199,6 +199,7 @@ impl Hall {
             peer,
             resumed: false,
             resume_refused: false,
+            subject: None,
             room: RoomKey { stream: join.stream.clone(), bucket: room as u16 },
             until: None,
             resume: format!("{v:032x}"),
@@ -225,6 +226,7 @@ impl Hall {
         while let Some(output) = self.rooms[room].poll_output() {
             match output {
                 RoomOutput::Propose { to, proposals } => self.tell_id(to, SessionInput::Proposed(proposals)),
+                RoomOutput::Known { to, neighbours } => self.tell_id(to, SessionInput::Known(neighbours)),
                 RoomOutput::Gone { to, peer } => self.tell_id(to, SessionInput::Gone(peer)),
                 RoomOutput::Weight { to, lane, weight } => self.tell_weight(&to, &lane, weight),
                 RoomOutput::Refused { to } => self.tell_id(to, SessionInput::ProposalsRefused),

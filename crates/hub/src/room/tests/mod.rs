@@ -1,5 +1,9 @@
 //! Stories of a room, on a clock and dice of their own.
 
+mod attacks;
+mod returning;
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -49,6 +53,12 @@ impl Story {
                     self.told += proposals.len();
                     self.known.entry(to).or_default().extend(proposals.into_iter().map(|p| (p.peer, p)));
                 }
+                RoomOutput::Known { to, neighbours } => {
+                    let known = self.known.entry(to).or_default();
+                    for (peer, together) in neighbours {
+                        known.get_mut(&peer).expect("known after a proposal").together = together;
+                    }
+                }
                 RoomOutput::Gone { to, peer } => {
                     self.known.entry(to).or_default().remove(&peer).expect("gone only after a proposal");
                 }
@@ -67,10 +77,14 @@ impl Story {
     fn enter_at(&mut self, address: IpAddr, names: &[&str]) -> PeerId {
         self.next += 1;
         let peer = PeerId::compose(1, 0, self.next, 0, [(self.next * 37) as u8; 6]);
-        let place = Place::new(address);
-        let newcomer = Newcomer { peer, place, wire: [1, 1], lanes: lanes(names), class: 2, until: None };
-        self.tell(RoomInput::Join(Box::new(newcomer)));
+        let newcomer = self.newcomer(peer, address, names);
+        self.tell(RoomInput::Join(newcomer));
         peer
+    }
+
+    fn newcomer(&self, peer: PeerId, address: IpAddr, names: &[&str]) -> Box<Newcomer> {
+        let (place, lanes) = (Place::new(address), lanes(names));
+        Box::new(Newcomer { peer, place, wire: [1, 1], lanes, class: 2, until: None, subject: None })
     }
 
     fn leave(&mut self, peer: PeerId) {
@@ -80,6 +94,10 @@ impl Story {
 
     fn need(&mut self, peer: PeerId, count: u8, exclude: Vec<PeerId>) {
         self.tell(RoomInput::Need { peer, count, exclude });
+    }
+
+    fn is_demoted(&self, peer: PeerId) -> bool {
+        self.room.find(peer).unwrap().is_demoted(&self.room.rules, self.now_ms)
     }
 
     fn neighbours(&self, peer: PeerId) -> BTreeSet<PeerId> {
@@ -142,6 +160,7 @@ fn lanes_and_wire_versions_must_be_shared() {
         lanes: lanes(&["v"]),
         class: 2,
         until: None,
+        subject: None,
     };
     story.tell(RoomInput::Join(Box::new(newcomer)));
     assert_eq!(story.neighbours(video), [audio].into(), "no common wire version");
@@ -267,9 +286,9 @@ fn the_blamed_by_three_networks_are_proposed_no_more() {
     let stranger = *all.iter().find(|p| **p != bad && !partners.contains(p)).unwrap();
     story.tell(RoomInput::Bad { from: stranger, about: bad });
     partners[..2].iter().for_each(|from| story.tell(RoomInput::Bad { from: *from, about: bad }));
-    assert!(!story.room.find(bad).unwrap().is_demoted(), "a stranger's word does not count");
+    assert!(!story.is_demoted(bad), "a stranger's word does not count");
     story.tell(RoomInput::Bad { from: partners[2], about: bad });
-    assert!(story.room.find(bad).unwrap().is_demoted());
+    assert!(story.is_demoted(bad));
     (0..50).for_each(|_| {
         assert!({
             let p = story.enter(&["v"]);
@@ -286,7 +305,8 @@ fn who_is_away_is_not_proposed_but_comes_back_to_all() {
     let cora = story.enter(&["v"]);
     assert_eq!(story.neighbours(cora), [bob].into());
     assert!(story.neighbours(bob).contains(&ann), "nobody was told that it is gone");
-    story.tell(RoomInput::Back(ann));
+    let back = story.newcomer(ann, [20, 0, 1, 1].into(), &["v"]);
+    story.tell(RoomInput::Back(back));
     assert_eq!(story.neighbours(cora), [ann, bob].into());
     story.check();
 }

@@ -1,5 +1,8 @@
 //! Stories of a session, and garbage.
 
+mod attacks;
+mod rules;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -36,6 +39,7 @@ fn admission(join: Box<Join>, slot: u32, until: Option<u64>) -> Box<Admission> {
         peer: id(slot),
         resumed: false,
         resume_refused: false,
+        subject: None,
         room: RoomKey { stream: Name::new("demo").unwrap(), bucket: 0 },
         until,
         resume: "secret".into(),
