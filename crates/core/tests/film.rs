@@ -210,7 +210,7 @@ impl Page {
 type Rung = fn(u64) -> u16;
 
 /// Plays, and returns the list bytes that were read, and of the heap the most and what is kept.
-fn play(documents: Vec<String>, ranges: bool, rung: Rung) -> (usize, usize, usize) {
+fn play(documents: Vec<String>, ranges: bool, rung: Rung, segments: u64) -> (usize, usize, usize) {
     let signer = Signer::new([7; 32]);
     let options = format!(
         r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","trustedKeys":["{}"]}}"#,
@@ -222,12 +222,12 @@ fn play(documents: Vec<String>, ranges: bool, rung: Rung) -> (usize, usize, usiz
     let mesh = Mesh::with_check(Options::parse(&options).unwrap(), 1, now, Box::new(Anyone));
     let mut page = Page { mesh, now, documents, ranges, listed: 0, delivered: 0 };
     (0..RENDITIONS).for_each(|no| page.tell(Input::Lane(LaneNo(no), lane(no))));
-    for msn in 0..SEGMENTS {
+    for msn in 0..segments {
         page.tell(Input::Load(request(rung(msn), msn as u32 + 1, msn)));
         page.pass(4_000);
     }
     let (peak, kept) = (MEMORY.peak_usage() - floor, MEMORY.current_usage() - floor);
-    assert_eq!(u64::from(page.delivered), SEGMENTS);
+    assert_eq!(u64::from(page.delivered), segments);
     // All was verified, and so was kept for others, as long as there was room.
     assert!(page.mesh.stats().stored_bytes >= 512 * u64::from(FRAGMENTS * FRAGMENT_BYTES));
     let over: Vec<_> = page.mesh.sizes().into_iter().filter(|t| t.entries > t.bound).collect();
@@ -257,7 +257,9 @@ fn six_renditions_of_a_long_film_take_less_than_eight_mebibytes() {
         ("all rungs, no ranges", false, ladder, (2 + one / (200 << 10)) * all),
     ];
     for (story, ranges, rung, most) in stories {
-        let (listed, peak, kept) = play(documents.clone(), ranges, rung);
+        // Without ranges, until every table is full.
+        let segments = if ranges { SEGMENTS } else { 800 };
+        let (listed, peak, kept) = play(documents.clone(), ranges, rung, segments);
         println!("{story}: peak {peak} bytes, kept {kept}, lists read {listed}; a document has {one}");
         assert!(
             peak < LIMIT_BYTES,
