@@ -98,6 +98,20 @@ fn a_claim_of_having_nobody_is_paid_for_when_it_is_believed() {
 }
 
 #[test]
+fn so_is_one_that_wants_nobody_who_is_here() {
+    let (mut story, mut all) = audience(35, 100, &["v"]);
+    let liar = story.enter_at(HOSTILE.into(), &["v"]);
+    let mut learned = BTreeSet::new();
+    for _ in 0..600 {
+        story.need(liar, 12, all.clone());
+        all.push(story.enter(&["v"]));
+        learned.extend(story.neighbours(liar));
+        story.pass(1_000);
+    }
+    assert!(learned.len() <= 24 + 12 + 60, "{}", learned.len());
+}
+
+#[test]
 fn one_address_takes_three_places_of_anyone_also_where_it_asks() {
     let (mut story, all) = audience(25, 60, &["v"]);
     let crowd: BTreeSet<PeerId> = (0..100).map(|_| story.enter_at(HOSTILE.into(), &["v"])).collect();
