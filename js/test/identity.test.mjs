@@ -47,6 +47,31 @@ test('a lane drops query and fragment, and knows its rendition only from a direc
   assert.equal(rendition(undefined, 'https://cdn.example/live/de'), undefined, 'no directory');
 });
 
+test('keys and lists come from the host that the playlist came from, whatever its URL says besides', () => {
+  const home = 'https://cdn.example';
+  const evil = 'https://evil.example';
+  for (const [url, origin, listUrl] of [
+    [`${home}/v/index.m3u8?keys=${evil}/.well-known/meshedflow/keys.json#${evil}`, home, `${home}/v/index.mfi.json`],
+    [`${home}/v/index.m3u8?origin=${evil}&u=https://x@evil.example/`, home, `${home}/v/index.mfi.json`],
+    [`${home}/${evil}/v/index.m3u8`, home, `${home}/https://evil.example/v/index.mfi.json`],
+    [`${home}//evil.example/index.m3u8`, home, `${home}//evil.example/index.mfi.json`],
+    [`${home}\\@evil.example/index.m3u8`, home, `${home}/@evil.example/index.mfi.json`],
+    // What a hurried reader takes for the host stands before the @; the browser asks the one behind it.
+    ['https://cdn.example@evil.example/index.m3u8', evil],
+    ['https://cdn.example%2f@evil.example/index.m3u8', evil],
+    ['https:\\\\evil.example\\cdn.example/index.m3u8', evil, `${evil}/cdn.example/index.mfi.json`],
+    ['HTTPS://CDN.EXAMPLE:443/v/index.m3u8', home, `${home}/v/index.mfi.json`],
+    ['https://cdn.example:8443/v/index.m3u8', 'https://cdn.example:8443'],
+    ['https://cdn.example.evil.example/v/index.m3u8', 'https://cdn.example.evil.example'],
+  ]) {
+    const lane = laneOf(url, 'main');
+    assert.equal(lane.origin, origin, url);
+    assert.equal(new URL(lane.listUrl).origin, origin, `${url}: the list`);
+    if (listUrl) assert.equal(lane.listUrl, listUrl);
+    assert.doesNotMatch(lane.listUrl, /[?#]/);
+  }
+});
+
 test('a segment request in the words of the core', () => {
   const init = { relurl: 'init.mp4', byteRange: [0, 755] };
   const { lane, request } = describeRequest(context({}, { initSegment: init }), undefined, { live: false });

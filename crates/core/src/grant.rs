@@ -9,7 +9,7 @@ use crate::mesh::Mesh;
 use crate::output::{Expect, Output, Source};
 use crate::segment::SegKey;
 use crate::time::Time;
-use crate::verify::{FragmentKey, Mismatch, TrustedRecord, Unverified, Verified, admit, wave_through};
+use crate::verify::{FragmentKey, Mismatch, TrustedRecord, Unverified, Verified, admit};
 
 /// One grant.
 #[derive(Debug)]
@@ -83,8 +83,9 @@ impl Mesh {
         if list.header().epoch != epoch {
             return None;
         }
+        #[cfg(feature = "mutants")]
         if self.options.mutant("accept-unverified") {
-            return Some(Ok(wave_through(bytes)));
+            return Some(Ok(crate::verify::wave_through(bytes)));
         }
         TrustedRecord::of(list, index).map(|record| admit(bytes, measured, &record))
     }

@@ -1,23 +1,34 @@
 //! Whose signatures count: pins of the page, or key sets read over HTTPS from trusted origins. Never a key
 //! from a peer, an edge, or a list.
+//!
+//! A key set speaks for the lanes of its own origin and, where the page lists that origin in `trustedKeyOrigins`, for
+//! all. For any other lane it is not there: it names no key, raises no floor, revokes nothing. Where keys are pinned
+//! they are all there are, unless a pinned root signed the set; one that no root signed then only takes away, by
+//! revoking keys and by raising the lowest epoch.
 
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, SortedSet};
 
-use meshedflow_manifest::{KeyRefusal, KeySet, KeyUse, PublicKey};
+use meshedflow_manifest::{KeyRefusal, KeySet, KeySetError, KeyUse, PublicKey};
 
 use crate::config::Options;
 use crate::http::{JobKind, failure_text};
-use crate::input::HttpFailure;
+use crate::input::{HttpFailure, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::Purpose;
 use crate::roster::host_of;
+use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Time, Wakeup};
 
 /// Pins and key sets.
 #[derive(Debug, Default)]
 pub(crate) struct KeyRing {
+    /// The page pins keys; those that can be read are in `pins`.
+    pinned: bool,
     pins: Vec<PublicKey>,
-    root: Option<PublicKey>,
+    /// The page pins a root; nothing inside if it cannot be read.
+    root: Option<Option<PublicKey>>,
+    /// Origins whose set counts for every lane.
+    trusted: Vec<String>,
     sets: SortedMap<String, KeySource>,
 }
 
@@ -25,7 +36,12 @@ pub(crate) struct KeyRing {
 #[derive(Debug, Default)]
 struct KeySource {
     set: Option<KeySet>,
+    /// Highest `min_epoch` of this session.
+    floor: u64,
+    /// Keys that it revoked in this session: a later set cannot give them back.
+    revoked: SortedSet<[u8; 8]>,
     open: bool,
+    asked: Time,
     failures: u32,
     next: Time,
 }
@@ -36,30 +52,82 @@ const WELL_KNOWN: &str = "/.well-known/meshedflow/keys.json";
 const REFRESH: Duration = Duration::from_secs(300);
 /// An unknown kid asks for a fresh set at most this often.
 const UNKNOWN_KID: Duration = Duration::from_secs(30);
+/// Longer than any page lives.
+pub(crate) const FOR_LONG: Time = Time(u64::MAX);
+/// Where a key is known already, lists wait no longer than this for the first set.
+const FIRST_ANSWER: Duration = Duration::from_millis(500);
 /// Origins per page.
 pub(crate) const SOURCE_LIMIT: usize = 16;
+/// Revoked keys remembered of one origin, beside those of its newest set.
+pub(crate) const REVOKED_LIMIT: usize = 256;
+
+impl KeySource {
+    fn revokes(&self, kid: &[u8; 8]) -> bool {
+        self.revoked.contains(kid) || self.set.as_ref().is_some_and(|set| set.is_revoked(kid))
+    }
+
+    fn take(&mut self, set: KeySet) {
+        self.floor = self.floor.max(set.min_epoch());
+        for key in set.keys().iter().map(|info| info.key.kid()).filter(|kid| set.is_revoked(kid)) {
+            if self.revoked.len() < REVOKED_LIMIT {
+                self.revoked.insert(key);
+            }
+        }
+        self.set = Some(set);
+        self.failures = 0;
+    }
+}
 
 impl KeyRing {
-    /// Takes the pins of the page; those that are no keys are left out (and warned of).
+    /// Takes the pins of the page. Those that are no keys are warned of and match nothing; they never mean less care.
     pub(crate) fn new(options: &Options) -> Self {
+        let origin = |o: &String| o.strip_suffix('/').unwrap_or(o).to_owned();
         Self {
+            pinned: !options.trusted_keys.is_empty(),
             pins: options.trusted_keys.iter().filter_map(|x| PublicKey::from_base64url(x)).collect(),
-            root: options.root_key.as_deref().and_then(PublicKey::from_base64url),
+            root: options.root_key.as_deref().map(PublicKey::from_base64url),
+            trusted: options.trusted_key_origins.iter().map(origin).collect(),
             sets: SortedMap::new(),
         }
     }
 
-    /// The key of this kid, if it counts for the stream. A revocation in any set overrides a pin.
-    pub(crate) fn find(&self, kid: &[u8; 8], stream: &str, use_: KeyUse) -> Result<PublicKey, KeyRefusal> {
-        let sets = || self.sets.values().filter_map(|s| s.set.as_ref());
-        if sets().any(|s| s.is_revoked(kid)) {
+    /// Origins whose sets count for a lane of `origin`.
+    fn origins_for(&self, origin: &str) -> Vec<String> {
+        let others = self.trusted.iter().filter(|o| *o != origin).cloned();
+        core::iter::once(origin.to_owned()).chain(others).collect()
+    }
+
+    /// What is known of those sets.
+    fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a KeySource> {
+        let counts = move |of: &str| of == origin || self.trusted.iter().any(|o| o == of);
+        self.sets.iter().filter(move |(of, _)| counts(of)).map(|(_, source)| source)
+    }
+
+    /// Do sets name keys, or do they only take away?
+    fn sets_name_keys(&self) -> bool {
+        !self.pinned || self.root.is_some()
+    }
+
+    /// The key of this kid, if it counts for the stream in a lane of `origin`. A revocation in any set of its scope
+    /// overrides a pin.
+    pub(crate) fn find(
+        &self,
+        kid: &[u8; 8],
+        stream: &str,
+        origin: &str,
+        use_: KeyUse,
+    ) -> Result<PublicKey, KeyRefusal> {
+        if self.is_revoked(kid, origin) {
             return Err(KeyRefusal::Revoked);
         }
         if let Some(pin) = self.pins.iter().find(|p| p.kid() == *kid) {
             return Ok(*pin);
         }
+        if !self.sets_name_keys() {
+            return Err(KeyRefusal::NotPinned);
+        }
         let mut refusal = KeyRefusal::Unknown;
-        for set in sets() {
+        for set in self.scope(origin).filter_map(|s| s.set.as_ref()) {
             match set.usable(kid, stream, use_) {
                 Ok(key) => return Ok(key),
                 Err(KeyRefusal::Unknown) => {}
@@ -69,6 +137,11 @@ impl KeyRing {
         Err(refusal)
     }
 
+    /// Does a set that counts for lanes of `origin` revoke this key?
+    pub(crate) fn is_revoked(&self, kid: &[u8; 8], origin: &str) -> bool {
+        self.scope(origin).any(|s| s.revokes(kid))
+    }
+
     /// Any key at all, for the mutant that trusts everyone.
     #[cfg(feature = "mutants")]
     pub(crate) fn any(&self) -> Option<PublicKey> {
@@ -76,28 +149,37 @@ impl KeyRing {
         self.pins.first().cloned().or_else(|| of_sets.map(|k| k.key).next())
     }
 
+    /// Revoked keys remembered of all origins.
+    pub(crate) fn revoked(&self) -> usize {
+        self.sets.values().map(|s| s.revoked.len()).sum()
+    }
+
     /// Sets that were asked for.
     pub(crate) fn len(&self) -> usize {
         self.sets.len()
     }
 
-    /// True while a first key set is on its way: lists that come before it wait for it.
-    pub(crate) fn awaited(&self) -> bool {
-        self.sets.values().any(|s| s.open && s.set.is_none())
+    /// Until when lists of lanes of `origin` wait for a first key set: as long as it takes where no key is known that it
+    /// could not but name, else a moment, and for the lane's own origin alone, which may have revoked what is pinned.
+    pub(crate) fn awaited_until(&self, origin: &str, stream: &str, now_unix: u64) -> Option<Time> {
+        let first = |s: &&KeySource| s.open && s.set.is_none();
+        let serves = |s: &KeySource| s.set.as_ref().is_some_and(|set| set.serves(stream, now_unix));
+        if self.pins.is_empty() && !self.scope(origin).any(serves) {
+            return self.scope(origin).find(first).map(|_| FOR_LONG);
+        }
+        self.sets.get(origin).filter(first).filter(|s| s.failures == 0).map(|s| s.asked + FIRST_ANSWER)
     }
 
-    /// Lowest epoch that still counts.
-    pub(crate) fn min_epoch(&self) -> u64 {
-        self.sets.values().filter_map(|s| s.set.as_ref()).map(KeySet::min_epoch).max().unwrap_or(0)
+    /// Lowest epoch that still counts in lanes of `origin`.
+    pub(crate) fn min_epoch(&self, origin: &str) -> u64 {
+        self.scope(origin).map(|s| s.floor).max().unwrap_or(0)
     }
 }
 
 impl Mesh {
     /// Reads the key sets that count for a lane, once.
     pub(crate) fn want_keys(&mut self, origin: &str) {
-        let own = std::iter::once(origin.to_owned());
-        let wanted: Vec<String> = own.chain(self.options.trusted_key_origins.iter().cloned()).collect();
-        for origin in wanted {
+        for origin in self.keys.origins_for(origin) {
             if self.keys.sets.contains_key(&origin) || self.keys.sets.len() >= SOURCE_LIMIT {
                 continue;
             }
@@ -122,7 +204,7 @@ impl Mesh {
 
     fn get_keys(&mut self, origin: &str) {
         if let Some(source) = self.keys.sets.get_mut(origin) {
-            source.open = true;
+            (source.open, source.asked) = (true, self.now);
         }
         self.get_document(JobKind::Keys(origin.to_owned()), format!("{origin}{WELL_KNOWN}"), Purpose::Keys);
     }
@@ -130,7 +212,8 @@ impl Mesh {
     pub(crate) fn on_keys(&mut self, origin: &str, body: &[u8]) {
         let floor = self.keys.sets.get(origin).and_then(|s| s.set.as_ref()).map(KeySet::version);
         let read = match self.keys.root {
-            Some(root) => KeySet::verify_root(body, floor, &root, &mut self.check),
+            Some(Some(root)) => KeySet::verify_root(body, floor, &root, &mut self.check),
+            Some(None) => Err(KeySetError::NotRootSigned),
             None => KeySet::parse(body, floor),
         };
         let jitter = 0.8 + 0.4 * self.rng.fraction();
@@ -140,13 +223,13 @@ impl Mesh {
         source.next = now + REFRESH.mul_f64(jitter);
         match read {
             Ok(set) => {
-                source.set = Some(set);
-                source.failures = 0;
-                self.purge_revoked();
+                source.take(set);
+                self.purge();
+                self.give_another_chance(origin);
                 self.review_sharing();
             }
             Err(why) => {
-                self.warn("keys-refused", format!("{origin}{WELL_KNOWN}: {why}; no peers for its streams"))
+                self.warn("keys-refused", format!("{origin}{WELL_KNOWN}: {why}; it counts for nothing"))
             }
         }
         self.reread_lists();
@@ -158,37 +241,53 @@ impl Mesh {
         source.open = false;
         source.failures = source.failures.saturating_add(1);
         source.next = now + Duration::from_secs(5 << source.failures.min(6));
-        if source.set.is_none() && self.keys.pins.is_empty() {
+        if source.set.is_none() && !self.keys.pinned {
             let text = failure_text(why);
             self.warn("no-keys", format!("{origin}{WELL_KNOWN}: {text}; expected a key set, or keys pinned by `trustedKeys`: no peers"));
         }
         self.reread_lists();
     }
 
-    /// A list names a key that no set has: read them once more, at most every 30 s.
-    pub(crate) fn reread_keys_for_unknown_kid(&mut self) {
-        let now = self.now;
-        for source in self.keys.sets.values_mut().filter(|s| !s.open) {
-            source.next = source.next.min(now + UNKNOWN_KID);
+    /// A list names a key that no set has which counts for its lane: read those once more, at most every 30 s.
+    pub(crate) fn reread_keys_for_unknown_kid(&mut self, origin: &str) {
+        let at = self.now + UNKNOWN_KID;
+        for of in self.keys.origins_for(origin) {
+            if let Some(source) = self.keys.sets.get_mut(&of).filter(|s| !s.open) {
+                source.next = source.next.min(at);
+            }
         }
     }
 
-    /// Everything that a revoked key vouched for goes.
-    fn purge_revoked(&mut self) {
-        let revoked =
-            |kid: &[u8; 8]| self.keys.sets.values().filter_map(|s| s.set.as_ref()).any(|s| s.is_revoked(kid));
-        let gone: Vec<crate::segment::SegKey> = self
-            .lanes
-            .iter()
-            .flat_map(|(lane, l)| {
-                l.segments.iter().map(move |(msn, s)| (crate::segment::SegKey { lane: *lane, msn: *msn }, s))
-            })
-            .filter(|(_, s)| s.list.as_ref().is_some_and(|l| revoked(&l.header().kid)))
-            .map(|(key, _)| key)
-            .collect();
-        for key in gone {
-            self.drop_list(key);
+    /// A fresh set may name the key of lists that were of no use so far.
+    fn give_another_chance(&mut self, origin: &str) {
+        let now = self.now;
+        let trusted = self.keys.trusted.iter().any(|o| o == origin);
+        for lane in self.lanes.values_mut().filter(|l| !l.proven && (trusted || l.info.origin == origin)) {
+            lane.lists.not_before = lane.lists.not_before.min(now);
         }
+    }
+
+    /// Everything that a revoked key vouched for goes, and what was signed in epochs that count no more.
+    fn purge(&mut self) {
+        let mut revoked = Vec::new();
+        for (no, lane) in &mut self.lanes {
+            let (origin, floor) = (&lane.info.origin, self.keys.min_epoch(&lane.info.origin));
+            if let Some(anchor) = &mut lane.anchor {
+                anchor.raise_floor(floor);
+            }
+            let by_revoked = |s: &Segment| {
+                s.list.as_ref().is_some_and(|list| self.keys.is_revoked(&list.header().kid, origin))
+            };
+            let gone = lane.segments.iter().filter(|(_, s)| by_revoked(s));
+            revoked.extend(gone.map(|(msn, _)| SegKey { lane: *no, msn: *msn }));
+        }
+        revoked.into_iter().for_each(|key| self.drop_list(key));
+        self.lanes
+            .keys()
+            .copied()
+            .collect::<Vec<LaneNo>>()
+            .into_iter()
+            .for_each(|no| self.drop_old_epochs(no));
     }
 
     pub(crate) fn tick_keys(&mut self) {

@@ -130,6 +130,13 @@ pub(crate) struct ListState {
     pub(crate) early: Option<Vec<u8>>,
     /// Lists of the origin's documents that nobody verified yet, one for a segment.
     pub(crate) unread: Vec<SignedList>,
+    /// When the newest list that the origin's documents brought was signed, Unix seconds.
+    pub(crate) issued_at: Option<u32>,
+    /// A neighbour's list is news to the origin's document: it is read again then, and was last.
+    pub(crate) refresh: Option<Time>,
+    pub(crate) refreshed: Option<Time>,
+    /// Segments of which two signed lists disagreed, for as long as the page is there.
+    pub(crate) disputed: SortedSet<u64>,
 }
 
 impl Lane {

@@ -1,19 +1,21 @@
-//! When to GET a list, and what a list must be to count.
+//! When to GET a list, what its document tells, and in which order its lists are read.
 
-use meshedflow_manifest::{
-    Anchor, KeyRefusal, KeyUse, Kind, ListError, Rolling, RollingError, SegmentEntry, SignedList,
-    VerifyError, identity::resource_id, verify,
-};
+mod verdict;
+
+pub(crate) use verdict::DISPUTED_LIMIT;
+
+use meshedflow_manifest::{Anchor, ListError, Rolling, RollingError, SegmentEntry, SignedList};
 use meshedflow_protocol::ids::Name;
 
 use crate::http::{JobKind, failure_text};
 use crate::index::Index;
 use crate::input::{HttpFailure, LaneNo};
+use crate::keys::FOR_LONG;
 use crate::lane::{Lane, UNREAD_LIMIT};
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
 use crate::segment::{SegKey, Segment};
-use crate::time::{Duration, Wakeup};
+use crate::time::{Duration, Time, Wakeup};
 
 /// Longest document that is kept while the keys are on their way.
 const EARLY_LIMIT_BYTES: usize = 256 << 10;
@@ -21,6 +23,10 @@ const EARLY_LIMIT_BYTES: usize = 256 << 10;
 const LIST_RETRY: Duration = Duration::from_millis(300);
 /// A lane whose list cannot be had is left alone for this long.
 const LIST_BACKOFF: Duration = Duration::from_secs(15);
+/// Word of neighbours makes this viewer read the document again so often at most, ...
+const REFRESH_EVERY: Duration = Duration::from_secs(30);
+/// ... and not at the moment at which all others do.
+const REFRESH_SPREAD: Duration = Duration::from_secs(10);
 
 /// What became of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +100,7 @@ impl Mesh {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.lists.open = None;
         }
-        if self.keys.awaited() {
+        if self.keys_awaited(no) {
             return self.keep_early(no, body);
         }
         self.read_document(no, body);
@@ -167,7 +173,6 @@ impl Mesh {
         let now = self.now;
         let stream_fits =
             rolling.stream.as_str() == self.options.stream_id || self.options.mutant("ignore-stream");
-        let anchor = Anchor::new(&rolling.epochs, self.keys.min_epoch());
         let Some(no) = self.settle_twin(no, &rolling) else { return };
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.lists.last_ok = Some(now);
@@ -177,7 +182,7 @@ impl Mesh {
             lane.refused = Some(Reason::ListMismatch);
             let (url, wanted) =
                 (lane.info.list_url.clone(), (self.options.stream_id.clone(), lane.rendition.clone()));
-            return self.warn(
+            self.warn(
                 "list-mismatch",
                 format!(
                     "{url} is for stream {} rendition {}; expected stream {} rendition {}",
@@ -187,12 +192,11 @@ impl Mesh {
                     wanted.1.unwrap_or_else(|| "of that playlist".into())
                 ),
             );
+            return;
         }
-        let anchor = match anchor {
-            Ok(anchor) => anchor,
-            Err(why) => return self.warn("epochs-refused", format!("{}: {why}", self.list_url(no))),
-        };
-        self.anchor_lane(no, &rolling, anchor);
+        if !self.anchor_lane(no, &rolling) {
+            return;
+        }
         self.note_extents(no, &rolling);
         if rolling.complete {
             index.fill(core::mem::take(&mut rolling.segments));
@@ -243,8 +247,9 @@ impl Mesh {
         Some((SegKey { lane: no, msn: list.header.msn }, list))
     }
 
-    /// One document that waited for the keys, or one more list of each lane.
+    /// One document that waited for the keys, or one more list of each lane; documents that are due again.
     pub(crate) fn tick_lists(&mut self) {
+        self.refresh_documents();
         if let Some(no) = self.early_document()
             && let Some(body) = self.lanes.get_mut(&no).and_then(|l| l.lists.early.take())
         {
@@ -259,39 +264,95 @@ impl Mesh {
     }
 
     fn early_document(&self) -> Option<LaneNo> {
-        let early = |l: &Lane| l.lists.early.is_some() && !self.keys.awaited();
-        self.lanes.iter().find(|(_, l)| early(l)).map(|(no, _)| *no)
+        let early = |no: LaneNo, l: &Lane| l.lists.early.is_some() && !self.keys_awaited(no);
+        self.lanes.iter().find(|(no, l)| early(**no, l)).map(|(no, _)| *no)
+    }
+
+    fn keys_awaited(&self, no: LaneNo) -> bool {
+        self.keys_awaited_until(no).is_some_and(|until| self.now < until)
+    }
+
+    fn keys_awaited_until(&self, no: LaneNo) -> Option<Time> {
+        let origin = &self.lanes.get(&no)?.info.origin;
+        self.keys.awaited_until(origin, &self.options.stream_id, self.unix_now())
     }
 
     pub(crate) fn lists_wakeup(&self) -> Option<Wakeup> {
         let unread = self.lanes.values().any(|lane| !lane.lists.unread.is_empty());
-        let now = (unread || self.early_document().is_some()).then_some(self.now);
-        let at = now.or_else(|| self.quarantines.until(self.now))?;
-        Some(Wakeup { at, reason: "unread list" })
+        if unread || self.early_document().is_some() {
+            return Some(Wakeup { at: self.now, reason: "unread list" });
+        }
+        let early = self.lanes.iter().filter(|(_, lane)| lane.lists.early.is_some());
+        let waits = early.filter_map(|(no, _)| self.keys_awaited_until(*no)).filter(|at| *at < FOR_LONG);
+        let sharing_again = self.quarantines.until(self.now);
+        let refresh = self.lanes.values().filter_map(|lane| lane.lists.refresh);
+        let at = refresh.chain(waits).chain(sharing_again).min()?;
+        Some(Wakeup { at, reason: "list" })
+    }
+
+    /// A neighbour's list is ahead of all that the origin's document told: it is read again, some time soon.
+    fn want_fresh_document(&mut self, no: LaneNo) {
+        let (now, spread) = (self.now, REFRESH_SPREAD.mul_f64(self.rng.fraction()));
+        let Some(lists) = self.lanes.get_mut(&no).map(|l| &mut l.lists) else { return };
+        let from = lists.refreshed.map_or(now, |at| now.max(at + REFRESH_EVERY));
+        lists.refresh.get_or_insert(from + spread);
+    }
+
+    fn refresh_documents(&mut self) {
+        let now = self.now;
+        let is_due = |l: &Lane| l.lists.refresh.is_some_and(|at| at <= now);
+        let due: Vec<LaneNo> = self.lanes.iter().filter(|(_, l)| is_due(l)).map(|(no, _)| *no).collect();
+        for no in due {
+            if let Some(lane) = self.lanes.get_mut(&no) {
+                (lane.lists.refresh, lane.lists.refreshed) = (None, Some(now));
+            }
+            self.want_list(no, None);
+        }
     }
 
     pub(crate) fn list_url(&self, no: LaneNo) -> String {
         self.lanes.get(&no).map(|l| l.info.list_url.clone()).unwrap_or_default()
     }
 
-    fn anchor_lane(&mut self, no: LaneNo, rolling: &Rolling, anchor: Anchor) {
-        let Some(lane) = self.lanes.get_mut(&no) else { return };
+    /// The epochs that the document names; one that names none, or goes back behind another, tells nothing at all.
+    fn anchor_lane(&mut self, no: LaneNo, rolling: &Rolling) -> bool {
+        let Some(lane) = self.lanes.get_mut(&no) else { return false };
+        let read = Anchor::new(&rolling.epochs, self.keys.min_epoch(&lane.info.origin));
+        let anchored = match &mut lane.anchor {
+            Some(old) => read.and_then(|next| old.advance(next)),
+            none => read.map(|first| *none = Some(first)),
+        };
+        if let Err(why) = anchored {
+            let url = lane.info.list_url.clone();
+            self.warn("epochs-refused", format!("{url}: {why}"));
+            return false;
+        }
         lane.rendition.get_or_insert_with(|| rolling.rendition.as_str().to_owned());
         lane.ended = Some(rolling.complete);
         lane.live = !rolling.complete;
         if rolling.target_ms > 0 {
             lane.target = Duration::from_millis(rolling.target_ms.into());
         }
-        match &mut lane.anchor {
-            Some(old) => {
-                if let Err(why) = old.advance(anchor) {
-                    let url = lane.info.list_url.clone();
-                    return self.warn("epochs-refused", format!("{url}: {why}"));
-                }
-            }
-            none => *none = Some(anchor),
-        }
+        self.drop_old_epochs(no);
         self.join_lane(no);
+        true
+    }
+
+    /// Lists of epochs that count no more for their segments, and what they vouched for, make room for others.
+    pub(crate) fn drop_old_epochs(&mut self, no: LaneNo) {
+        let Some(lane) = self.lanes.get(&no) else { return };
+        let floor = self.keys.min_epoch(&lane.info.origin);
+        let named = |msn: u64| lane.anchor.as_ref().and_then(|a| a.epoch_for(msn));
+        let is_old = |msn: u64, s: &Segment| {
+            let epoch = s.list.as_ref().map(|l| l.header().epoch);
+            epoch.is_some_and(|e| e < floor || named(msn).is_some_and(|now| now != e))
+        };
+        let old = lane.segments.iter().filter(|(msn, s)| is_old(**msn, s));
+        let keys: Vec<SegKey> = old.map(|(msn, _)| SegKey { lane: no, msn: *msn }).collect();
+        for key in keys {
+            self.void_list(key);
+            self.decide(key);
+        }
     }
 
     /// Hints count at once, the list once it is read.
@@ -338,157 +399,6 @@ impl Mesh {
             lane.unlisted = lane.unlisted.saturating_add(1);
             lane.proven &= lane.unlisted < 3;
         }
-    }
-
-    /// The one place where a list comes to count.
-    pub(crate) fn learn_list(&mut self, key: SegKey, list: SignedList, via_https: bool) -> ListVerdict {
-        if !self.list_is_for(key, &list) {
-            return ListVerdict::Unusable;
-        }
-        let prior = self.seg(key).and_then(|s| s.list.as_ref());
-        let count = u16::try_from(list.records.len()).unwrap_or(u16::MAX);
-        if prior.is_some_and(|p| p.covers(count, list.closed) && p.header() == &list.header && !via_https) {
-            return ListVerdict::Known;
-        }
-        if prior.is_some_and(|p| p.signed_list() == &list) {
-            return ListVerdict::Known;
-        }
-        let use_ = KeyUse { via_https, issued_at: list.header.issued_at, now_unix: self.unix_now() };
-        if self.options.mutant("trust-any-key") {
-            return self.trust_blindly(key, list);
-        }
-        let found = self.keys.find(&list.header.kid, list.header.stream.as_str(), use_);
-        let trusted = match found {
-            Ok(key) => key,
-            Err(why) => {
-                if why == KeyRefusal::Unknown {
-                    self.reread_keys_for_unknown_kid();
-                }
-                return ListVerdict::NoKey;
-            }
-        };
-        let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
-        let prior = lane.segments.get(&key.msn).and_then(|s| s.list.as_ref());
-        match verify(list, &trusted, prior, &mut self.check) {
-            Ok(verified) => self.keep_list(key, verified),
-            Err(VerifyError::Signature | VerifyError::Key { .. }) => {
-                self.tally.false_signatures += 1;
-                if via_https {
-                    self.warn(
-                        "list-signature",
-                        format!(
-                            "{} segment {}: the signature is false; its segments stay on HTTP",
-                            self.list_url(key.lane),
-                            key.msn
-                        ),
-                    );
-                }
-                ListVerdict::False
-            }
-            Err(VerifyError::Disagrees(_)) => self.quarantine(key),
-            Err(_) => ListVerdict::Unusable,
-        }
-    }
-
-    /// For the mutant that shows what keys are good for: any list counts, as if a trusted key had signed it.
-    #[cfg(feature = "mutants")]
-    fn trust_blindly(&mut self, key: SegKey, mut list: SignedList) -> ListVerdict {
-        struct Anyone;
-        impl meshedflow_manifest::SignatureCheck for Anyone {
-            fn check(&mut self, _: &[u8; 32], _: &[u8], _: &[u8; 64]) -> bool {
-                true
-            }
-        }
-        let Some(stand_in) = self.keys.any() else { return ListVerdict::NoKey };
-        list.header.kid = stand_in.kid();
-        match verify(list, &stand_in, None, &mut Anyone) {
-            Ok(verified) => self.keep_list(key, verified),
-            Err(_) => ListVerdict::Unusable,
-        }
-    }
-
-    #[cfg(not(feature = "mutants"))]
-    fn trust_blindly(&mut self, _: SegKey, _: SignedList) -> ListVerdict {
-        ListVerdict::NoKey
-    }
-
-    /// Stream, rendition, sequence, kind and epoch as this viewer knows them, not as the list says.
-    fn list_is_for(&self, key: SegKey, list: &SignedList) -> bool {
-        let Some(lane) = self.lanes.get(&key.lane) else { return false };
-        let h = &list.header;
-        let stream = h.stream.as_str() == self.options.stream_id || self.options.mutant("ignore-stream");
-        stream
-            && lane.rendition.as_deref() == Some(h.rendition.as_str())
-            && h.msn == key.msn
-            && h.kind != Kind::Init
-            && lane.anchor.as_ref().and_then(|a| a.epoch_for(key.msn)) == Some(h.epoch)
-    }
-
-    fn keep_list(&mut self, key: SegKey, verified: meshedflow_manifest::VerifiedList) -> ListVerdict {
-        let now = self.now;
-        let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
-        let seg = lane.segment(key.msn);
-        // What still grows is not there to be fetched, and nobody is elected to.
-        if verified.closed() {
-            seg.release.get_or_insert(now);
-            seg.list_retry = None;
-        }
-        let released = seg.release.is_some();
-        seg.list = Some(verified);
-        if released {
-            lane.knows_of(key.msn);
-        }
-        lane.proven = true;
-        lane.unlisted = 0;
-        self.check_fit(key);
-        self.grant_transfers(key);
-        ListVerdict::News
-    }
-
-    /// The list must be about exactly what HLS.js asked for: resource, discontinuity, range.
-    pub(crate) fn check_fit(&mut self, key: SegKey) {
-        let Some(seg) = self.seg_mut(key) else { return };
-        let Some(list) = seg.list.as_ref() else { return };
-        let h = list.header();
-        let resource = seg.name.as_ref().is_none_or(|name| resource_id(name) == h.resource);
-        let discontinuity = seg.discontinuity.is_none_or(|d| d == h.dsn);
-        let range = match seg.byte_range {
-            Some((a, b)) => {
-                let length = b.saturating_sub(a);
-                h.range_base == a && (!list.closed() || u64::from(list.length()) == length)
-            }
-            None => seg.url.is_none() || h.range_base == 0,
-        };
-        seg.mismatch = !(resource && discontinuity && range);
-        if seg.mismatch {
-            self.warn("list-mismatch", format!("the list of segment {} is not about the resource, discontinuity or range that the player asked for", key.msn));
-        }
-    }
-
-    fn quarantine(&mut self, key: SegKey) -> ListVerdict {
-        if let Some(seg) = self.seg_mut(key) {
-            seg.quarantined = true;
-        }
-        self.quarantines.note(self.now);
-        self.part_twins(key.lane);
-        self.warn(
-            "quarantine",
-            format!("two signed lists of segment {} disagree; it stays on HTTP", key.msn),
-        );
-        self.review_sharing();
-        ListVerdict::Quarantine
-    }
-
-    /// Forgets a list and all that it vouched for.
-    pub(crate) fn drop_list(&mut self, key: SegKey) {
-        self.cancel_asks_of(key);
-        self.drop_grants_of(key);
-        if let Some(seg) = self.seg_mut(key) {
-            seg.list = None;
-            seg.fragments.clear();
-            seg.quarantined = true;
-        }
-        self.free_unused_blobs(key);
     }
 
     /// A key set arrived, or none will: lanes whose lists were of no use ask again. What waited for it is read next.

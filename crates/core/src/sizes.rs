@@ -5,8 +5,10 @@
 
 use crate::buffer_map::{MAP_LIMIT, REMOTE_LANES};
 use crate::index::INDEX_LIMIT_BYTES;
+use crate::keys::{REVOKED_LIMIT, SOURCE_LIMIT};
 use crate::lane::{Lane, ListState, SEGMENT_LIMIT, UNREAD_LIMIT};
 use crate::lanes::LANE_LIMIT;
+use crate::manifests::DISPUTED_LIMIT;
 use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::peer::gossip::SHOWN_LIMIT;
@@ -71,7 +73,8 @@ impl Mesh {
             ("segments sent", self.uploads.segments_sent(), SENT_LIMIT),
             ("uploads", self.uploads.open_jobs(), self.peers.len() * OPEN),
             ("origins without ranges", self.no_range.len(), 64),
-            ("key sets", self.keys.len(), crate::keys::SOURCE_LIMIT),
+            ("key sets", self.keys.len(), SOURCE_LIMIT),
+            ("revoked keys", self.keys.revoked(), SOURCE_LIMIT * REVOKED_LIMIT),
             ("viewers proposed", self.roster.ids_kept().0, crate::roster::ID_LIMIT * 2),
             ("viewers closed for cause", self.roster.ids_kept().1, crate::roster::ID_LIMIT),
             ("outputs", self.outputs(), 4_096),
@@ -96,7 +99,7 @@ fn add<const N: usize>(tables: &mut Vec<Table>, all: impl Iterator<Item = [Part;
 }
 
 #[rustfmt::skip]
-fn lane_parts(lane: &Lane) -> [Part; 5] {
+fn lane_parts(lane: &Lane) -> [Part; 6] {
     let Lane {
         lists, index, inits,
         // Counted above.
@@ -107,12 +110,16 @@ fn lane_parts(lane: &Lane) -> [Part; 5] {
         media_loads: _, joined: _, prefetch_blocked_until: _, bitrate_bps: _, next_bps: _, map_due: _, own_setup: _,
         extents: _, told_class: _, chance: _, proven: _, unlisted: _, refused: _,
     } = lane;
-    let ListState { expected, early, unread, open: _, failures: _, not_before: _, last_ok: _ } = lists;
+    let ListState {
+        expected, early, unread, disputed,
+        open: _, failures: _, not_before: _, last_ok: _, issued_at: _, refresh: _, refreshed: _,
+    } = lists;
     [
         ("init digests", inits.len(), 16),
         ("lists of a recording, in bytes", index.bytes(), INDEX_LIMIT_BYTES * 2),
         ("lists not verified yet", unread.len(), UNREAD_LIMIT),
         ("segments that wait for their URL", expected.len(), UNREAD_LIMIT),
+        ("disputed segments", disputed.len(), DISPUTED_LIMIT),
         ("documents before the keys, in bytes", early.as_ref().map_or(0, Vec::len), EARLY_BYTES),
     ]
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// Most ranges of one anchor.
 pub const EPOCH_LIMIT: usize = 64;
+/// Most steps of what was named in a session; beyond it the oldest are held to the higher epoch of two.
+const STEP_LIMIT: usize = 4 * EPOCH_LIMIT;
 
 /// One epoch and the segments it signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +43,15 @@ impl EpochRange {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Anchor {
     ranges: Vec<EpochRange>,
+    floors: Floors,
+}
+
+/// The highest epoch that any anchor of this session named, by media sequence number. It outlives the ranges: a window
+/// that slid on names its old segments no more, and that must not free them for an older signer's lists.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+struct Floors {
+    /// From this media sequence number on, up to the next step; epoch 0 where none was named. Ascending.
+    steps: Vec<(u64, u64)>,
 }
 
 /// Why epochs do not anchor anything.
@@ -102,13 +113,20 @@ impl Anchor {
         if newest < floor {
             return Err(AnchorError::BelowFloor { epoch: newest, floor });
         }
-        let ranges = ranges.iter().filter(|r| r.epoch >= floor).copied().collect();
-        Ok(Self { ranges })
+        let mut anchor = Self { ranges: ranges.to_vec(), floors: Floors::default() };
+        anchor.raise_floor(floor);
+        anchor.floors.raise(&anchor.ranges);
+        Ok(anchor)
+    }
+
+    /// Epochs below the key set's `min_epoch` count no more.
+    pub fn raise_floor(&mut self, floor: u64) {
+        self.ranges.retain(|r| r.epoch >= floor);
     }
 
     /// The epoch whose lists count for `msn`, if one is named.
     pub fn epoch_for(&self, msn: u64) -> Option<u64> {
-        self.ranges.iter().filter(|r| r.contains(msn)).map(|r| r.epoch).max()
+        named(&self.ranges, msn)
     }
 
     /// The highest epoch named. A list of a higher one is a reason to read the document again.
@@ -116,21 +134,62 @@ impl Anchor {
         self.ranges.iter().map(|r| r.epoch).max().unwrap_or(0)
     }
 
-    /// Replaces this anchor by one read later, unless that names a lower epoch for some segment: a
-    /// cache that serves yesterday's document.
+    /// Replaces this anchor by one read later, unless that names a lower epoch for some segment than any anchor did
+    /// before, or for one that follows them: a cache that serves yesterday's document.
     pub fn advance(&mut self, next: Self) -> Result<(), AnchorError> {
-        // Both answers change only where a range begins or has ended.
-        let begins = |r: &EpochRange| [Some(r.first_msn), r.last_msn.and_then(|last| last.checked_add(1))];
-        let steps = self.ranges.iter().chain(&next.ranges).flat_map(begins).flatten();
-        for msn in steps {
-            if let (Some(was), Some(now)) = (self.epoch_for(msn), next.epoch_for(msn))
-                && now < was
-            {
+        for msn in self.floors.edges(&next.ranges) {
+            let was = self.floors.at(msn);
+            if let Some(now) = next.epoch_for(msn).filter(|now| *now < was) {
                 return Err(AnchorError::StepBack { msn, was, now });
             }
         }
-        *self = next;
+        self.floors.raise(&next.ranges);
+        self.ranges = next.ranges;
         Ok(())
+    }
+}
+
+fn named(ranges: &[EpochRange], msn: u64) -> Option<u64> {
+    ranges.iter().filter(|r| r.contains(msn)).map(|r| r.epoch).max()
+}
+
+impl Floors {
+    /// No lower epoch counts for `msn`. Signers go up, in epochs as in segments: what was never named is held to the
+    /// highest epoch named before it.
+    fn at(&self, msn: u64) -> u64 {
+        let before = || self.steps.iter().take_while(|(from, _)| *from <= msn).map(|(_, epoch)| *epoch);
+        match before().last() {
+            None | Some(0) => before().max().unwrap_or(0),
+            Some(epoch) => epoch,
+        }
+    }
+
+    /// What was named for `msn` itself.
+    fn named_for(&self, msn: u64) -> u64 {
+        self.steps.iter().take_while(|(from, _)| *from <= msn).last().map_or(0, |(_, epoch)| *epoch)
+    }
+
+    /// Where something changes, here or in `ranges`: where one begins or has ended.
+    fn edges(&self, ranges: &[EpochRange]) -> Vec<u64> {
+        let of = |r: &EpochRange| [Some(r.first_msn), r.last_msn.and_then(|last| last.checked_add(1))];
+        let mut edges: Vec<u64> = ranges.iter().flat_map(of).flatten().collect();
+        edges.extend(self.steps.iter().map(|(from, _)| *from));
+        edges.sort_unstable();
+        edges.dedup();
+        edges
+    }
+
+    fn raise(&mut self, ranges: &[EpochRange]) {
+        let highest = |msn| self.named_for(msn).max(named(ranges, msn).unwrap_or(0));
+        let mut steps: Vec<(u64, u64)> =
+            self.edges(ranges).into_iter().map(|msn| (msn, highest(msn))).collect();
+        steps.dedup_by_key(|(_, epoch)| *epoch);
+        let spare = steps.len().saturating_sub(STEP_LIMIT);
+        let oldest = steps.drain(..spare).map(|(_, epoch)| epoch).max();
+        if let (Some(oldest), Some(first)) = (oldest, steps.first_mut()) {
+            *first = (0, first.1.max(oldest));
+        }
+        self.steps = steps;
     }
 }
 
@@ -192,5 +251,72 @@ mod tests {
         let whole = [range(3, 0, Some(9)), range(5, 10, Some(20)), range(6, 21, None)];
         assert_eq!(anchor.advance(Anchor::new(&whole, 0).unwrap()), Ok(()));
         assert_eq!(anchor.epoch_for(0), Some(3));
+    }
+
+    fn anchor(ranges: &[EpochRange]) -> Anchor {
+        Anchor::new(ranges, 0).unwrap()
+    }
+
+    #[test]
+    fn what_slid_out_of_the_window_stays_with_its_epoch() {
+        let mut live = anchor(&[range(5, 10, None)]);
+        assert_eq!(live.advance(anchor(&[range(5, 20, None)])), Ok(()));
+        assert_eq!(live.epoch_for(12), None);
+        let stale = anchor(&[range(3, 0, Some(19)), range(5, 20, None)]);
+        assert_eq!(live.advance(stale), Err(AnchorError::StepBack { msn: 10, was: 5, now: 3 }));
+        // What no document named, before all that was named, may be an older run's.
+        assert_eq!(live.advance(anchor(&[range(3, 0, Some(9)), range(5, 10, None)])), Ok(()));
+        assert_eq!((live.epoch_for(9), live.epoch_for(12)), (Some(3), Some(5)));
+    }
+
+    #[test]
+    fn what_comes_anew_is_no_older_runs() {
+        for stale in [range(3, 21, Some(30)), range(4, 25, None)] {
+            let mut live = anchor(&[range(5, 10, Some(20))]);
+            let next = anchor(&[range(5, 12, Some(20)), stale]);
+            assert!(matches!(live.advance(next), Err(AnchorError::StepBack { was: 5, .. })), "{stale:?}");
+            assert_eq!(live.advance(anchor(&[range(5, 15, Some(25))])), Ok(()));
+        }
+        // Nor in a gap between two documents.
+        let mut live = anchor(&[range(5, 10, Some(20))]);
+        assert_eq!(live.advance(anchor(&[range(7, 40, Some(50))])), Ok(()));
+        let gap = anchor(&[range(4, 30, Some(39)), range(7, 40, Some(50))]);
+        assert_eq!(live.advance(gap), Err(AnchorError::StepBack { msn: 30, was: 5, now: 4 }));
+        assert_eq!(live.advance(anchor(&[range(6, 30, Some(39)), range(7, 40, Some(50))])), Ok(()));
+    }
+
+    #[test]
+    fn a_refused_document_leaves_no_trace() {
+        let mut live = anchor(&[range(5, 10, None)]);
+        let before = live.clone();
+        assert!(live.advance(anchor(&[range(9, 0, Some(9)), range(4, 10, None)])).is_err());
+        assert_eq!(live, before);
+    }
+
+    #[test]
+    fn a_floor_that_rises_un_names_what_is_below_it_and_frees_nothing() {
+        let mut live = anchor(&[range(3, 0, Some(9)), range(5, 10, None)]);
+        live.raise_floor(6);
+        assert_eq!((live.epoch_for(3), live.epoch_for(12)), (None, None));
+        assert_eq!(
+            live.advance(anchor(&[range(4, 0, None)])),
+            Err(AnchorError::StepBack { msn: 10, was: 5, now: 4 })
+        );
+    }
+
+    #[test]
+    fn a_session_of_many_epochs_is_remembered_in_little() {
+        let mut live = anchor(&[range(1, 0, Some(9))]);
+        for epoch in 2..600 {
+            let first = epoch * 10;
+            live.advance(anchor(&[range(epoch, first, Some(first + 4))])).unwrap();
+        }
+        assert!(live.floors.steps.len() <= STEP_LIMIT);
+        // What was forgotten in detail is held to more, never to less.
+        for msn in [0, 9, 3_000, 5_900, 5_993, 20_000] {
+            let lower = anchor(&[range(1.max(live.floors.at(msn)) - 1, msn, Some(msn))]);
+            assert!(live.clone().advance(lower).is_err(), "{msn}");
+            assert!(live.floors.at(msn) >= (msn / 10).min(599), "{msn}");
+        }
     }
 }

@@ -115,6 +115,12 @@ pub struct KeyInfo {
     pub streams: Vec<StreamPattern>,
 }
 
+impl KeyInfo {
+    fn may_sign(&self, stream: &str) -> bool {
+        self.streams.iter().any(|pattern| pattern.allows(stream))
+    }
+}
+
 /// What a list's key is to be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse {
@@ -133,6 +139,8 @@ pub enum KeyRefusal {
     SetExpired(u64),
     /// The set does not name the key: a reason to read it again.
     Unknown,
+    /// Keys are pinned, this is none of them, and no pinned root vouches for a set that could name others.
+    NotPinned,
     /// Published, not active yet.
     NotYetActive,
     /// Retired, and the list came from a peer.
@@ -157,6 +165,7 @@ impl fmt::Display for KeyRefusal {
         match self {
             Self::SetExpired(at) => write!(f, "key set expired at {at}; expected a fresh one"),
             Self::Unknown => f.write_str("key is not in the key set"),
+            Self::NotPinned => f.write_str("key is not among the pinned ones"),
             Self::NotYetActive => f.write_str("key has state \"next\"; expected \"active\""),
             Self::Retired => f.write_str("key is retired; its lists count only when read over HTTPS"),
             Self::Revoked => f.write_str("key is revoked"),
@@ -320,6 +329,12 @@ impl KeySet {
         self.find(kid).is_some_and(|info| info.state == KeyState::Revoked)
     }
 
+    /// Whether the set names any key that may sign `stream` now.
+    pub fn serves(&self, stream: &str, now_unix: u64) -> bool {
+        let signs = |info: &KeyInfo| info.state == KeyState::Active && info.may_sign(stream);
+        now_unix <= self.expires && self.keys.iter().any(signs)
+    }
+
     /// The key of this kid, if it counts for a list of `stream`.
     pub fn usable(&self, kid: &[u8; 8], stream: &str, use_: KeyUse) -> Result<PublicKey, KeyRefusal> {
         if use_.now_unix > self.expires {
@@ -337,7 +352,7 @@ impl KeySet {
         if !(info.nbf..=info.exp).contains(&u64::from(use_.issued_at)) {
             return Err(KeyRefusal::OutsideWindow { nbf: info.nbf, exp: info.exp });
         }
-        if !info.streams.iter().any(|pattern| pattern.allows(stream)) {
+        if !info.may_sign(stream) {
             return Err(KeyRefusal::OtherStream);
         }
         Ok(info.key)

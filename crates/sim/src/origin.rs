@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use meshedflow_manifest::{Record, SegmentEntry, sha256};
+use meshedflow_manifest::{Record, SegmentEntry, SignedList, sha256};
 
 use crate::event::Micros;
-use crate::press::{BASE, FRAGMENTS, Press, rolling};
+use crate::forge::{Forgery, forged};
+use crate::press::{BASE, FRAGMENTS, KeysAre, Press, rolling};
 
 /// Lane directories: a video lane and an audio lane.
 pub const LANES: [&str; 2] = ["v", "a"];
@@ -71,6 +72,8 @@ pub struct Origin {
     pub(crate) files: Files,
     /// GETs of whole files in which more than one segment lies.
     pub whole_files: u32,
+    /// What its key set says.
+    pub(crate) keys: KeysAre,
     /// Media bytes that left, by (lane, msn).
     pub log: BTreeMap<(usize, u64), Vec<u32>>,
     pub(crate) list_requests: u32,
@@ -89,6 +92,7 @@ impl Origin {
             fault: OriginFault::None,
             files: Files::Each,
             whole_files: 0,
+            keys: KeysAre::Usual,
             log: BTreeMap::new(),
             list_requests: 0,
             live,
@@ -174,8 +178,17 @@ impl Origin {
         f64::from(sent) / f64::from(self.sizes[lane])
     }
 
-    pub(crate) fn keys_json(&self) -> String {
-        self.press.keys_json()
+    pub(crate) fn keys_json(&self, now: Micros) -> String {
+        self.press.key_set(self.keys, now)
+    }
+
+    /// The key set of an advertiser: it claims to sign this stream, too.
+    pub(crate) fn adverts_keys_json(&self) -> String {
+        self.press.key_set(KeysAre::Strangers, 0)
+    }
+
+    pub(crate) fn pin(&self) -> String {
+        self.press.pin()
     }
 
     /// The rolling list of a lane, or nothing where that is the fault.
@@ -204,9 +217,22 @@ impl Origin {
         entry
     }
 
+    /// A forger's list of a segment, and what it is about.
+    pub(crate) fn forge(&self, how: Forgery, lane: usize, msn: u64) -> SignedList {
+        let mut body = self.body(lane, msn);
+        forged(&mut body);
+        self.press.forge(how, &rendition(lane), msn, self.records(lane, &body))
+    }
+
     /// A segment with so many fragments; with fewer than all it is still growing.
     fn signed_entry(&self, lane: usize, msn: u64, fragments: u32) -> SegmentEntry {
-        let body = self.body(lane, msn);
+        let mut records = self.records(lane, &self.body(lane, msn));
+        records.truncate(fragments as usize);
+        let place = (self.name(msn), self.range(lane, msn).map_or(0, |(from, _)| from));
+        self.press.entry(self.fault, (&rendition(lane), msn), place, self.target_us, records)
+    }
+
+    fn records(&self, lane: usize, body: &[u8]) -> Vec<Record> {
         let size = self.sizes[lane] / FRAGMENTS;
         let record = |(i, bytes): (usize, &[u8])| Record {
             offset: i as u32 * size,
@@ -214,9 +240,7 @@ impl Origin {
             flags: 0,
             sha256: sha256(bytes),
         };
-        let records = body.chunks(size as usize).enumerate().map(record).take(fragments as usize).collect();
-        let place = (self.name(msn), self.range(lane, msn).map_or(0, |(from, _)| from));
-        self.press.entry(self.fault, (&rendition(lane), msn), place, self.target_us, records)
+        body.chunks(size as usize).enumerate().map(record).collect()
     }
 }
 

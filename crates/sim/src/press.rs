@@ -3,10 +3,11 @@
 use meshedflow_manifest::identity::resource_id;
 use meshedflow_manifest::{
     EncodedList, EpochRange, Header, KeyEntry, KeySetDocument, KeyState, Kind, Record, Rolling, SegmentEntry,
-    SegmentState, Signer, Text,
+    SegmentState, SignedList, Signer, Text,
 };
 
 use crate::event::Micros;
+use crate::forge::Forgery;
 use crate::origin::OriginFault;
 
 /// Where the stream lives.
@@ -15,6 +16,18 @@ pub(crate) const BASE: &str = "https://origin.example/live/";
 pub(crate) const FRAGMENTS: u32 = 8;
 /// Epoch of the signer.
 const EPOCH: u64 = 1_000;
+
+/// What the key set of an origin says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeysAre {
+    /// The origin's key signs.
+    #[default]
+    Usual,
+    /// A stranger's key signs, and no other: what a poisoned cache serves.
+    Strangers,
+    /// From this millisecond on the origin's key is revoked.
+    RevokedFrom(u64),
+}
 
 /// The key that viewers trust, and one that nobody does.
 #[derive(Debug)]
@@ -29,12 +42,33 @@ impl Press {
     }
 
     pub(crate) fn keys_json(&self) -> String {
-        let key =
-            KeyEntry::new(self.signer.public(), KeyState::Active, 0, 10_000_000_000, vec!["demo".into()]);
-        KeySetDocument { version: 1, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
+        self.key_set(KeysAre::Usual, 0)
     }
 
-    /// A segment with these fragments, at this place of a resource; with fewer than all it is still growing. Its age is for the caller to tell.
+    pub(crate) fn key_set(&self, keys: KeysAre, now: Micros) -> String {
+        let revoked = matches!(keys, KeysAre::RevokedFrom(ms) if ms * 1_000 <= now);
+        let signer = if keys == KeysAre::Strangers { &self.stranger } else { &self.signer };
+        let state = if revoked { KeyState::Revoked } else { KeyState::Active };
+        let key = KeyEntry::new(signer.public(), state, 0, 10_000_000_000, vec!["demo".into()]);
+        let version = 1 + u32::from(revoked);
+        KeySetDocument { version, expires: 10_000_000_000, min_epoch: 0, keys: vec![key] }.to_json()
+    }
+
+    /// The origin's key, for pages that pin it.
+    pub(crate) fn pin(&self) -> String {
+        self.signer.public().to_base64url()
+    }
+
+    /// A list of a whole segment that is not the origin's.
+    pub(crate) fn forge(&self, how: Forgery, rendition: &str, msn: u64, records: Vec<Record>) -> SignedList {
+        let signer = if how == Forgery::Stranger { &self.stranger } else { &self.signer };
+        let epoch = if how == Forgery::Yesterday { EPOCH - 1 } else { EPOCH };
+        let header = header(signer, OriginFault::None, (rendition, msn), (&format!("seg_{msn}.m4s"), 0));
+        signer.sign_list(Header { epoch, ..header }, true, records)
+    }
+
+    /// A segment with these fragments, at this place of a resource; with fewer than all it is still growing. Its age is
+    /// for the caller to tell.
     pub(crate) fn entry(
         &self,
         fault: OriginFault,
@@ -44,20 +78,8 @@ impl Press {
         records: Vec<Record>,
     ) -> SegmentEntry {
         let signer = if fault == OriginFault::WrongKey { &self.stranger } else { &self.signer };
-        let header = Header {
-            kid: signer.kid(),
-            stream: text(stream(fault)),
-            epoch: EPOCH,
-            rendition: text(rendition),
-            kind: Kind::Cmaf,
-            msn,
-            dsn: 0,
-            resource: resource_id(&name),
-            range_base,
-            init_digest: [0; 32],
-            issued_at: 1_000,
-        };
         let closed = records.len() == FRAGMENTS as usize;
+        let header = header(signer, fault, (rendition, msn), (&name, range_base));
         let mut list = signer.sign_list(header, closed, records);
         if fault == OriginFault::Unsigned {
             list.signature = [0; 64];
@@ -71,6 +93,27 @@ impl Press {
             list: EncodedList::of(&list),
             name,
         }
+    }
+}
+
+fn header(
+    signer: &Signer,
+    fault: OriginFault,
+    (rendition, msn): (&str, u64),
+    (name, range_base): (&str, u64),
+) -> Header {
+    Header {
+        kid: signer.kid(),
+        stream: text(stream(fault)),
+        epoch: EPOCH,
+        rendition: text(rendition),
+        kind: Kind::Cmaf,
+        msn,
+        dsn: 0,
+        resource: resource_id(name),
+        range_base,
+        init_digest: [0; 32],
+        issued_at: 1_000,
     }
 }
 

@@ -7,6 +7,7 @@ use meshedflow_core::{ConnNo, LoadId, Mesh, Stats, Table, Time};
 
 use crate::driver::Driver;
 use crate::event::Micros;
+use crate::forge::{Forgery, Lanes};
 use crate::link::{Link, Uplink};
 use crate::player::Player;
 
@@ -28,6 +29,10 @@ pub enum Evil {
     Babbles,
     /// Says everything a thousand times.
     Floods,
+    /// Shows lists that are not the origin's, and sends the bytes that they name.
+    Forges(Forgery),
+    /// Sends the first quarter of each segment with a byte flipped, the second as it is, and no more.
+    PoisonsPrefix,
 }
 
 /// One end of a connection.
@@ -60,6 +65,8 @@ pub(crate) struct Viewer {
     pub(crate) socket: bool,
     pub(crate) wake: Option<Micros>,
     pub(crate) evil: Evil,
+    /// Its lanes as it names them, where it forges.
+    pub(crate) forged: Lanes,
     pub(crate) gone: bool,
     pub(crate) lied: u32,
     pub(crate) tally: Report,
@@ -92,6 +99,8 @@ pub struct Report {
     pub lied: u32,
     /// Sockets to the edge that were asked for.
     pub sockets: u32,
+    /// Ranges of segments that were asked of the origin.
+    pub ranges: u32,
     /// Reasons as delivered.
     pub reasons: BTreeMap<&'static str, u32>,
     /// The core's own counters.
@@ -130,6 +139,7 @@ impl Viewer {
             socket: false,
             wake: None,
             evil,
+            forged: Lanes::new(),
             gone: false,
             lied: 0,
             tally: Report::default(),

@@ -7,8 +7,8 @@ use std::collections::BinaryHeap;
 
 use meshedflow_core::config::Options;
 use meshedflow_core::{
-    HttpFailure, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind, LoadRequest, Loaded, Output,
-    PeerInput, SignalInput, Time,
+    BlobId, Duration, HttpFailure, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind,
+    LoadRequest, Loaded, Output, PeerInput, SignalInput, Time,
 };
 
 use crate::edge::{Edge, Mood, Said};
@@ -16,8 +16,11 @@ use crate::event::{Event, Happening, Micros};
 use crate::link::Link;
 use crate::origin::{Files, LANES, Origin, OriginFault, rendition};
 use crate::player::Player;
-use crate::press::BASE;
+use crate::press::{BASE, KeysAre};
 use crate::viewer::{Evil, Report, Viewer};
+
+/// Where the advertisement is.
+const ADVERT: &str = "https://ads.example/spot/";
 
 /// How a world begins.
 #[derive(Clone, Debug)]
@@ -44,6 +47,12 @@ pub struct Setup {
     pub fault: OriginFault,
     /// What files the segments lie in.
     pub files: Files,
+    /// What its key set says.
+    pub keys: KeysAre,
+    /// Pages pin the origin's key.
+    pub pinned: bool,
+    /// Pages have shown an advertisement before, from a host whose key set claims to sign this stream.
+    pub advert: bool,
     /// Viewers on pages with an `xhrSetup`.
     pub own_setups: Vec<usize>,
     /// Misbehaving viewers.
@@ -81,6 +90,9 @@ impl Default for Setup {
             next_bps: 0,
             fault: OriginFault::None,
             files: Files::Each,
+            keys: KeysAre::Usual,
+            pinned: false,
+            advert: false,
             own_setups: Vec::new(),
             evil: Vec::new(),
             edge: true,
@@ -111,7 +123,7 @@ impl World {
     /// A world in which nobody has arrived yet.
     pub fn new(setup: Setup) -> Self {
         let mut origin = Origin::new(setup.target_ms, setup.live);
-        (origin.fault, origin.files) = (setup.fault, setup.files);
+        (origin.fault, origin.files, origin.keys) = (setup.fault, setup.files, setup.keys);
         (origin.sizes, origin.recorded) = (setup.sizes, setup.recorded);
         let mut edge = Edge::new(setup.seed);
         edge.up = setup.edge;
@@ -300,6 +312,9 @@ impl World {
         if let Some(bytes) = self.setup.memory_bytes {
             json["memoryBytes"] = bytes.into();
         }
+        if self.setup.pinned {
+            json["trustedKeys"] = serde_json::json!([self.origin.pin()]);
+        }
         if let Some(mutant) = self.setup.mutant {
             json["mutant"] = mutant.into();
         }
@@ -329,7 +344,31 @@ impl World {
             };
             self.feed(v, Input::Lane(LaneNo(i as u16), info));
         }
+        if self.setup.advert {
+            self.show_advert(v);
+        }
         self.plan(v, 0, Happening::PlayerTick);
+    }
+
+    /// An advertisement played: its playlist is on another host, its one segment was loaded by the page itself.
+    fn show_advert(&mut self, v: usize) {
+        let lane = LaneNo(LANES.len() as u16);
+        let info = LaneInfo {
+            playlist: format!("{ADVERT}index.m3u8"),
+            origin: "https://ads.example".into(),
+            list_url: format!("{ADVERT}index.mfi.json"),
+            rendition: None,
+            kind: LaneKind::Main,
+        };
+        self.feed(v, Input::Lane(lane, info));
+        let request = LoadRequest {
+            lane,
+            url: format!("{ADVERT}seg_1.m4s"),
+            live: false,
+            ..self.request(v, 0, 1, LoadId(0))
+        };
+        let (ttfb, body) = (Duration::ZERO, Duration::ZERO);
+        self.feed(v, Input::Offered { request, blob: BlobId(u32::MAX), length: 1_000, ttfb, body });
     }
 
     fn leave(&mut self, v: usize) {
@@ -360,15 +399,20 @@ impl World {
     }
 
     fn ask(&mut self, v: usize, lane: usize, msn: u64) {
-        let (target, size, live) = (self.origin.target_us, self.origin.sizes[lane], self.origin.is_live());
         let load = self.with(v, |viewer| {
             viewer.next_load += 1;
             viewer.loads.insert(viewer.next_load, (lane, msn));
             viewer.player.loading[lane] = Some(viewer.next_load);
             viewer.next_load
         });
-        let request = LoadRequest {
-            load: LoadId(load.unwrap_or(0)),
+        let request = self.request(v, lane, msn, LoadId(load.unwrap_or(0)));
+        self.feed(v, Input::Load(request));
+    }
+
+    fn request(&self, v: usize, lane: usize, msn: u64, load: LoadId) -> LoadRequest {
+        let (target, size, live) = (self.origin.target_us, self.origin.sizes[lane], self.origin.is_live());
+        LoadRequest {
+            load,
             lane: LaneNo(lane as u16),
             url: self.origin.url(lane, msn),
             name: self.origin.name(msn),
@@ -383,8 +427,7 @@ impl World {
             http_only: false,
             live,
             own_setup: self.setup.own_setups.contains(&v),
-        };
-        self.feed(v, Input::Load(request));
+        }
     }
 
     fn wake(&mut self, v: usize) {

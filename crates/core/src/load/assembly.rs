@@ -120,7 +120,7 @@ impl Mesh {
 
     fn is_playable(&self, key: SegKey) -> bool {
         self.seg(key).is_some_and(|seg| {
-            let verified = seg.is_complete() && !seg.tainted && !seg.mismatch;
+            let verified = seg.is_complete() && !seg.tainted && !seg.mismatch && !seg.quarantined;
             seg.body.is_some() && !seg.body_played || verified && self.init_fits(key)
         })
     }
@@ -240,6 +240,14 @@ impl Mesh {
         }
     }
 
+    /// The player asked for this segment, and its init segment is known not to be the one that the list binds to.
+    pub(crate) fn init_is_another(&self, key: SegKey) -> bool {
+        let Some(lane) = self.lanes.get(&key.lane) else { return false };
+        let Some(seg) = lane.segments.get(&key.msn).filter(|s| s.name.is_some()) else { return false };
+        let read = seg.init.as_ref().is_none_or(|name| lane.inits.contains_key(name));
+        seg.list.is_some() && read && !self.init_fits(key)
+    }
+
     /// An init segment arrived over HTTP: its digest decides which lists fit.
     pub(crate) fn measure_init(&mut self, r: &LoadRequest, blob: BlobId, length: u32) {
         if r.kind != LoadKind::Init || length == 0 {
@@ -269,7 +277,10 @@ impl Mesh {
         }
         l.inits.insert(name, *measured.sha256());
         let waiting = self.awaited_segments();
-        waiting.into_iter().filter(|key| key.lane == lane).for_each(|key| self.decide(key));
+        for key in waiting.into_iter().filter(|key| key.lane == lane) {
+            self.check_fit(key);
+            self.decide(key);
+        }
         true
     }
 }

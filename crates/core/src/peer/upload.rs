@@ -363,8 +363,11 @@ impl Mesh {
             self.uploads.jobs.remove(at);
             return self.say_done(conn, request);
         };
-        // Evicted in the meantime?
-        if self.seg(key).is_none_or(|s| !s.blobs.contains_key(&piece.span.blob)) {
+        // Evicted in the meantime, or of a list that counts no more?
+        let held = |s: &crate::segment::Segment| {
+            s.fragments.get(&piece.index).is_some_and(|v| v.span().blob == piece.span.blob)
+        };
+        if !self.seg(key).is_some_and(held) {
             self.uploads.jobs.remove(at);
             return self.reject(conn, request, RejectReason::NotHeld);
         }

@@ -32,7 +32,9 @@ use meshedflow_protocol::wire::{
 
 /// Bytes of a fragment; each segment is 4 s long.
 pub(crate) const FRAGMENT_BYTES: u32 = 16_000;
-const EPOCH: u64 = 7;
+pub(crate) const EPOCH: u64 = 7;
+/// When its lists were signed, Unix seconds; the wall clock of the page says the same.
+pub(crate) const ISSUED_AT: u32 = 1_000;
 const RENDITION: &str = "v/index.m3u8";
 const LANE: LaneNo = LaneNo(0);
 /// Segments of the origin's window.
@@ -59,7 +61,7 @@ impl SignatureCheck for Checks {
 
 /// The origin: segments of so many fragments, each signed when it is asked for.
 pub(crate) struct Origin {
-    signer: Signer,
+    pub(crate) signer: Signer,
     fragments: u16,
 }
 
@@ -78,7 +80,11 @@ impl Origin {
     }
 
     pub(crate) fn list(&self, msn: u64) -> SignedList {
-        let header = Header {
+        self.signer.sign_list(self.header(msn), true, records(&self.body(msn)))
+    }
+
+    pub(crate) fn header(&self, msn: u64) -> Header {
+        Header {
             kid: self.signer.kid(),
             stream: Text::new("s").unwrap(),
             epoch: EPOCH,
@@ -89,16 +95,8 @@ impl Origin {
             resource: resource_id(&name(msn)),
             range_base: 0,
             init_digest: [0; 32],
-            issued_at: 1_000,
-        };
-        let record = |(i, bytes): (usize, &[u8])| Record {
-            offset: i as u32 * FRAGMENT_BYTES,
-            length: FRAGMENT_BYTES,
-            flags: 0,
-            sha256: sha256(bytes),
-        };
-        let records = self.body(msn).chunks(FRAGMENT_BYTES as usize).enumerate().map(record).collect();
-        self.signer.sign_list(header, true, records)
+            issued_at: ISSUED_AT,
+        }
     }
 
     /// Its key set.
@@ -109,27 +107,44 @@ impl Origin {
 
     /// The rolling list of these segments.
     pub(crate) fn rolling(&self, window: RangeInclusive<u64>) -> String {
-        let entry = |msn: u64| SegmentEntry {
-            msn,
-            name: name(msn),
-            uri: name(msn),
-            duration_ms: 4_000,
-            released_age_ms: 1_000,
-            state: SegmentState::Complete,
-            list: EncodedList::of(&self.list(msn)),
-        };
-        let rolling = Rolling {
-            v: 1,
-            stream: Text::new("s").unwrap(),
-            rendition: Text::new(RENDITION).unwrap(),
-            target_ms: 4_000,
-            complete: false,
-            epochs: vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }],
-            init: Vec::new(),
-            segments: window.map(entry).collect(),
-        };
-        rolling.to_json()
+        let epochs = vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }];
+        rolling(epochs, false, window.map(|msn| self.list(msn)).collect())
     }
+}
+
+/// A document of complete segments, or of a recording.
+pub(crate) fn rolling(epochs: Vec<EpochRange>, complete: bool, lists: Vec<SignedList>) -> String {
+    let entry = |list: SignedList| SegmentEntry {
+        msn: list.header.msn,
+        name: name(list.header.msn),
+        uri: name(list.header.msn),
+        duration_ms: 4_000,
+        released_age_ms: 1_000,
+        state: SegmentState::Complete,
+        list: EncodedList::of(&list),
+    };
+    let rolling = Rolling {
+        v: 1,
+        stream: Text::new("s").unwrap(),
+        rendition: Text::new(RENDITION).unwrap(),
+        target_ms: 4_000,
+        complete,
+        epochs,
+        init: Vec::new(),
+        segments: lists.into_iter().map(entry).collect(),
+    };
+    rolling.to_json()
+}
+
+/// Records of fragments of [`FRAGMENT_BYTES`], end to end.
+pub(crate) fn records(body: &[u8]) -> Vec<Record> {
+    let record = |(i, bytes): (usize, &[u8])| Record {
+        offset: i as u32 * FRAGMENT_BYTES,
+        length: bytes.len() as u32,
+        flags: 0,
+        sha256: sha256(bytes),
+    };
+    body.chunks(FRAGMENT_BYTES as usize).enumerate().map(record).collect()
 }
 
 fn name(msn: u64) -> String {
@@ -197,7 +212,7 @@ impl Stage {
         stage
     }
 
-    /// A core that was told nothing.
+    /// A core that was told nothing but the origin's key.
     pub(crate) fn empty(me: usize, fragments: u16) -> Self {
         Self::with(me, fragments, USUAL)
     }
@@ -209,11 +224,19 @@ impl Stage {
 
     /// The same on a page with these options, besides those that a stage needs.
     pub(crate) fn with(me: usize, fragments: u16, more: &str) -> Self {
+        let pin = Origin::new(fragments).signer.public().to_base64url();
+        Self::on_page(me, fragments, &format!(r#""trustedKeys":["{pin}"],{more}"#))
+    }
+
+    /// A core that was told nothing, on a page with these options besides the usual ones.
+    pub(crate) fn with_options(me: usize, fragments: u16, more: &str) -> Self {
+        Self::on_page(me, fragments, &format!("{USUAL},{more}"))
+    }
+
+    fn on_page(me: usize, fragments: u16, more: &str) -> Self {
         let origin = Origin::new(fragments);
         let options = format!(
-            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,
-                "trustedKeys":["{}"],{more}}}"#,
-            origin.signer.public().to_base64url()
+            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,{more}}}"#
         );
         let (checks, now) = (Checks::default(), Time::from_ms(1_000.0));
         let options = Options::parse(&options).unwrap();
@@ -278,8 +301,15 @@ impl Stage {
 
     /// The player asks for a segment.
     pub(crate) fn load(&mut self, msn: u64) -> Vec<Output> {
+        self.load_as(msn, |_| ())
+    }
+
+    /// The same, with a request that differs.
+    pub(crate) fn load_as(&mut self, msn: u64, how: impl FnOnce(&mut LoadRequest)) -> Vec<Output> {
         self.next_load += 1;
-        self.tell(Input::Load(request(LoadId(self.next_load), msn)))
+        let mut request = request(LoadId(self.next_load), msn);
+        how(&mut request);
+        self.tell(Input::Load(request))
     }
 
     /// The same by another playlist of the page, in whose directory the segments lie.
@@ -395,21 +425,7 @@ impl Stage {
 
     /// The list of segment `msn`, and nothing of its media.
     pub(crate) fn list_frame(&self, msn: u64) -> Frame {
-        let list = self.origin.list(msn);
-        let signed = list.signed_bytes();
-        let (head, records) = signed.split_at(signed.len() - 44 * list.records.len());
-        // Between the header and the records: closed and count.
-        let header = head[..head.len() - 3].to_vec();
-        let batch = ListBatch {
-            header: Some(header),
-            first: 0,
-            records: records.to_vec(),
-            signature: list.signature,
-        };
-        match self.delta(msn, 0) {
-            Frame::Delta(delta) => Frame::Delta(Delta { held: 0, batch: Some(batch), ..delta }),
-            other => other,
-        }
+        tell_list(&self.origin.list(msn), 0)
     }
 
     /// Has fragment `first` of segment `msn`, whose list is known.
@@ -433,6 +449,28 @@ impl Stage {
     }
 }
 
+/// A neighbour has this list, and so many of the first fragments that it names.
+pub(crate) fn tell_list(list: &SignedList, held: u16) -> Frame {
+    let signed = list.signed_bytes();
+    let (head, records) = signed.split_at(signed.len() - 44 * list.records.len());
+    // Between the header and the records: closed and count.
+    let header = head[..head.len() - 3].to_vec();
+    let batch =
+        ListBatch { header: Some(header), first: 0, records: records.to_vec(), signature: list.signature };
+    Frame::Delta(Delta {
+        segment: SegmentRef { lane: 0, epoch: list.header.epoch, msn: list.header.msn },
+        count: list.records.len() as u16,
+        closed: list.closed,
+        list_hash: u64::from_be_bytes(sha256(&signed)[..8].try_into().unwrap()),
+        first: 0,
+        held,
+        queue_ms: 0,
+        view: View::default(),
+        offer_to: None,
+        batch: Some(batch),
+    })
+}
+
 /// The GET among the things that a core asks.
 pub(crate) fn get(output: Output) -> Option<HttpGet> {
     match output {
@@ -444,11 +482,16 @@ pub(crate) fn get(output: Output) -> Option<HttpGet> {
 const OFFER: &str = r#"{"signal":{"peer":"ID","dial":1,"kind":"offer","data":{"ufrag":"wX2k","pwd":"3rQbN1yLr7T+fZkUu0dEc8aM","fingerprint":"AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB","setup":"actpass","mid":"0","sctpPort":5000,"maxMessageSize":262144}}}"#;
 
 pub(crate) fn lane() -> LaneInfo {
+    lane_at("https://origin.example", RENDITION)
+}
+
+/// A media playlist on a host.
+pub(crate) fn lane_at(origin: &str, rendition: &str) -> LaneInfo {
     LaneInfo {
-        playlist: "https://origin.example/live/v/index.m3u8".into(),
-        origin: "https://origin.example".into(),
-        list_url: "https://origin.example/live/v/index.mfi.json".into(),
-        rendition: Some(RENDITION.into()),
+        playlist: format!("{origin}/live/v/index.m3u8"),
+        origin: origin.into(),
+        list_url: format!("{origin}/live/v/index.mfi.json"),
+        rendition: Some(rendition.into()),
         kind: LaneKind::Main,
     }
 }

@@ -1,5 +1,6 @@
 //! Connections between viewers: descriptions by way of the edge, then frames and media over links.
 
+use meshedflow_core::wire::peek_data;
 use meshedflow_core::{ConnNo, Input, PeerCommand, PeerInput, Span};
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::signal::Description;
@@ -8,6 +9,7 @@ use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expan
 use super::World;
 use crate::event::Happening;
 use crate::evil::twist;
+use crate::forge::{forge, forged};
 use crate::viewer::{Conn, Evil};
 
 impl World {
@@ -71,13 +73,24 @@ impl World {
             messages
         });
         for bytes in said.unwrap_or_default() {
+            let bytes = self.forge(v, bytes);
             self.plan(other, self.setup.link.latency_us * 2, Happening::Frames { conn: theirs, bytes });
         }
+    }
+
+    /// What a forger says instead.
+    fn forge(&mut self, v: usize, bytes: Vec<u8>) -> Vec<u8> {
+        let Some(viewer) = self.viewers.get_mut(v).and_then(Option::as_mut) else { return bytes };
+        let Evil::Forges(how) = viewer.evil else { return bytes };
+        let (said, lies) = forge(how, &self.origin, &mut viewer.forged, &bytes);
+        viewer.lied += lies;
+        said
     }
 
     fn send_media(&mut self, v: usize, conn: ConnNo, head: Vec<u8>, span: Span) {
         let now = self.now;
         let Some((other, theirs)) = self.other_end(v, conn) else { return };
+        let quarter_bytes = self.origin.sizes[0] / 4;
         let sent = self.with(v, |viewer| {
             let mut message = head;
             let at = message.len();
@@ -85,21 +98,33 @@ impl World {
             message.extend_from_slice(
                 blob.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default(),
             );
+            let quarter = peek_data(&message).map_or(0, |peek| peek.offset / quarter_bytes);
             viewer.lied += u32::from(viewer.evil != Evil::No);
             if viewer.evil == Evil::Flips
                 && let Some(byte) = message.get_mut(at)
             {
                 *byte ^= 1;
             }
+            if let Evil::Forges(_) = viewer.evil {
+                forged(&mut message[at..]);
+            }
+            if viewer.evil == Evil::PoisonsPrefix && quarter == 0 {
+                forged(&mut message[at..]);
+            }
             let left = viewer.uplink.send(now, message.len(), &viewer.link);
             if let Some(c) = viewer.conns.get_mut(&conn) {
                 c.queued += message.len();
             }
-            (message, left - now, viewer.link.latency_us * 2, viewer.evil)
+            let withheld = match viewer.evil {
+                Evil::Withholds | Evil::Boasts => true,
+                Evil::PoisonsPrefix => quarter > 1,
+                _ => false,
+            };
+            (message, left - now, viewer.link.latency_us * 2, (viewer.evil, withheld))
         });
-        let Some((message, after, latency, evil)) = sent else { return };
+        let Some((message, after, latency, (evil, withheld))) = sent else { return };
         self.plan(v, after, Happening::Left { conn, bytes: message.len() });
-        if !matches!(evil, Evil::Withholds | Evil::Boasts) {
+        if !withheld {
             self.plan(other, after + latency, Happening::Media { conn: theirs, message });
         }
         if evil == Evil::ClosesMidFragment {

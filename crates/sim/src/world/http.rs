@@ -12,7 +12,9 @@ impl World {
         let ttfb = self.setup.ttfb_ms * 1_000;
         let document = match get.url.as_str() {
             url if url.ends_with("policy.json") => Some(self.policy_now()),
-            url if url.ends_with("keys.json") => Some(Some(self.origin.keys_json())),
+            url if url.starts_with(super::ADVERT) => Some(None),
+            url if url.starts_with("https://ads.example") => Some(Some(self.origin.adverts_keys_json())),
+            url if url.ends_with("keys.json") => Some(Some(self.origin.keys_json(self.now))),
             url if url.contains(".mfi.json") => return self.get_list(v, &get, ttfb),
             _ => None,
         };
@@ -61,6 +63,7 @@ impl World {
         let (length, rate) = (body.len() as u32, self.down_of(v).max(1));
         self.origin.log.entry((lane, msn)).or_default().push(length);
         self.with(v, |viewer| {
+            viewer.tally.ranges += u32::from(range.is_some());
             viewer.driver.blobs.insert(blob, Vec::new());
             viewer.driver.gets.insert(get.http, Get { blob, body });
         });
