@@ -118,11 +118,18 @@ fn viewers_of_one_network_reach_each_other() {
     found(&mut stage, conn, "10.88.0.2", "host");
     assert_eq!(handed(&mut stage, "10.88.0.9", 40_000, "host"), 1, "one /24");
 
-    // Behind one NAT, whoever is told first.
     let (mut stage, conn) = called();
+    assert_eq!(handed(&mut stage, "10.88.0.9", 40_000, "host"), 0);
+    assert_eq!(found(&mut stage, conn, "10.88.0.2", "host"), 1, "the one that waited");
+}
+
+#[test]
+fn an_edge_that_repeats_this_pages_public_address_proves_nothing() {
+    let (mut stage, conn) = called();
+    found(&mut stage, conn, "203.0.113.50", "srflx");
     assert_eq!(handed(&mut stage, "192.168.7.5", 40_000, "host"), 0);
-    assert_eq!(handed(&mut stage, "203.0.113.50", 40_000, "srflx"), 1);
-    assert_eq!(found(&mut stage, conn, "203.0.113.50", "srflx"), 1, "the one that waited");
+    assert_eq!(handed(&mut stage, "203.0.113.50", 40_000, "srflx"), 1, "itself it is public");
+    assert_eq!(handed(&mut stage, "192.168.7.1", 40_000, "host"), 0);
 }
 
 #[test]

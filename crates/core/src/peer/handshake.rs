@@ -83,7 +83,7 @@ impl Mesh {
             return self.try_candidates(conn, &[c]);
         }
         match peer.network.offered(c) {
-            Ok(tried) => self.try_candidates(conn, &tried),
+            Ok(c) => self.try_candidates(conn, &[c]),
             Err(_) => self.tally.candidates_refused += 1,
         }
     }

@@ -1,10 +1,11 @@
 //! Which addresses of a neighbour may be tried: those of the rules that the edge has as well, and private ones only
 //! where this page itself has reason to believe that both are in one network.
 //!
-//! An edge relays candidates and could make them up, so its word that two viewers are close counts for nothing here.
-//! A reason is what this page's own browser found: a host address in the same /24 or /64, or a server-reflexive one
-//! that the neighbour has, too (then both are behind one NAT). Candidates come one by one on both sides, so a private
-//! one without a reason waits for it. Names under `.local` need none: multicast ends at the edge of the own network.
+//! An edge relays candidates and could make them up, so its word that two viewers are close counts for nothing here, nor
+//! does a server-reflexive address that it says the neighbour has: whoever sees this page's own could repeat it. A reason
+//! is what this page's own browser found, a host address in the same /24 or /64. Candidates come one by one on both sides,
+//! so a private one without a reason waits for it. Names under `.local` need none: multicast ends at the edge of the own
+//! network.
 
 use core::net::IpAddr;
 
@@ -18,50 +19,35 @@ pub(crate) struct Network {
     admitted: Admitted,
     /// This page's own addresses, as its browser found them.
     hosts: Vec<IpAddr>,
-    /// This page's own addresses, as STUN servers saw them.
-    reflexive: Vec<IpAddr>,
-    /// The neighbour's addresses, as STUN servers saw them.
-    theirs: Vec<IpAddr>,
     /// The neighbour's private candidates, without a reason so far.
     held: Vec<Candidate>,
 }
 
-/// Own addresses of a kind that are remembered, and candidates that wait for a reason.
+/// Own addresses that are remembered, and candidates that wait for a reason.
 const LIMIT: usize = 12;
 
 impl Network {
     /// The browser found an address of this page; returns candidates of the neighbour that may be tried because of it.
     pub(crate) fn found(&mut self, own: &Candidate) -> Vec<Candidate> {
-        let CandidateAddress::Ip(ip) = own.address else { return Vec::new() };
-        let known = match own.kind {
-            CandidateKind::Host => &mut self.hosts,
-            CandidateKind::Srflx => &mut self.reflexive,
-            _ => return Vec::new(),
+        let (CandidateAddress::Ip(ip), CandidateKind::Host) = (&own.address, own.kind) else {
+            return Vec::new();
         };
-        if known.len() < LIMIT && !known.contains(&ip) {
-            known.push(ip);
+        if self.hosts.len() < LIMIT && !self.hosts.contains(ip) {
+            self.hosts.push(*ip);
         }
         self.release()
     }
 
-    /// The neighbour is said to be reached there; returns the candidates that may be tried now.
+    /// The neighbour is said to be reached there; returns the candidate if it may be tried now.
     ///
     /// # Errors
     /// Why not this one; a private one may be returned later.
-    pub(crate) fn offered(&mut self, c: Candidate) -> Result<Vec<Candidate>, Refusal> {
-        match self.admit(&c) {
-            Ok(()) => {
-                let mut tried = vec![c];
-                tried.extend(self.release());
-                Ok(tried)
-            }
-            Err(why) => {
-                if why == Refusal::Private && self.held.len() < LIMIT {
-                    self.held.push(c);
-                }
-                Err(why)
-            }
+    pub(crate) fn offered(&mut self, c: Candidate) -> Result<Candidate, Refusal> {
+        let verdict = self.admit(&c);
+        if verdict == Err(Refusal::Private) && self.held.len() < LIMIT {
+            self.held.push(c.clone());
         }
+        verdict.map(|()| c)
     }
 
     fn release(&mut self) -> Vec<Candidate> {
@@ -73,18 +59,13 @@ impl Network {
 
     fn admit(&mut self, c: &Candidate) -> Result<(), Refusal> {
         let rules = Rules { same_address: self.is_near(&c.address), ..Rules::default() };
-        self.admitted.admit(c, &rules)?;
-        if let (CandidateKind::Srflx, CandidateAddress::Ip(ip)) = (c.kind, &c.address) {
-            self.theirs.push(*ip);
-        }
-        Ok(())
+        self.admitted.admit(c, &rules)
     }
 
     /// Is there a reason to believe that this address is in a network of this page?
     fn is_near(&self, address: &CandidateAddress) -> bool {
         let CandidateAddress::Ip(ip) = address else { return false };
-        let behind_one_nat = || self.reflexive.iter().any(|own| own == ip || self.theirs.contains(own));
-        self.hosts.iter().any(|own| is_one_network(*own, *ip)) || behind_one_nat()
+        self.hosts.iter().any(|own| is_one_network(*own, *ip))
     }
 }
 
@@ -110,7 +91,7 @@ mod tests {
         let mut network = Network::default();
         own.iter().for_each(|(address, kind)| drop(network.found(&candidate(address, kind))));
         let mut offered = |(address, kind): &(&str, &str)| network.offered(candidate(address, kind));
-        theirs.iter().filter_map(|c| offered(c).ok()).map(|tried| tried.len()).sum()
+        theirs.iter().filter(|c| offered(c).is_ok()).count()
     }
 
     #[test]
@@ -121,14 +102,12 @@ mod tests {
         assert_eq!(tried(&[("192.168.2.77", "host")], &[target]), 0, "the next one");
         assert_eq!(tried(&[("fd00:1:2:3::7", "host")], &[("fd00:1:2:3:9::1", "host")]), 1, "one /64");
         assert_eq!(tried(&[("fd00:1:2:3::7", "host")], &[("fd00:1:2:4::1", "host")]), 0);
-        let behind = [("198.51.100.7", "srflx")];
-        assert_eq!(tried(&behind, &[("198.51.100.7", "srflx"), target]), 2, "behind one NAT");
-        assert_eq!(tried(&behind, &[("198.51.100.8", "srflx"), target]), 1, "behind two");
-        assert_eq!(tried(&[], &[("198.51.100.8", "srflx"), target]), 1, "this page's address is not known");
-        // A relay's address, or what somebody saw, says nothing of where this page is.
-        for kind in ["relay", "prflx"] {
+        // The edge may know this page's public address, and say that the neighbour has it, too.
+        let repeated = ("198.51.100.7", "srflx");
+        assert_eq!(tried(&[repeated], &[repeated, target]), 1, "the repeated one alone");
+        // What is no address of its own says nothing of where this page is.
+        for kind in ["srflx", "relay", "prflx"] {
             assert_eq!(tried(&[("192.168.1.77", kind)], &[target]), 0);
-            assert_eq!(tried(&behind, &[("198.51.100.7", kind), target]), 1);
         }
         assert_eq!(tried(&[("2e1d58a8-0655-4604-8b1a-fb485d470a9f.local", "host")], &[target]), 0);
     }
@@ -139,11 +118,6 @@ mod tests {
         let private = candidate("192.168.1.5", "host");
         assert_eq!(network.offered(private.clone()), Err(Refusal::Private));
         assert_eq!(network.found(&candidate("198.51.100.7", "srflx")), []);
-        let theirs = candidate("198.51.100.7", "srflx");
-        assert_eq!(network.offered(theirs.clone()), Ok(vec![theirs, private.clone()]));
-
-        let mut network = Network::default();
-        assert!(network.offered(private.clone()).is_err());
         assert_eq!(network.found(&candidate("192.168.1.9", "host")), [private], "once");
         assert_eq!(network.found(&candidate("192.168.1.9", "host")), []);
     }
@@ -153,9 +127,10 @@ mod tests {
         let mut network = Network::default();
         for n in 0..1_000 {
             let _ = network.offered(candidate(&format!("10.0.{}.{}", n % 4, n / 4), "host"));
-            network.found(&candidate(&format!("10.9.{}.{}", n % 4, n / 4), "srflx"));
+            network.found(&candidate(&format!("10.9.{}.{}", n % 4, n / 4), "host"));
         }
-        assert_eq!((network.held.len(), network.reflexive.len()), (LIMIT, LIMIT));
+        assert_eq!((network.held.len(), network.hosts.len()), (LIMIT, LIMIT));
+        network.hosts.clear();
         let tried: Vec<_> =
             (0..4).flat_map(|n| network.found(&candidate(&format!("10.0.{n}.9"), "host"))).collect();
         assert_eq!(tried.len(), LIMIT);

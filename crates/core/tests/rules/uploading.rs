@@ -1,6 +1,6 @@
 //! Uploading, politely.
 
-use meshedflow_core::{ConnNo, Input, Output, PeerCommand, PeerInput, PlayerInput};
+use meshedflow_core::{ConnNo, Input, Output, PeerCommand, PeerInput, PlayerInput, SignalInput};
 use meshedflow_protocol::wire::{Frame, Frames, RejectReason, Request, SegmentRef};
 
 use crate::stage::{FRAGMENT_BYTES, Stage};
@@ -119,13 +119,17 @@ fn a_session_ends_giving_at_its_limit() {
         giver(r#""upload":{"rateBytesPerS":12500000,"sessionBytes":40000},"platform":{"unixMs":1000000}"#, 1);
     let conn = stage.conns[0];
     let mut sent = 0;
-    for request in 1..=3 {
+    for request in 1..=2 {
         let said = asks(&mut stage, 0, request, request as u16, 1);
         assert_eq!(rejected(&said), None, "request {request}");
         sent += media_bytes(&said, conn) + drain(&mut stage, 200)[0];
     }
-    assert_eq!(sent, 3 * FRAGMENT_BYTES, "what was promised before the limit is kept");
-    assert_eq!(rejected(&asks(&mut stage, 0, 4, 9, 1)), Some(RejectReason::Capped));
+    assert_eq!(sent, 2 * FRAGMENT_BYTES);
+    assert_eq!(
+        rejected(&asks(&mut stage, 0, 3, 3, 1)),
+        Some(RejectReason::Capped),
+        "a third would be too much"
+    );
 }
 
 #[test]
@@ -263,4 +267,35 @@ fn a_neighbour_that_leaves_takes_its_requests_with_it() {
     stage.tell(Input::Peer(gone, PeerInput::Closed));
     let got = drain(&mut stage, 3_000);
     assert_eq!((got[0], begun + got[1]), (0, 10 * FRAGMENT_BYTES));
+}
+
+/// A policy that allows less counts for what is being served, too.
+#[test]
+fn a_lower_rate_holds_at_once() {
+    let mut stage = giver(r#""upload":{"rateBytesPerS":400000},"platform":{"unixMs":1000000}"#, 2);
+    asks(&mut stage, 0, 1, 0, 30);
+    asks(&mut stage, 1, 1, 30, 30);
+    drain(&mut stage, 500);
+    let push = r#"{"policy":{"tighten":{"upload":{"rateBytesPerS":50000}}}}"#;
+    stage.tell(Input::Signal(SignalInput::Text(push)));
+    let sent: u32 = drain(&mut stage, 4_000).iter().sum();
+    assert!((150_000..=220_000).contains(&sent), "{sent} B in 4 s at 50 kB/s");
+}
+
+/// A policy may ask that a viewer gives no more than it takes, beyond an advance of 4 MB.
+#[test]
+fn who_takes_nothing_gives_no_more_than_the_advance() {
+    let mut stage = giver(FAST, 10);
+    let push = r#"{"policy":{"tighten":{"upload":{"ratio":0.0}}}}"#;
+    stage.tell(Input::Signal(SignalInput::Text(push)));
+    let mut sent = 0;
+    let mut refused = None;
+    for (n, request) in (0..10).flat_map(|n| [(n, 1), (n, 2)]) {
+        let conn = stage.conns[n];
+        let said = asks(&mut stage, n, request, 0, 64);
+        sent += media_bytes(&said, conn) + drain(&mut stage, 1_000)[n];
+        refused = refused.or(rejected(&said));
+    }
+    assert_eq!(refused, Some(RejectReason::Capped));
+    assert!((4_000_000..5_100_000).contains(&sent), "{sent} B given, the last request whole");
 }
