@@ -291,7 +291,7 @@ impl Mesh {
             }
             none => *none = Some(anchor),
         }
-        self.join_lane(no);
+        self.join_lane();
     }
 
     /// Hints count at once, the list once it is read.

@@ -92,6 +92,8 @@ pub struct Report {
     pub lied: u32,
     /// Sockets to the edge that were asked for.
     pub sockets: u32,
+    /// Connections to neighbours that were made or tried.
+    pub connections: u32,
     /// Reasons as delivered.
     pub reasons: BTreeMap<&'static str, u32>,
     /// The core's own counters.
