@@ -173,6 +173,7 @@ const bodies = {
   },
   0x10: (r) => ({ type: 'goodbye', reason: r.u8() }),
   0x11: (r) => ({ type: 'dropped', segment: r.segment() }),
+  0x12: (r) => ({ type: 'identity', peer: r.hex(16) }),
 };
 
 function frames(message) {

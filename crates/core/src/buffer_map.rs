@@ -122,6 +122,8 @@ pub(crate) struct RemoteLane {
     pub(crate) view: meshedflow_protocol::wire::View,
     /// When the neighbour's queue, as last told, will have been served.
     pub(crate) queue_until: Time,
+    /// It left the lane: it may be asked, and is nobody's candidate.
+    pub(crate) left: bool,
     /// Its own electable neighbours in the lane, at most 16, while the lane is small.
     pub(crate) neighbours: Vec<meshedflow_protocol::ids::PeerId>,
     /// Segments by media sequence number, at most 256.

@@ -211,6 +211,7 @@ impl Mesh {
         for key in ahead {
             self.detach(key);
         }
+        self.tell_lanes();
     }
 
     /// The origin's line brings less than twice what is played: other viewers fetch for all sooner than this one.

@@ -334,7 +334,7 @@ impl Mesh {
             lane.target = Duration::from_millis(rolling.target_ms.into());
         }
         self.drop_old_epochs(no);
-        self.join_lane(no);
+        self.join_lane();
         true
     }
 

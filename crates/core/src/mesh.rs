@@ -21,6 +21,7 @@ use crate::output::{Event, Output, Reason};
 use crate::peer::Peer;
 use crate::peer::bucket::Bucket;
 use crate::peer::hedge::HedgeBudget;
+use crate::peer::lanes::WireLanes;
 use crate::peer::upload::Uploads;
 use crate::player::Player;
 use crate::policy::Effective;
@@ -62,6 +63,7 @@ pub struct Mesh {
     pub(crate) grants: SortedMap<GrantId, Grant>,
     pub(crate) inits: SortedMap<GrantId, (LaneNo, String, BlobId)>,
     pub(crate) peers: SortedMap<ConnNo, Peer>,
+    pub(crate) wire_lanes: WireLanes,
     pub(crate) uploads: Uploads,
     pub(crate) keys: KeyRing,
     pub(crate) roster: Roster,
@@ -115,6 +117,7 @@ impl Mesh {
             grants: SortedMap::new(),
             inits: SortedMap::new(),
             peers: SortedMap::new(),
+            wire_lanes: WireLanes::new(now),
             roster: Roster::new(now),
             verifies: Bucket::new(VERIFIES_PER_S, VERIFIES_BURST, now),
             http: HttpEstimate::default(),

@@ -9,7 +9,9 @@ pub(crate) mod electorate;
 pub(crate) mod gossip;
 pub(crate) mod handshake;
 pub(crate) mod hedge;
+pub(crate) mod lanes;
 pub(crate) mod manners;
+pub(crate) mod names;
 pub(crate) mod network;
 pub(crate) mod offer;
 pub(crate) mod throughput;
@@ -18,14 +20,15 @@ pub(crate) mod upload;
 
 use crate::sorted::{SortedMap, SortedSet};
 
-use meshedflow_protocol::ids::{Name, PeerId};
-use meshedflow_protocol::wire::{Frame, Frames, Hello, encode};
+use meshedflow_protocol::ids::PeerId;
+use meshedflow_protocol::wire::{Frame, Frames, Hello, LaneIndex, encode};
 
 use crate::buffer_map::RemoteLane;
 use crate::input::{ConnNo, LaneNo, PeerInput};
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, PeerCommand};
 use crate::peer::ask::Ask;
+use crate::peer::lanes::TheirLane;
 use crate::peer::manners::Delay;
 use crate::peer::network::Network;
 use crate::peer::throughput::Throughput;
@@ -47,7 +50,12 @@ pub(crate) enum PeerState {
 /// A neighbour.
 #[derive(Debug)]
 pub(crate) struct Peer {
+    /// As the edge named it, or as it calls itself since.
     pub(crate) id: PeerId,
+    /// As the edge named it when it was dialled.
+    pub(crate) named: PeerId,
+    /// As far as is known, its edge still calls it by `id`.
+    pub(crate) current: bool,
     /// Its id in views.
     pub(crate) mark: u64,
     /// This viewer's own id when it dialled: the edge may have given it another since.
@@ -58,8 +66,8 @@ pub(crate) struct Peer {
     pub(crate) answered: bool,
     pub(crate) since: Time,
     pub(crate) hello: Option<Hello>,
-    /// Its lane numbers.
-    pub(crate) lanes: SortedMap<u8, Name>,
+    /// Its lanes by its own index.
+    pub(crate) lanes: SortedMap<LaneIndex, TheirLane>,
     pub(crate) remote: SortedMap<LaneNo, RemoteLane>,
     pub(crate) speed: Throughput,
     pub(crate) delay: Delay,
@@ -94,6 +102,8 @@ impl Peer {
     pub(crate) fn dialing(id: PeerId, me: Option<PeerId>, dial: u32, now: Time) -> Self {
         Self {
             id,
+            named: id,
+            current: true,
             me,
             dial,
             state: PeerState::Dialing,
@@ -174,6 +184,7 @@ impl Mesh {
             Frame::Fetching(f) => self.on_fetching(conn, &f),
             Frame::Dropped(segment) => self.on_dropped(conn, segment),
             Frame::Lane(change) => self.on_lane_change(conn, change),
+            Frame::Identity { peer } => self.on_identity(conn, peer),
             Frame::Request(r) => self.on_request(conn, &r),
             Frame::Queued { request, eta_ms } => self.on_queued(conn, request, eta_ms),
             Frame::Reject { request, reason, queue_ms } => self.on_reject(conn, request, reason, queue_ms),
@@ -208,19 +219,24 @@ impl Mesh {
         }
     }
 
-    /// Ends a connection; with a cause it is reported and not dialled again.
+    /// Ends a connection; with a cause it is reported and not dialled again, under none of its ids.
     pub(crate) fn close_peer(&mut self, conn: ConnNo, cause: Option<&str>) {
         let Some(peer) = self.peers.remove(&conn) else { return };
         self.push(Output::Peer(conn, PeerCommand::Close));
         self.uploads.forget_peer(conn);
         if let Some(cause) = cause {
             self.warn("peer-closed", format!("a neighbour was closed: {cause}"));
-            self.report_bad(peer.id, cause);
+            self.ban(peer.named);
+            self.ban(peer.id);
+            // A name that it only claims may be somebody else's.
+            if peer.id == peer.named {
+                self.report_bad(peer.id, cause);
+            }
         }
         if peer.hello.is_some() {
             self.lost_neighbour();
             let count = self.open_peers();
-            self.push(Output::Event(Event::Peer { conn, peer: peer.id.to_string(), up: false, count }));
+            self.push(Output::Event(Event::Peer { conn, peer: peer.named.to_string(), up: false, count }));
         }
         if self.options.mutant("stick-to-peer") {
             return;

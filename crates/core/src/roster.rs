@@ -5,25 +5,27 @@
 
 mod ice;
 mod link;
+mod proposals;
 
 use crate::sorted::{SortedMap, SortedSet};
 
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::signal::{
-    Bad, Join, Lanes, Need, Parsed, Proposal, Salt, ServerMessage, Signal, Welcome, parse_server,
+    Bad, Join, Lanes, Need, Parsed, Salt, ServerMessage, Signal, Welcome, parse_server,
 };
-use meshedflow_protocol::wire::{WIRE_MAX, WIRE_MIN};
+use meshedflow_protocol::wire::{LANES_LIMIT, WIRE_MAX, WIRE_MIN};
 
-use crate::input::{ConnNo, LaneNo};
+use crate::input::ConnNo;
 use crate::mesh::Mesh;
 use crate::output::{IceServer, Output, PeerCommand};
+use crate::peer::Peer;
 use crate::peer::bucket::Bucket;
-use crate::peer::{Peer, PeerState};
 use crate::time::{Duration, Time, Wakeup};
 
 pub(crate) use ice::host_of;
 pub(crate) use link::Link;
 use link::Said;
+use proposals::Waiting;
 
 /// This viewer at its edge.
 #[derive(Debug)]
@@ -49,13 +51,18 @@ pub(crate) struct Roster {
     /// Connections that may still be made for proposals and offers.
     dials: Bucket,
     /// Proposed but not dialled yet.
-    waiting: Vec<Proposal>,
+    waiting: Vec<Waiting>,
     /// Proposed here; only these may open a connection to this viewer.
     expected: SortedMap<PeerId, Time>,
     /// Closed for cause: not dialled again in this session.
     pub(crate) banned: SortedSet<PeerId>,
     next_need: Time,
-    joined_lanes: SortedSet<Name>,
+    /// The lanes that the edge knows this viewer in, most important first.
+    told_lanes: Vec<Name>,
+    /// Changes of them that may still be told.
+    lane_changes: Bucket,
+    /// Changes that were not told yet are told then.
+    pub(crate) lanes_due: Option<Time>,
 }
 
 impl Roster {
@@ -78,7 +85,9 @@ impl Roster {
             expected: SortedMap::new(),
             banned: SortedSet::new(),
             next_need: now,
-            joined_lanes: SortedSet::new(),
+            told_lanes: Vec::new(),
+            lane_changes: Bucket::new(LANE_CHANGES_PER_S, LANE_CHANGES_BURST, now),
+            lanes_due: None,
         }
     }
 
@@ -109,22 +118,25 @@ impl Roster {
 pub(crate) const ID_LIMIT: usize = 256;
 /// The salt before counts for the first half of a minute.
 const SALT_OVERLAP: Duration = Duration::from_secs(30);
+/// Changes of lanes told to the edge, which pairs anew each time.
+const LANE_CHANGES_BURST: f64 = 4.0;
+const LANE_CHANGES_PER_S: f64 = 0.2;
+/// A lane that nothing follows was left for good.
+const LEFT_FOR_GOOD: Duration = Duration::from_secs(2);
 /// Twice the degree at once, then more than an edge may propose: connections to nobody cost the page much.
 const DIALS_BURST: f64 = 32.0;
 const DIALS_PER_S: f64 = 0.2;
 
 impl Mesh {
     /// The lane has a name: go to the edge with it, if anything may be shared at all.
-    pub(crate) fn join_lane(&mut self, no: LaneNo) {
+    pub(crate) fn join_lane(&mut self) {
         if self.may_mesh().is_err() {
             return;
         }
-        match self.roster.link {
-            Link::Idle => self.connect_edge(),
-            Link::Joined => self.say_lanes(),
-            _ => {}
+        if self.roster.link == Link::Idle {
+            self.connect_edge();
         }
-        self.tell_lane_to_peers(no);
+        self.tell_lanes();
     }
 
     fn say(&mut self, message: String) {
@@ -139,7 +151,7 @@ impl Mesh {
         };
         self.set_link(Link::Joining);
         let lanes = self.lane_names();
-        self.roster.joined_lanes = lanes.iter().cloned().collect();
+        self.roster.told_lanes.clone_from(&lanes);
         let join = Join {
             wire: [WIRE_MIN, WIRE_MAX],
             stream,
@@ -153,24 +165,36 @@ impl Mesh {
         self.say(join.said());
     }
 
-    /// Renditions of the media lanes that take part, at most 8.
+    /// Renditions of the lanes that are watched, video first: the edge pairs by the first lanes.
     fn lane_names(&self) -> Vec<Name> {
-        let media =
-            self.lanes.iter().filter(|(_, l)| l.is_media() && l.refused.is_none() && l.anchor.is_some());
-        // Video first: the edge pairs by the first lanes.
+        let watched = self.lanes.iter().filter(|(no, _)| self.is_in(**no));
         let named: SortedMap<_, _> =
-            media.filter_map(|(no, l)| Some(((l.info.kind, *no), self.rendition_name(*no)?))).collect();
-        named.into_iter().map(|(_, name)| name).take(8).collect()
+            watched.filter_map(|(no, l)| Some(((l.info.kind, *no), self.rendition_name(*no)?))).collect();
+        named.into_iter().map(|(_, name)| name).take(LANES_LIMIT).collect()
     }
 
-    fn say_lanes(&mut self) {
-        let now: SortedSet<Name> = self.lane_names().into_iter().collect();
-        let add: Vec<Name> = now.difference(&self.roster.joined_lanes).cloned().collect();
-        if add.is_empty() {
+    /// Tells the edge where this viewer went, but not each time a player cannot make up its mind. A lane that was only
+    /// left is told late: the list of the one that follows it is on its way.
+    pub(crate) fn say_lanes(&mut self) {
+        if self.roster.link != Link::Joined {
             return;
         }
-        self.roster.joined_lanes = now;
-        self.say(Lanes { add, drop: Vec::new() }.said());
+        let (now, wanted) = (self.now, self.lane_names());
+        let (add, drop) = change_of(&self.roster.told_lanes, &wanted);
+        let roster = &mut self.roster;
+        if add.is_empty() && drop.is_empty() {
+            roster.lanes_due = None;
+            return;
+        }
+        let settled = !add.is_empty() || roster.lanes_due.is_some_and(|due| due <= now);
+        if !settled {
+            roster.lanes_due.get_or_insert(now + LEFT_FOR_GOOD);
+        } else if roster.lane_changes.take(now, 1.0) {
+            (roster.told_lanes, roster.lanes_due) = (wanted, None);
+            self.say(Lanes { add, drop }.said());
+        } else {
+            roster.lanes_due = roster.lane_changes.wait(now, 1.0).map(|wait| now + wait);
+        }
     }
 
     fn on_edge_text(&mut self, text: &str) {
@@ -207,7 +231,7 @@ impl Mesh {
     fn on_welcome(&mut self, w: Welcome) {
         self.set_link(Link::Joined);
         self.roster.refused_for = Duration::ZERO;
-        self.roster.me = Some(w.peer);
+        self.take_name(w.peer);
         self.roster.take_salt(self.now, &w.salt);
         self.take_weights(w.weights);
         self.roster.resume = (!w.resume.is_empty()).then_some(w.resume);
@@ -215,57 +239,16 @@ impl Mesh {
             w.ice_servers.into_iter().filter_map(|s| self.allowed_server(s)).take(4).collect();
         self.roster.ice_servers = allowed;
         self.roster.next_need = self.now + NEED_EVERY;
-        self.say_lanes();
+        self.tell_lanes();
     }
 
     /// Only of lanes that this viewer named.
     fn take_weights(&mut self, weights: SortedMap<Name, f64>) {
         let roster = &mut self.roster;
         for (name, weight) in weights {
-            if roster.joined_lanes.contains(&name) {
+            if roster.told_lanes.contains(&name) {
                 roster.weights.insert(name, weight);
             }
-        }
-    }
-
-    fn on_proposals(&mut self, proposals: Vec<Proposal>) {
-        for p in proposals {
-            let known = self.peers.values().any(|q| q.id == p.peer) || self.roster.banned.contains(&p.peer);
-            if known || Some(p.peer) == self.roster.me {
-                continue;
-            }
-            self.expect_peer(p.peer);
-            if p.initiate && self.roster.waiting.len() < 64 {
-                self.roster.waiting.push(p);
-            }
-        }
-        self.dial_waiting();
-    }
-
-    /// From now on its offer is no surprise; of too many the oldest is forgotten.
-    fn expect_peer(&mut self, id: PeerId) {
-        let expected = &mut self.roster.expected;
-        if expected.len() >= ID_LIMIT
-            && let Some(oldest) = expected.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id)
-        {
-            expected.remove(&oldest);
-        }
-        expected.insert(id, self.now);
-    }
-
-    /// Dials proposals within the limits of parallel dials and neighbours.
-    fn dial_waiting(&mut self) {
-        while !self.roster.waiting.is_empty() {
-            let dialling = self.peers.values().filter(|p| p.state == PeerState::Dialing).count();
-            let full =
-                dialling >= self.effective.dial_parallel || self.peers.len() >= self.effective.peers_max;
-            if full || !self.may_dial() {
-                return;
-            }
-            let p = self.roster.waiting.remove(0);
-            self.roster.next_dial = self.roster.next_dial.wrapping_add(1);
-            let conn = self.open_peer(p.peer, self.roster.next_dial);
-            self.push(Output::Peer(conn, PeerCommand::Offer));
         }
     }
 
@@ -287,33 +270,21 @@ impl Mesh {
         conn
     }
 
-    /// Was this viewer proposed here (so that its offer is no surprise)?
-    pub(crate) fn is_expected(&self, id: PeerId) -> bool {
-        self.roster.expected.contains_key(&id) && !self.roster.banned.contains(&id)
-    }
-
-    fn on_gone(&mut self, id: PeerId) {
-        self.roster.expected.remove(&id);
-        self.roster.waiting.retain(|p| p.peer != id);
-        // A channel that is up outlives the other side's edge socket.
-        let conn =
-            self.peers.iter().find(|(_, p)| p.id == id && p.state == PeerState::Dialing).map(|(c, _)| *c);
-        if let Some(conn) = conn {
-            self.close_peer(conn, None);
-        }
-    }
-
     pub(crate) fn signal_to(&mut self, signal: Signal) {
         if self.roster.link == Link::Joined {
             self.say(signal.said());
         }
     }
 
-    /// Reports a viewer that lied.
-    pub(crate) fn report_bad(&mut self, id: PeerId, reason: &str) {
+    /// A viewer of this id is neither dialled nor answered any more.
+    pub(crate) fn ban(&mut self, id: PeerId) {
         if self.roster.banned.len() < ID_LIMIT {
             self.roster.banned.insert(id);
         }
+    }
+
+    /// Reports a viewer that lied.
+    pub(crate) fn report_bad(&mut self, id: PeerId, reason: &str) {
         if self.roster.link == Link::Joined {
             let reason = reason.chars().take(200).collect();
             self.say(Bad { peer: id, reason }.said());
@@ -321,6 +292,9 @@ impl Mesh {
     }
 
     pub(crate) fn tick_roster(&mut self) {
+        if self.lanes_to_tell() && self.may_mesh().is_ok() {
+            self.tell_lanes();
+        }
         let ready = self.lanes.values().any(|l| l.anchor.is_some());
         match self.roster.link {
             Link::Waiting(at) if at <= self.now && self.may_mesh().is_ok() => self.connect_edge(),
@@ -334,19 +308,25 @@ impl Mesh {
     /// Too few neighbours: ask the edge, a few times a minute at most.
     fn ask_for_more(&mut self) {
         self.dial_waiting();
-        if self.now < self.roster.next_need || self.peers.len() >= self.effective.peers_min {
+        let lacking = self.lacking();
+        if self.now < self.roster.next_need || lacking == 0 {
             return;
         }
         self.roster.next_need = self.now + NEED_EVERY;
-        let count = u8::try_from(self.effective.peers_min - self.peers.len()).unwrap_or(u8::MAX);
+        let count = u8::try_from(lacking).unwrap_or(u8::MAX);
         let exclude: Vec<PeerId> =
             self.peers.values().map(|p| p.id).chain(self.roster.banned.iter().copied()).take(64).collect();
         self.say(Need { count, exclude }.said());
     }
 
+    /// How many neighbours are too few, within what the page allows.
+    fn lacking(&self) -> usize {
+        self.effective.peers_min.min(self.effective.peers_max).saturating_sub(self.peers.len())
+    }
+
     /// A neighbour was lost: not many are left, so the edge is asked sooner, but no more than every 5 s.
     pub(crate) fn lost_neighbour(&mut self) {
-        if self.peers.len() < self.effective.peers_min && !self.options.mutant("patient-roster") {
+        if self.lacking() > 0 && !self.options.mutant("patient-roster") {
             let soon = self.now + Duration::from_secs(1);
             let spaced = self.roster.next_need.back(NEED_EVERY - Duration::from_secs(5));
             self.roster.next_need = self.roster.next_need.min(soon.max(spaced));
@@ -354,12 +334,20 @@ impl Mesh {
     }
 
     pub(crate) fn roster_wakeup(&self) -> Option<Wakeup> {
+        let lanes = self.wire_lanes.due().into_iter().chain(self.roster.lanes_due).min();
+        let lanes = lanes.filter(|_| self.may_mesh().is_ok());
+        let lanes = lanes.map(|at| Wakeup { at, reason: "lanes to tell" });
+        let all = [self.link_wakeup(), self.waiting_wakeup(), lanes];
+        all.into_iter().flatten().min_by_key(|w| w.at)
+    }
+
+    fn link_wakeup(&self) -> Option<Wakeup> {
         match self.roster.link {
             Link::Waiting(at) => Some(Wakeup { at, reason: "edge again" }),
             Link::Connecting | Link::Joining => {
                 Some(Wakeup { at: self.silent_edge_at(), reason: "edge is silent" })
             }
-            Link::Joined if self.peers.len() < self.effective.peers_min => {
+            Link::Joined if self.lacking() > 0 => {
                 Some(Wakeup { at: self.roster.next_need, reason: "too few neighbours" })
             }
             _ => None,
@@ -369,6 +357,15 @@ impl Mesh {
 
 /// Within the edge's budget of 6 proposals a minute.
 const NEED_EVERY: Duration = Duration::from_secs(15);
+
+/// What an edge is told so that it knows a viewer in the lanes `wanted`, in that order: it puts what is added last.
+fn change_of(told: &[Name], wanted: &[Name]) -> (Vec<Name>, Vec<Name>) {
+    let kept: Vec<&Name> = told.iter().filter(|name| wanted.contains(name)).collect();
+    let same = kept.iter().zip(wanted).take_while(|(kept, wanted)| **kept == *wanted).count();
+    let (_, add) = wanted.split_at(same);
+    let drop = told.iter().filter(|name| !wanted.contains(name) || add.contains(name));
+    (add.to_vec(), drop.cloned().collect())
+}
 
 /// Text of others, cut for a console line.
 fn short(text: &str) -> String {

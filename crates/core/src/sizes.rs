@@ -107,7 +107,7 @@ fn lane_parts(lane: &Lane) -> [Part; 6] {
         // Of one size, or of a few names and epochs.
         info: _, rendition: _, anchor: _, target: _, live: _, ended: _, newest: _, sure: _, last_requested: _,
         latest_url: _, first_load: _, last_load: _, left: _, left_since: _, page_no: _, twin: _, bound: _,
-        media_loads: _, joined: _, prefetch_blocked_until: _, bitrate_bps: _, next_bps: _, map_due: _, own_setup: _,
+        media_loads: _, prefetch_blocked_until: _, bitrate_bps: _, next_bps: _, map_due: _, own_setup: _,
         extents: _, told_class: _, chance: _, proven: _, unlisted: _, refused: _,
     } = lane;
     let ListState {

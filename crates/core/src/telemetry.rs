@@ -27,6 +27,7 @@ pub(crate) struct Tally {
     pub(crate) connects: u32,
     pub(crate) dial_failures: u32,
     pub(crate) candidates_refused: u32,
+    pub(crate) signals_refused: u32,
     pub(crate) elections: u32,
     pub(crate) claims_ignored: u32,
     pub(crate) prefetch_failures: u32,

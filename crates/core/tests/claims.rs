@@ -53,7 +53,7 @@ impl Story {
 
     /// The neighbour tells of a new segment; its channel lives.
     fn known(&mut self, msn: u64) {
-        let segment = SegmentRef { lane: 0, epoch: 7, msn };
+        let segment = SegmentRef { lane: Default::default(), epoch: 7, msn };
         let outputs = self.stage.frame(0, &Frame::Known { segment, age_ms: 0, hops: 0 });
         self.note(outputs);
     }

@@ -48,7 +48,7 @@ impl Page {
         let playlist = PlayerInput::Playlist { lane: LaneNo(0), target_ms: 4_000, segments };
         let outputs = self.stage.tell(Input::Player(playlist));
         self.follow(outputs);
-        let segment = SegmentRef { lane: 0, epoch: 7, msn };
+        let segment = SegmentRef { lane: Default::default(), epoch: 7, msn };
         let outputs = self.stage.frame(0, &Frame::Known { segment, age_ms: 10, hops: 0 });
         self.follow(outputs);
         if msn.is_multiple_of(4) {

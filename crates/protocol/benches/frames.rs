@@ -7,16 +7,20 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::{
-    DataHeader, Delta, Elect, Frame, Frames, ListBatch, Map, MapSegment, SegmentRef, View, encode,
+    DataHeader, Delta, Elect, Frame, Frames, LaneIndex, ListBatch, Map, MapSegment, SegmentRef, View, encode,
     encode_data_head, peek_data,
 };
 
-const SEGMENT: SegmentRef = SegmentRef { lane: 0, epoch: 1_700_000_000, msn: 4_812 };
 const VIEW: View = View { count: 8, xor: 0x0123_4567_89ab_cdef };
+const EPOCH: u64 = 1_700_000_000;
+
+fn newest() -> SegmentRef {
+    SegmentRef { lane: LaneIndex::default(), epoch: EPOCH, msn: 4_812 }
+}
 
 fn delta(batch: Option<ListBatch>) -> Frame {
     Frame::Delta(Delta {
-        segment: SEGMENT,
+        segment: newest(),
         count: 8,
         closed: false,
         list_hash: u64::MAX,
@@ -36,8 +40,8 @@ fn batch() -> ListBatch {
 fn map() -> Frame {
     let segment = |msn| MapSegment { msn, count: 8, closed: true, list_hash: msn, held: vec![0xff] };
     Frame::Map(Map {
-        lane: 0,
-        epoch: SEGMENT.epoch,
+        lane: LaneIndex::default(),
+        epoch: EPOCH,
         elect: Elect { class: 3, first: 4_800, last: 4_830 },
         view: VIEW,
         queue_ms: 12,

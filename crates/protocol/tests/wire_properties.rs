@@ -17,8 +17,12 @@ fn peer() -> impl Strategy<Value = PeerId> {
     any::<[u8; 16]>().prop_map(PeerId)
 }
 
+fn lane() -> impl Strategy<Value = LaneIndex> {
+    (0_u8..8).prop_map(|index| LaneIndex::new(index).unwrap())
+}
+
 fn segment() -> impl Strategy<Value = SegmentRef> {
-    (0_u8..8, any::<u64>(), any::<u64>()).prop_map(|(lane, epoch, msn)| SegmentRef { lane, epoch, msn })
+    (lane(), any::<u64>(), any::<u64>()).prop_map(|(lane, epoch, msn)| SegmentRef { lane, epoch, msn })
 }
 
 fn view() -> impl Strategy<Value = View> {
@@ -47,7 +51,7 @@ fn data_header() -> impl Strategy<Value = DataHeader> {
 }
 
 fn hello() -> impl Strategy<Value = Frame> {
-    let lanes = vec((0_u8..8, name()), 0..=8);
+    let lanes = vec((lane(), name()), 0..=8);
     let wire = (any::<u8>(), any::<u8>()).prop_map(|(a, b)| (a.min(b), a.max(b)));
     (wire, peer(), any::<u32>(), any::<u8>(), any::<u8>(), lanes).prop_map(
         |(wire, peer, uplink_bytes_per_s, sharing, class, lanes)| {
@@ -77,7 +81,7 @@ fn map() -> impl Strategy<Value = Frame> {
         segments.dedup_by_key(|s| s.msn);
         segments
     });
-    (0_u8..8, any::<u64>(), elect, view(), any::<u32>(), vec(peer(), 0..=16), segments).prop_map(
+    (lane(), any::<u64>(), elect, view(), any::<u32>(), vec(peer(), 0..=16), segments).prop_map(
         |(lane, epoch, elect, view, queue_ms, neighbours, segments)| {
             Frame::Map(Map { lane, epoch, elect, view, queue_ms, neighbours, segments })
         },
@@ -131,10 +135,12 @@ fn small() -> impl Strategy<Value = Frame> {
             age_ms,
             hops
         }),
-        (0_u8..8, name(), any::<u64>()).prop_map(|(lane, rendition, from_msn)| Frame::Lane(
-            LaneChange::Add { lane, rendition, from_msn }
-        )),
-        (0_u8..8, any::<u64>()).prop_map(|(lane, from_msn)| Frame::Lane(LaneChange::Drop { lane, from_msn })),
+        (lane(), name(), any::<u64>()).prop_map(|(lane, rendition, from_msn)| Frame::Lane(LaneChange::Add {
+            lane,
+            rendition,
+            from_msn
+        })),
+        (lane(), any::<u64>()).prop_map(|(lane, from_msn)| Frame::Lane(LaneChange::Drop { lane, from_msn })),
         numbers().prop_map(|(request, eta_ms)| Frame::Queued { request, eta_ms }),
         any::<u32>().prop_map(|request| Frame::Done { request }),
         (numbers(), any::<u8>()).prop_map(|((request, queue_ms), reason)| Frame::Reject {
@@ -148,6 +154,7 @@ fn small() -> impl Strategy<Value = Frame> {
         vec(any::<u8>(), 0..=1024).prop_map(Frame::Receipt),
         any::<u8>().prop_map(|reason| Frame::Goodbye { reason }),
         segment().prop_map(Frame::Dropped),
+        peer().prop_map(|peer| Frame::Identity { peer }),
     ]
 }
 
@@ -219,7 +226,7 @@ fn what_breaks_a_limit_is_left_out_when_written() {
         uplink_bytes_per_s: 0,
         sharing: 2,
         class: 2,
-        lanes: (0..9).map(|i| (i % 8, Name::new("v").unwrap())).collect(),
+        lanes: (0..9).map(|i| (LaneIndex::new(i % 8).unwrap(), Name::new("v").unwrap())).collect(),
     };
     let mut message = Vec::new();
     encode(&Frame::Hello(hello), &mut message);
@@ -234,4 +241,14 @@ fn two_sides_speak_the_lower_of_their_highest_versions() {
     assert_eq!(agree((1, 3), (2, 4)), Some(3));
     assert_eq!(agree((1, 1), (2, 4)), None);
     assert_eq!(agree((3, 4), (1, 2)), None);
+}
+
+/// A page numbers its playlists as it likes; what goes over the wire has no ninth number.
+#[test]
+fn no_index_beyond_seven_can_be_made() {
+    assert_eq!(
+        (0..=255).filter_map(LaneIndex::new).map(LaneIndex::get).collect::<Vec<_>>(),
+        (0..8).collect::<Vec<_>>()
+    );
+    assert_eq!(LaneIndex::all().count(), LANES_LIMIT);
 }

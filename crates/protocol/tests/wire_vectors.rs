@@ -104,8 +104,9 @@ fn kind(error: &WireError) -> &'static str {
 fn to_json(frame: &Frame) -> Value {
     match frame {
         Frame::Hello(it) => {
+            let lanes: Vec<_> = it.lanes.iter().map(|(lane, name)| (lane.get(), name)).collect();
             json!({"type": "hello", "wire": it.wire, "peer": it.peer, "uplinkBytesPerS": it.uplink_bytes_per_s,
-            "sharing": it.sharing, "class": it.class, "lanes": it.lanes})
+            "sharing": it.sharing, "class": it.class, "lanes": lanes})
         }
         Frame::Map(it) => map(it),
         Frame::Delta(it) => {
@@ -122,10 +123,10 @@ fn to_json(frame: &Frame) -> Value {
         }
         Frame::Lane(LaneChange::Add { lane, rendition, from_msn }) => {
             json!({"type": "lane", "operation": "add",
-            "lane": lane, "rendition": rendition, "fromMsn": number(*from_msn)})
+            "lane": lane.get(), "rendition": rendition, "fromMsn": number(*from_msn)})
         }
         Frame::Lane(LaneChange::Drop { lane, from_msn }) => {
-            json!({"type": "lane", "operation": "drop", "lane": lane, "fromMsn": number(*from_msn)})
+            json!({"type": "lane", "operation": "drop", "lane": lane.get(), "fromMsn": number(*from_msn)})
         }
         Frame::Request(it) => {
             json!({"type": "request", "request": it.request, "segment": segment(&it.segment),
@@ -142,6 +143,7 @@ fn to_json(frame: &Frame) -> Value {
         Frame::Pong { nonce, hold_ms } => json!({"type": "pong", "nonce": nonce, "holdMs": hold_ms}),
         Frame::Receipt(bytes) => json!({"type": "receipt", "bytes": hex(bytes)}),
         Frame::Goodbye { reason } => json!({"type": "goodbye", "reason": reason}),
+        Frame::Identity { peer } => json!({"type": "identity", "peer": peer}),
         Frame::Dropped(s) => json!({"type": "dropped", "segment": segment(s)}),
         Frame::Unknown(code) => json!({"type": "unknown", "code": code}),
     }
@@ -159,7 +161,7 @@ fn map(it: &Map) -> Value {
     let elect =
         json!({"class": it.elect.class, "first": number(it.elect.first), "last": number(it.elect.last)});
     let neighbours: Vec<PeerId> = it.neighbours.clone();
-    json!({"type": "map", "lane": it.lane, "epoch": number(it.epoch), "elect": elect, "view": view(&it.view),
+    json!({"type": "map", "lane": it.lane.get(), "epoch": number(it.epoch), "elect": elect, "view": view(&it.view),
         "queueMs": it.queue_ms, "neighbours": neighbours, "segments": segments})
 }
 
@@ -174,7 +176,7 @@ fn batch(it: &ListBatch) -> Value {
 }
 
 fn segment(it: &SegmentRef) -> Value {
-    json!({"lane": it.lane, "epoch": number(it.epoch), "msn": number(it.msn)})
+    json!({"lane": it.lane.get(), "epoch": number(it.epoch), "msn": number(it.msn)})
 }
 
 fn view(it: &View) -> Value {

@@ -78,6 +78,17 @@ impl Edge {
         core::mem::take(&mut self.said)
     }
 
+    /// A socket broke for so long that its id cannot come back.
+    pub(crate) fn expired(&mut self, viewer: usize, now_ms: u64) -> Vec<Said> {
+        let peer = self.id_of(viewer);
+        self.tell(viewer, now_ms, SessionInput::Closed);
+        self.sessions.remove(&viewer);
+        if let Some(peer) = peer {
+            self.tell_room(now_ms, RoomInput::Leave(peer));
+        }
+        core::mem::take(&mut self.said)
+    }
+
     /// Time passes at the edge; returns what it says and when to come again.
     pub(crate) fn tick(&mut self, now_ms: u64) -> Vec<Said> {
         let ids: Vec<usize> = self.sessions.keys().copied().collect();

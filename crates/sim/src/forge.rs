@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use meshedflow_manifest::{Header, RECORD_BYTES, SignedList, sha256};
-use meshedflow_protocol::wire::{Delta, Frame, Frames, ListBatch, SegmentRef, encode};
+use meshedflow_protocol::wire::{Delta, Frame, Frames, LaneIndex, ListBatch, SegmentRef, encode};
 
 use crate::origin::{LANES, Origin, rendition};
 
@@ -17,7 +17,7 @@ pub enum Forgery {
 }
 
 /// The origin's lanes, by their number at the forger.
-pub(crate) type Lanes = BTreeMap<u8, usize>;
+pub(crate) type Lanes = BTreeMap<LaneIndex, usize>;
 
 /// What a forger sends instead of media.
 pub(crate) fn forged(media: &mut [u8]) {

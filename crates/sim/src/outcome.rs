@@ -110,6 +110,12 @@ pub struct Fate {
     pub list_requests: u32,
     /// Bytes of lists.
     pub list_bytes: u64,
+    /// Times it told the edge of other lanes.
+    pub lane_changes: u32,
+    /// It closed a neighbour for cause.
+    pub accuses: bool,
+    /// Neighbours at its end.
+    pub neighbours: u32,
     /// Times it did to others what its misbehaviour says.
     pub lied: u32,
 }

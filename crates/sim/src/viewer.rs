@@ -101,6 +101,8 @@ pub struct Report {
     pub sockets: u32,
     /// Ranges of segments that were asked of the origin.
     pub ranges: u32,
+    /// Connections to neighbours that were made or tried.
+    pub connections: u32,
     /// Reasons as delivered.
     pub reasons: BTreeMap<&'static str, u32>,
     /// The core's own counters.

@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 use meshedflow_core::config::Options;
 use meshedflow_core::{
     BlobId, Duration, HttpFailure, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, LoadKind,
-    LoadRequest, Loaded, Output, PeerInput, SignalInput, Time,
+    LoadRequest, Loaded, Output, PeerInput, PlayerInput, SignalInput, Time,
 };
 
 use crate::edge::{Edge, Mood, Said};
@@ -163,16 +163,33 @@ impl World {
         self.happen(viewer, Happening::Leave);
     }
 
-    /// The edge goes down or comes back.
+    /// The edge goes down or comes back. It gives new ids to all who come again.
     pub fn set_edge(&mut self, up: bool) {
         self.edge.up = up;
-        for v in 0..self.viewers.len() {
-            let open = self.viewers.get(v).and_then(Option::as_ref).is_some_and(|v| v.socket);
-            if !up && open {
+        for v in (0..self.viewers.len()).filter(|_| !up) {
+            if self.has_socket(v) {
                 self.edge.closed(v, self.now / 1_000);
                 self.plan(v, 1_000, Happening::SignalClosed);
             }
         }
+    }
+
+    /// One viewer's socket to the edge breaks, and the edge has forgotten it before it comes again.
+    pub fn expire_socket(&mut self, viewer: usize) {
+        if self.has_socket(viewer) {
+            let said = self.edge.expired(viewer, self.now / 1_000);
+            self.hear(said);
+            self.plan(viewer, 1_000, Happening::SignalClosed);
+        }
+    }
+
+    fn has_socket(&self, viewer: usize) -> bool {
+        self.viewers.get(viewer).and_then(Option::as_ref).is_some_and(|v| v.socket)
+    }
+
+    /// A viewer's tab is hidden.
+    pub fn hide(&mut self, viewer: usize) {
+        self.feed(viewer, Input::Player(PlayerInput::Hidden(true)));
     }
 
     /// Media copies that left the origin for a segment.

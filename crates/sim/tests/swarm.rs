@@ -92,6 +92,19 @@ fn the_edge_may_go_and_come_back() {
     world.set_edge(true);
     world.run_ms(20_000);
     oracle(&world);
+    let since = world.newest();
+    world.run_ms(60_000);
+    oracle(&world);
+    let warm = copies(&world, since);
+    assert!(warm <= 1.05, "{warm:.3} origin copies per segment under new ids");
+    for (v, r) in world.reports().iter().enumerate() {
+        let peers = r.stats.as_ref().map(|s| s.peers);
+        assert_eq!(
+            (peers, r.connections),
+            (Some(3), 3),
+            "viewer {v}: neighbours, and connections it ever made"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::sorted::SortedSet;
 
 use meshedflow_protocol::wire::{Frame, RejectReason, Request, SegmentRef};
 
-use crate::buffer_map::Held;
+use crate::buffer_map::{Held, RemoteLane};
 use crate::input::{ConnNo, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::{Output, Source};
@@ -156,14 +156,15 @@ impl Mesh {
         }
     }
 
-    /// The segment in this viewer's own lane numbers, as frames to a neighbour name it.
+    /// The segment by this viewer's own index of its lane, as frames to a neighbour name it; nobody is told of a lane
+    /// that has none.
     pub(crate) fn my_ref(&self, key: SegKey, conn: ConnNo) -> Option<SegmentRef> {
         let epoch = match self.seg(key).and_then(|s| s.list.as_ref()) {
             Some(list) => list.header().epoch,
             None => self.epoch_of(key)?,
         };
         self.peers.contains_key(&conn).then_some(())?;
-        Some(SegmentRef { lane: u8::try_from(key.lane.0).ok()?, epoch, msn: key.msn })
+        Some(SegmentRef { lane: self.wire_lanes.index(key.lane)?, epoch, msn: key.msn })
     }
 
     fn next_request(&mut self, conn: ConnNo) -> u32 {
@@ -397,9 +398,10 @@ impl Mesh {
         self.lanes.get(&key.lane)?.anchor.as_ref()?.epoch_for(key.msn)
     }
 
-    /// Anybody connected who is in this lane?
+    /// Anybody connected who is in this lane, or left it not long ago?
     pub(crate) fn lane_has_company(&self, no: LaneNo) -> bool {
-        self.peers.values().any(|p| p.is_open() && p.remote.contains_key(&no))
+        let near = |r: &RemoteLane| !r.left || self.now.since(r.heard) <= self.effective.map_ttl;
+        self.peers.values().any(|p| p.is_open() && p.remote.get(&no).is_some_and(near))
     }
 }
 

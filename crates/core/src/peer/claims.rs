@@ -54,7 +54,7 @@ impl Mesh {
         claim: (PeerId, u8, Option<(u32, u32)>, u32, u8),
     ) {
         let (fetcher, stage, range, age_ms, hops) = claim;
-        for conn in self.open_conns().into_iter().filter(|conn| Some(*conn) != but) {
+        for conn in self.conns_in(key.lane).into_iter().filter(|conn| Some(*conn) != but) {
             if let Some(segment) = self.my_ref(key, conn) {
                 let frame = Fetching { segment, fetcher, stage, range, age_ms, hops };
                 self.send(conn, &Frame::Fetching(frame));

@@ -17,9 +17,10 @@ use crate::sorted::SortedMap;
 const USUAL_CLASS: u8 = 2;
 
 impl Mesh {
-    /// 0 while new in the lane, before the first frame, or not watching it, else as everywhere.
+    /// 0 while new in the lane, before the first frame, or where neighbours do not know this viewer to watch it, else as
+    /// everywhere.
     pub(crate) fn my_class(&self, no: LaneNo) -> u8 {
-        let Some(lane) = self.lanes.get(&no) else { return 0 };
+        let Some(lane) = self.lanes.get(&no).filter(|_| self.wire_lanes.is_inside(no)) else { return 0 };
         let begun = |l: &Lane| !l.is_media() || !l.is_active(self.now) || l.bound.segments() > 0;
         let settled = lane.settled_at().is_some_and(|at| at <= self.now) && self.lanes.values().all(begun);
         if settled && lane.is_active(self.now) { self.my_class_for_edge() } else { 0 }
@@ -55,7 +56,11 @@ impl Mesh {
     /// All neighbours of the lane share this viewer's view: a clique.
     pub(crate) fn views_agree(&self, no: LaneNo) -> bool {
         let mine = self.view_of(no);
-        self.peers.values().filter(|p| p.is_open()).filter_map(|p| p.remote.get(&no)).all(|r| r.view == mine)
+        self.peers
+            .values()
+            .filter(|p| p.is_open())
+            .filter_map(|p| p.remote.get(&no))
+            .all(|r| r.left || r.view == mine)
     }
 
     /// The neighbours that a map lists, so that others see two hops far: nobody's place in the order may depend
@@ -80,7 +85,7 @@ impl Mesh {
             let fresh = maps.filter(|r| self.now.since(r.heard) <= self.effective.map_ttl);
             all.extend(fresh.flat_map(|r| &r.neighbours).map(|id| (*id, USUAL_CLASS)));
             // Of neighbours this viewer knows better than others do.
-            let known = |id: &PeerId| self.peers.values().any(|p| p.id == *id && p.hello.is_some());
+            let known = |id: &PeerId| self.peers.values().any(|p| p.is_called(*id) && p.hello.is_some());
             all.retain(|id, _| Some(*id) != self.roster.me && !known(id));
         }
         all.extend(self.electable(no, msn).map(|(p, class)| (p.id, class)));

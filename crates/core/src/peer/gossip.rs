@@ -3,9 +3,9 @@
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::{Delta, Elect, Frame, ListBatch, Map, MapSegment, SegmentRef, View};
 
-use crate::buffer_map::{FRAGMENT_LIMIT, Held, REMOTE_LANES, RemoteLane};
+use crate::buffer_map::{FRAGMENT_LIMIT, Held, RemoteLane};
 use crate::input::{ConnNo, LaneNo};
-use crate::lane::WANT_AHEAD;
+use crate::lane::{Lane, WANT_AHEAD};
 use crate::manifests::ListVerdict;
 use crate::mesh::Mesh;
 use crate::segment::SegKey;
@@ -41,7 +41,7 @@ impl Mesh {
         }
         let offer = self.offer_of(key, index);
         let standing = (self.view_of(key.lane), self.queue_ms());
-        for conn in self.open_conns() {
+        for conn in self.conns_in(key.lane) {
             self.send_offer(conn, key, (first, count), offer, standing);
         }
     }
@@ -104,7 +104,7 @@ impl Mesh {
     pub(crate) fn say_known(&mut self, key: SegKey, age: Duration, hops: u8) {
         let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
         let told_by = self.seg(key).and_then(|s| s.told_by);
-        for conn in self.open_conns().into_iter().filter(|conn| Some(*conn) != told_by) {
+        for conn in self.conns_in(key.lane).into_iter().filter(|conn| Some(*conn) != told_by) {
             if let Some(segment) = self.my_ref(key, conn) {
                 self.send(conn, &Frame::Known { segment, age_ms, hops });
             }
@@ -114,17 +114,19 @@ impl Mesh {
     /// Whole maps of all lanes to one neighbour.
     pub(crate) fn send_maps(&mut self, conn: ConnNo) {
         let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
-        for no in lanes {
-            if let Some(map) = self.map_of(no) {
-                self.send(conn, &Frame::Map(map));
-            }
-        }
+        lanes.into_iter().for_each(|no| self.send_map(conn, no));
         self.say_all_fetching(conn);
     }
 
+    /// The whole map of one lane to one neighbour, if neighbours know that lane.
+    pub(crate) fn send_map(&mut self, conn: ConnNo, no: LaneNo) {
+        if let Some(map) = self.map_of(no) {
+            self.send(conn, &Frame::Map(map));
+        }
+    }
+
     fn map_of(&self, no: LaneNo) -> Option<Map> {
-        let lane = self.lanes.get(&no)?;
-        lane.rendition.as_ref()?;
+        let (lane, index) = (self.lanes.get(&no)?, self.wire_lanes.index(no)?);
         let anchor = lane.anchor.as_ref()?;
         let newest = lane.newest.or(lane.last_requested)?;
         let epoch = anchor.epoch_for(newest)?;
@@ -146,7 +148,7 @@ impl Mesh {
             .collect();
         let skip = segments.len().saturating_sub(256);
         Some(Map {
-            lane: u8::try_from(no.0).ok()?,
+            lane: index,
             epoch,
             elect: self.my_elect(no),
             view: self.view_of(no),
@@ -156,12 +158,14 @@ impl Mesh {
         })
     }
 
-    /// Full maps go out when due, or when this viewer's class changed: all must draw the same lots.
+    /// Full maps go out when due, or when this viewer's class changed: all must draw the same lots. Of a lane that it
+    /// left only what it holds is of use.
     pub(crate) fn refresh_maps(&mut self) {
         let (now, every) = (self.now, self.effective.map_refresh);
-        let due = |no: &LaneNo, l: &crate::lane::Lane| l.map_due <= now || l.told_class != self.my_class(*no);
-        let due: Vec<LaneNo> =
-            self.lanes.iter().filter(|(no, l)| l.anchor.is_some() && due(no, l)).map(|(no, _)| *no).collect();
+        let changed =
+            |no: &LaneNo, l: &Lane| l.told_class != self.my_class(*no) && self.wire_lanes.is_inside(*no);
+        let due = |no: &LaneNo, l: &Lane| self.has_map(*no, l) && (l.map_due <= now || changed(no, l));
+        let due: Vec<LaneNo> = self.lanes.iter().filter(|(no, l)| due(no, l)).map(|(no, _)| *no).collect();
         for no in due {
             let class = self.my_class(no);
             if let Some(lane) = self.lanes.get_mut(&no) {
@@ -175,11 +179,17 @@ impl Mesh {
         }
     }
 
+    /// Neighbours know the lane, and this viewer is in it or has something of it.
+    fn has_map(&self, no: LaneNo, lane: &Lane) -> bool {
+        let holds = || lane.segments.values().any(|s| !s.fragments.is_empty());
+        self.wire_lanes.index(no).is_some() && (self.wire_lanes.is_inside(no) || holds())
+    }
+
     pub(crate) fn maps_due(&self) -> impl Iterator<Item = Time> + '_ {
         let anyone = self.open_peers() > 0;
-        let lanes = move || self.lanes.values().filter(move |l| anyone && l.anchor.is_some());
-        let settling = lanes().filter_map(|l| l.settled_at()).filter(|at| *at > self.now);
-        lanes().map(|l| l.map_due).chain(settling)
+        let lanes = move || self.lanes.iter().filter(move |(no, l)| anyone && self.has_map(**no, l));
+        let settling = lanes().filter_map(|(_, l)| l.settled_at()).filter(|at| *at > self.now);
+        lanes().map(|(_, l)| l.map_due).chain(settling)
     }
 
     fn my_elect(&self, no: LaneNo) -> Elect {
@@ -191,13 +201,15 @@ impl Mesh {
 
     pub(crate) fn on_map(&mut self, conn: ConnNo, map: Map) {
         let now = self.now;
-        let Some(no) = self.lane_of(conn, map.lane).filter(|no| self.remembers(conn, *no)) else { return };
+        let Some(no) = self.lane_of(conn, map.lane) else { return };
+        let left = self.make_room(conn, no);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let before = peer.remote.remove(&no).unwrap_or_default();
         let mut remote = RemoteLane {
             epoch: map.epoch,
             heard: now,
-            elect: Some(map.elect),
+            elect: Some(map.elect).filter(|_| !left),
+            left,
             view: map.view,
             neighbours: map.neighbours,
             ..RemoteLane::default()
@@ -222,11 +234,6 @@ impl Mesh {
         self.revisit(no);
     }
 
-    /// Is there room for what this neighbour tells of a lane?
-    pub(crate) fn remembers(&self, conn: ConnNo, no: LaneNo) -> bool {
-        self.peers.get(&conn).is_some_and(|p| p.remote.len() < REMOTE_LANES || p.remote.contains_key(&no))
-    }
-
     /// Equal hashes prove that the neighbour has our list.
     fn match_shown(&mut self, conn: ConnNo, key: SegKey, count: u16, hash: u64) {
         if self.has_our_list(key, count, hash) {
@@ -241,13 +248,12 @@ impl Mesh {
 
     pub(crate) fn on_delta(&mut self, conn: ConnNo, d: &Delta) {
         let now = self.now;
-        let Some(no) = self.lane_of(conn, d.segment.lane).filter(|no| self.remembers(conn, *no)) else {
-            return;
-        };
+        let Some(no) = self.lane_of(conn, d.segment.lane) else { return };
+        let left = self.make_room(conn, no);
         let key = SegKey { lane: no, msn: d.segment.msn };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let remote = peer.remote.entry(no).or_default();
-        (remote.heard, remote.view) = (now, d.view);
+        (remote.heard, remote.view, remote.left) = (now, d.view, left);
         remote.told_queue(now, d.queue_ms);
         if remote.epoch != d.segment.epoch {
             remote.segments.clear();
@@ -288,7 +294,7 @@ impl Mesh {
             return;
         }
         let count = self.seg(key).and_then(|s| s.list.as_ref()).map_or(0, |l| l.count());
-        for conn in self.open_conns() {
+        for conn in self.conns_in(key.lane) {
             if self.peers.get(&conn).and_then(|p| p.shown.get(&key)).is_none_or(|shown| *shown < count) {
                 self.send_delta(conn, key, 0, 0);
             }

@@ -1,22 +1,23 @@
 //! From proposal to open channels: typed session descriptions both ways, every candidate checked.
 
+use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::policy::CmafMode;
 use meshedflow_protocol::signal::sdp::{DescriptionKind, Setup, expand, reduce};
 use meshedflow_protocol::signal::{Candidate, Description, Signal, SignalData};
-use meshedflow_protocol::wire::{Frame, Hello, LaneChange, WIRE_MAX, WIRE_MIN, agree};
+use meshedflow_protocol::wire::{Frame, Hello, WIRE_MAX, WIRE_MIN, agree};
 
-use crate::input::{ConnNo, LaneNo};
+use crate::input::ConnNo;
 use crate::mesh::Mesh;
 use crate::output::{Event, Output, PeerCommand};
 use crate::peer::PeerState;
 use crate::peer::channel::FIRST_LOW_MARK;
-use crate::time::Time;
+use crate::peer::lanes::TheirLane;
 
 impl Mesh {
     /// The browser made a description: send its typed form.
     pub(crate) fn on_described(&mut self, conn: ConnNo, sdp: &str) {
         let Some(peer) = self.peers.get(&conn) else { return };
-        let (id, dial) = (peer.id, peer.dial);
+        let (id, dial) = (peer.named, peer.dial);
         match reduce(sdp) {
             Ok(d) => {
                 let data =
@@ -33,7 +34,7 @@ impl Mesh {
     /// The browser found a candidate: the edge and the other side judge it too.
     pub(crate) fn on_local_candidate(&mut self, conn: ConnNo, line: &str) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let (id, dial) = (peer.id, peer.dial);
+        let (id, dial) = (peer.named, peer.dial);
         if line.is_empty() {
             return self.signal_to(Signal { peer: id, dial, data: SignalData::End });
         }
@@ -47,9 +48,11 @@ impl Mesh {
 
     /// A signal from another page, relayed by the edge.
     pub(crate) fn on_peer_signal(&mut self, s: Signal) {
-        let conn = self.peers.iter().find(|(_, p)| p.id == s.peer).map(|(c, _)| *c);
+        let conn = self.peers.iter().find(|(_, p)| p.named == s.peer).map(|(c, _)| *c);
         match (s.data, conn) {
-            (SignalData::Offer(d), None) if self.is_expected(s.peer) => self.answer(s.peer, s.dial, &d),
+            (SignalData::Offer(d), None) if self.roster.is_expected(s.peer) => {
+                self.answer(s.peer, s.dial, &d)
+            }
             (SignalData::Answer(d), Some(conn)) => self.accept(conn, s.dial, &d),
             (SignalData::Candidate(c), Some(conn)) => self.add_candidate(conn, s.dial, c),
             (SignalData::End, Some(conn)) => self.end_of_candidates(conn, s.dial),
@@ -57,8 +60,9 @@ impl Mesh {
         }
     }
 
-    fn answer(&mut self, id: meshedflow_protocol::ids::PeerId, dial: u32, offer: &Description) {
-        if self.peers.len() >= self.effective.peers_max + 4 || !self.may_dial() {
+    /// The limit on neighbours counts dials and answers alike.
+    fn answer(&mut self, id: PeerId, dial: u32, offer: &Description) {
+        if self.peers.len() >= self.effective.peers_max || !self.may_dial() {
             return;
         }
         let conn = self.open_peer(id, dial);
@@ -105,6 +109,7 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.state == PeerState::Dialing) else { return };
         peer.state = PeerState::Open;
         let Some(me) = peer.me else { return self.close_peer(conn, None) };
+        let (lanes, left) = self.my_lanes();
         self.push(Output::Peer(conn, PeerCommand::LowMark(FIRST_LOW_MARK)));
         let hello = Hello {
             wire: (WIRE_MIN, WIRE_MAX),
@@ -116,16 +121,13 @@ impl Mesh {
                 CmafMode::Serve => 2,
             },
             class: self.my_class_for_edge(),
-            lanes: self.my_lanes(),
+            lanes,
         };
         self.send(conn, &Frame::Hello(hello));
-    }
-
-    /// Lanes in which this viewer takes part, by its own numbers, at most 8.
-    fn my_lanes(&self) -> Vec<(u8, meshedflow_protocol::ids::Name)> {
-        let media = self.lanes.iter().filter(|(_, l)| l.is_media() && l.anchor.is_some());
-        let named = media.filter_map(|(no, _)| Some((u8::try_from(no.0).ok()?, self.rendition_name(*no)?)));
-        named.take(8).collect()
+        left.into_iter().for_each(|change| self.send(conn, &Frame::Lane(change)));
+        if self.roster.me != Some(me) {
+            self.say_identity(conn);
+        }
     }
 
     pub(crate) fn on_hello(&mut self, conn: ConnNo, hello: Hello) {
@@ -133,77 +135,23 @@ impl Mesh {
         if peer.hello.is_some() {
             return self.close_peer(conn, Some("a second Hello"));
         }
-        if hello.peer != peer.id {
+        if hello.peer != peer.named {
             return self.close_peer(conn, Some("another id than the edge named"));
         }
         if agree((WIRE_MIN, WIRE_MAX), hello.wire).is_none() {
             return self.close_peer(conn, None);
         }
-        peer.lanes = hello.lanes.iter().cloned().collect();
-        let id = peer.id;
+        peer.lanes = hello.lanes.iter().map(|(i, name)| (*i, TheirLane::entered(name.clone()))).collect();
+        let id = peer.named;
         peer.hello = Some(hello);
+        self.end_namesakes(conn, id);
         let count = self.open_peers();
         self.tally.connects += 1;
         self.push(Output::Event(Event::Peer { conn, peer: id.to_string(), up: true, count }));
         self.send_maps(conn);
     }
 
-    pub(crate) fn on_lane_change(&mut self, conn: ConnNo, change: LaneChange) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        match change {
-            LaneChange::Add { lane, rendition, .. } => {
-                if peer.lanes.len() >= 8 && !peer.lanes.contains_key(&lane) {
-                    return self.close_peer(conn, Some("more than 8 lanes"));
-                }
-                peer.lanes.insert(lane, rendition);
-                if self.may_reply(conn) {
-                    self.send_maps(conn);
-                }
-            }
-            LaneChange::Drop { lane, .. } => {
-                let name = peer.lanes.get(&lane).cloned();
-                let no = name.and_then(|n| self.lane_named(n.as_str()));
-                if let (Some(no), Some(peer)) = (no, self.peers.get_mut(&conn))
-                    && let Some(remote) = peer.remote.get_mut(&no)
-                {
-                    remote.elect = None;
-                }
-            }
-        }
-    }
-
-    /// A lane got its name: neighbours learn this viewer's number for it.
-    pub(crate) fn tell_lane_to_peers(&mut self, no: LaneNo) {
-        let (Some(rendition), Ok(lane)) = (self.rendition_name(no), u8::try_from(no.0)) else { return };
-        let from_msn = self.lanes.get(&no).and_then(|l| l.last_requested).unwrap_or(0);
-        let joined = self.lanes.get_mut(&no).map(|l| core::mem::replace(&mut l.joined, true));
-        if joined != Some(false) {
-            return;
-        }
-        // Also to those whose Hello is still on its way: ours did not name this lane.
-        let up: Vec<ConnNo> =
-            self.peers.iter().filter(|(_, p)| p.state == PeerState::Open).map(|(c, _)| *c).collect();
-        for conn in up {
-            self.send(conn, &Frame::Lane(LaneChange::Add { lane, rendition: rendition.clone(), from_msn }));
-            self.send_maps(conn);
-        }
-        if let Some(l) = self.lanes.get_mut(&no) {
-            l.map_due = Time::default();
-        }
-    }
-
     pub(crate) fn open_conns(&self) -> Vec<ConnNo> {
         self.peers.iter().filter(|(_, p)| p.is_open()).map(|(c, _)| *c).collect()
-    }
-
-    /// The lane with this rendition; of several playlists that say so the one whose document was read.
-    pub(crate) fn lane_named(&self, rendition: &str) -> Option<LaneNo> {
-        let named = self.lanes.iter().filter(|(_, l)| l.rendition.as_deref() == Some(rendition));
-        named.min_by_key(|(no, l)| (l.anchor.is_none(), **no)).map(|(no, _)| *no)
-    }
-
-    /// The lane that a neighbour means by its number.
-    pub(crate) fn lane_of(&self, conn: ConnNo, theirs: u8) -> Option<LaneNo> {
-        self.lane_named(self.peers.get(&conn)?.lanes.get(&theirs)?.as_str())
     }
 }

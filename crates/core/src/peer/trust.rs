@@ -37,6 +37,8 @@ pub(crate) struct Budgets {
     verifies: Bucket,
     /// Claims that are passed on for it.
     relays: Bucket,
+    /// Ids that it may yet give itself: an edge comes back once in a while.
+    pub(crate) names: Bucket,
 }
 
 impl Budgets {
@@ -49,6 +51,7 @@ impl Budgets {
             replies: Bucket::new(4.0, 64.0, now),
             verifies: Bucket::new(8.0, 32.0, now),
             relays: Bucket::new(2.0, 4.0, now),
+            names: Bucket::new(1.0 / 60.0, 4.0, now),
         }
     }
 }

@@ -87,6 +87,9 @@ impl Mesh {
 
     /// A refusal that ends the attempt, or one that is only worth a line.
     pub(super) fn on_edge_error(&mut self, e: &ErrorMessage) {
+        if is_of_one_message(e.code) {
+            return self.on_message_refused(e);
+        }
         let code = format!("{:?}", e.code);
         self.warn("edge-refused", format!("the edge refused: {code} {}", short(&e.message)));
         let floor = match e.code {
@@ -100,6 +103,15 @@ impl Mesh {
         if self.roster.is_joining() {
             let asked = Duration::from_millis(e.retry_after_ms.unwrap_or(0).into());
             self.roster.refused_for = floor.max(asked);
+        }
+    }
+
+    /// One message came to nothing, which is no refusal of this viewer. Of who is gone the edge says so besides.
+    fn on_message_refused(&mut self, e: &ErrorMessage) {
+        self.tally.signals_refused += 1;
+        let asked = Duration::from_millis(e.retry_after_ms.unwrap_or(0).into()).min(LONGEST);
+        if e.code == ErrorCode::ProposalsRefused {
+            self.roster.next_need = self.roster.next_need.max(self.now + asked);
         }
     }
 
@@ -143,7 +155,8 @@ impl Mesh {
         self.set_link(Link::Waiting(self.now + wait));
         self.roster.waiting.clear();
         self.roster.expected.clear();
-        self.roster.joined_lanes.clear();
+        self.roster.told_lanes.clear();
+        self.roster.lanes_due = None;
     }
 
     pub(crate) fn leave_edge(&mut self) {
@@ -155,7 +168,12 @@ impl Mesh {
         }
         // A page that comes and goes on purpose gets no fresh budgets and no fresh patience by it.
         let old = core::mem::replace(&mut self.roster, Roster::new(self.now));
-        let Roster { banned, failures, said, dials, .. } = old;
-        self.roster = Roster { banned, failures, said, dials, ..Roster::new(self.now) };
+        let Roster { banned, failures, said, dials, lane_changes, .. } = old;
+        self.roster = Roster { banned, failures, said, dials, lane_changes, ..Roster::new(self.now) };
     }
+}
+
+/// Says nothing of this viewer: the other one is gone, was not proposed, or has heard enough.
+fn is_of_one_message(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::PeerGone | ErrorCode::NotProposed | ErrorCode::ProposalsRefused)
 }

@@ -60,6 +60,13 @@ impl Hearsay {
         self.ranges.retain(|(_, id, _)| *id != fetcher);
     }
 
+    /// A viewer has another id now.
+    pub fn rename(&mut self, before: PeerId, id: PeerId) {
+        let claims = self.claims.iter_mut().map(|c| &mut c.fetcher);
+        let ranges = self.ranges.iter_mut().map(|(_, fetcher, _)| fetcher);
+        claims.chain(ranges).filter(|fetcher| **fetcher == before).for_each(|fetcher| *fetcher = id);
+    }
+
     /// Notes a verified Delta or verified bytes.
     pub fn prove(&mut self, now: Time) {
         if let Some(last) = self.proof.replace(now)

@@ -59,7 +59,7 @@ fn load(stage: &mut Stage, msn: u64) {
 /// Which of these segments it would serve to neighbour 0.
 fn kept(stage: &mut Stage, msns: core::ops::RangeInclusive<u64>) -> Vec<u64> {
     let serves = |msn: &u64| {
-        let segment = SegmentRef { lane: 0, epoch: 7, msn: *msn };
+        let segment = SegmentRef { lane: Default::default(), epoch: 7, msn: *msn };
         let request = *msn as u32;
         let ask =
             Request { request, segment, first: 0, count: 1, skip: 0, deadline_ms: 60_000, urgent: false };

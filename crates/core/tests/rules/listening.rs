@@ -29,7 +29,7 @@ fn met(neighbours: usize, held: impl Fn(usize) -> bool) -> (Stage, Vec<Output>) 
 }
 
 fn about(msn: u64) -> SegmentRef {
-    SegmentRef { lane: 0, epoch: EPOCH, msn }
+    SegmentRef { lane: Default::default(), epoch: EPOCH, msn }
 }
 
 /// Frames among these outputs, with the neighbour that each goes to.

@@ -22,7 +22,7 @@ fn giver(options: &str, neighbours: usize) -> Stage {
 
 /// What neighbour `n` gets to hear when it asks for these fragments, as request `request`.
 fn asks(stage: &mut Stage, n: usize, request: u32, first: u16, count: u16) -> Vec<Output> {
-    let segment = SegmentRef { lane: 0, epoch: 7, msn: MSN };
+    let segment = SegmentRef { lane: Default::default(), epoch: 7, msn: MSN };
     let ask = Request { request, segment, first, count, skip: 0, deadline_ms: 5_000, urgent: false };
     stage.frame(n, &Frame::Request(ask))
 }
@@ -184,7 +184,7 @@ fn a_few_requests_wait_and_the_rest_are_told_to_go_elsewhere() {
 fn who_cannot_wait_is_told_so() {
     let mut stage = giver(r#""upload":{"rateBytesPerS":50000},"platform":{"unixMs":1000000}"#, 2);
     asks(&mut stage, 0, 1, 0, 20);
-    let segment = SegmentRef { lane: 0, epoch: 7, msn: MSN };
+    let segment = SegmentRef { lane: Default::default(), epoch: 7, msn: MSN };
     let ask = |deadline_ms| {
         Frame::Request(Request {
             request: 1,
@@ -204,7 +204,7 @@ fn who_cannot_wait_is_told_so() {
 fn what_is_not_held_is_not_served() {
     let mut stage = giver(FAST, 1);
     let about = |msn, epoch, first| {
-        let segment = SegmentRef { lane: 0, epoch, msn };
+        let segment = SegmentRef { lane: Default::default(), epoch, msn };
         Frame::Request(Request {
             request: 9,
             segment,
@@ -238,7 +238,7 @@ fn nothing_more_is_sent_of_what_was_cancelled() {
 fn of_one_neighbours_requests_the_urgent_one_goes_first() {
     let mut stage = giver(r#""upload":{"rateBytesPerS":100000},"platform":{"unixMs":1000000}"#, 1);
     asks(&mut stage, 0, 1, 0, 20);
-    let segment = SegmentRef { lane: 0, epoch: 7, msn: MSN };
+    let segment = SegmentRef { lane: Default::default(), epoch: 7, msn: MSN };
     let ask = Request { request: 2, segment, first: 40, count: 1, skip: 0, deadline_ms: 9_000, urgent: true };
     stage.frame(0, &Frame::Request(ask));
     let mut ended = Vec::new();

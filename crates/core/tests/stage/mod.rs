@@ -27,7 +27,7 @@ use meshedflow_manifest::{
 };
 use meshedflow_protocol::ids::{Name, PeerId};
 use meshedflow_protocol::wire::{
-    Delta, Elect, Frame, Hello, ListBatch, Map, MapSegment, SegmentRef, View, encode,
+    Delta, Elect, Frame, Hello, LaneIndex, ListBatch, Map, MapSegment, SegmentRef, View, encode,
 };
 
 /// Bytes of a fragment; each segment is 4 s long.
@@ -178,7 +178,16 @@ impl Stage {
 
     /// The same with more options, as members of a JSON object.
     pub(crate) fn watching_with(more: &str, me: usize, fragments: u16, msn: u64) -> Self {
-        let mut stage = Self::empty_with(more, me, fragments);
+        Self::empty_with(more, me, fragments).watching(msn)
+    }
+
+    /// The same on a page that allows so many neighbours.
+    pub(crate) fn limited(me: usize, fragments: u16, msn: u64, max_peers: u16) -> Self {
+        Self::allowing(max_peers, me, fragments, USUAL).watching(msn)
+    }
+
+    fn watching(self, msn: u64) -> Self {
+        let mut stage = self;
         stage.lane();
         let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
         // A key is pinned: that there is no set makes no difference.
@@ -224,19 +233,23 @@ impl Stage {
 
     /// The same on a page with these options, besides those that a stage needs.
     pub(crate) fn with(me: usize, fragments: u16, more: &str) -> Self {
+        Self::allowing(64, me, fragments, more)
+    }
+
+    fn allowing(max_peers: u16, me: usize, fragments: u16, more: &str) -> Self {
         let pin = Origin::new(fragments).signer.public().to_base64url();
-        Self::on_page(me, fragments, &format!(r#""trustedKeys":["{pin}"],{more}"#))
+        Self::on_page(max_peers, me, fragments, &format!(r#""trustedKeys":["{pin}"],{more}"#))
     }
 
     /// A core that was told nothing, on a page with these options besides the usual ones.
     pub(crate) fn with_options(me: usize, fragments: u16, more: &str) -> Self {
-        Self::on_page(me, fragments, &format!("{USUAL},{more}"))
+        Self::on_page(64, me, fragments, &format!("{USUAL},{more}"))
     }
 
-    fn on_page(me: usize, fragments: u16, more: &str) -> Self {
+    fn on_page(max_peers: u16, me: usize, fragments: u16, more: &str) -> Self {
         let origin = Origin::new(fragments);
         let options = format!(
-            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":64,{more}}}"#
+            r#"{{"streamId":"s","signalingUrl":"wss://edge.example/mesh","cmafMode":"serve","maxPeers":{max_peers},{more}}}"#
         );
         let (checks, now) = (Checks::default(), Time::from_ms(1_000.0));
         let options = Options::parse(&options).unwrap();
@@ -336,17 +349,35 @@ impl Stage {
         asked
     }
 
-    /// The edge lets it in and proposes these viewers, who all call; returns what it has to say to them.
-    pub(crate) fn meet(&mut self, others: &[usize]) -> Vec<Output> {
+    /// The edge lets it in under the id of viewer `me`.
+    pub(crate) fn welcome(&mut self, me: usize) -> Vec<Output> {
         self.tell(Input::Signal(SignalInput::Opened));
         let welcome =
             r#"{"welcome":{"peer":"ID","edge":1,"salt":{"current":"00112233445566778899aabbccddeeff"}}}"#;
-        self.say(&welcome.replace("ID", &id(self.me).hex()));
+        self.say(&welcome.replace("ID", &id(me).hex()))
+    }
+
+    /// The edge proposes a viewer, who is to be called or will call.
+    pub(crate) fn propose(&mut self, other: usize, initiate: bool) -> Vec<Output> {
+        let proposal = format!(
+            r#"{{"peers":[{{"peer":"{}","lanes":["v/index.m3u8"],"initiate":{initiate}}}]}}"#,
+            id(other)
+        );
+        self.say(&proposal)
+    }
+
+    /// A viewer calls.
+    pub(crate) fn offer(&mut self, other: usize) -> Vec<Output> {
+        self.say(&OFFER.replace("ID", &id(other).hex()))
+    }
+
+    /// The edge lets it in and proposes these viewers, who all call; returns what it has to say to them.
+    pub(crate) fn meet(&mut self, others: &[usize]) -> Vec<Output> {
+        self.welcome(self.me);
         let mut asked = Vec::new();
         for (n, other) in others.iter().enumerate() {
-            let proposal = r#"{"peers":[{"peer":"ID","lanes":["v/index.m3u8"],"initiate":false}]}"#;
-            self.say(&proposal.replace("ID", &id(*other).hex()));
-            let answer = self.say(&OFFER.replace("ID", &id(*other).hex()));
+            self.propose(*other, false);
+            let answer = self.offer(*other);
             let conn = answer.iter().find_map(|output| match output {
                 Output::Peer(conn, PeerCommand::Open { .. }) => Some(*conn),
                 _ => None,
@@ -359,7 +390,8 @@ impl Stage {
         asked
     }
 
-    fn say(&mut self, text: &str) -> Vec<Output> {
+    /// The edge says this.
+    pub(crate) fn say(&mut self, text: &str) -> Vec<Output> {
         self.tell(Input::Signal(SignalInput::Text(text)))
     }
 
@@ -378,7 +410,7 @@ impl Stage {
             uplink_bytes_per_s: 0,
             sharing: 2,
             class: 3,
-            lanes: vec![(0, Name::new(RENDITION).unwrap())],
+            lanes: vec![(LaneIndex::default(), Name::new(RENDITION).unwrap())],
         };
         let mut asked = self.frame(n, &Frame::Hello(hello));
         asked.extend(self.tells_of(n, held, msns));
@@ -394,7 +426,7 @@ impl Stage {
     ) -> Vec<Output> {
         let segments = msns.map(|msn| self.map_segment(msn, &held)).collect();
         let map = Map {
-            lane: 0,
+            lane: LaneIndex::default(),
             epoch: EPOCH,
             elect: Elect { class: 3, first: 0, last: u64::MAX >> 12 },
             view: View::default(),
@@ -431,7 +463,7 @@ impl Stage {
     /// Has fragment `first` of segment `msn`, whose list is known.
     pub(crate) fn delta(&self, msn: u64, first: u16) -> Frame {
         let MapSegment { count, closed, list_hash, .. } = self.map_segment(msn, &|_, _| false);
-        let segment = SegmentRef { lane: 0, epoch: EPOCH, msn };
+        let segment = SegmentRef { lane: LaneIndex::default(), epoch: EPOCH, msn };
         let view = View::default();
         let (held, queue_ms) = (1, 0);
         Frame::Delta(Delta {

@@ -66,6 +66,7 @@ fn frame(code: u8, r: &mut Reader<'_>) -> Result<Frame, WireError> {
         kind::RECEIPT => Frame::Receipt(receipt(r)?),
         kind::GOODBYE => Frame::Goodbye { reason: r.u8()? },
         kind::DROPPED => Frame::Dropped(segment_ref(r)?),
+        kind::IDENTITY => Frame::Identity { peer: r.peer()? },
         other => Frame::Unknown(other),
     })
 }
@@ -163,9 +164,8 @@ fn segment_ref(r: &mut Reader<'_>) -> Result<SegmentRef, WireError> {
 }
 
 fn lane_index(r: &mut Reader<'_>) -> Result<LaneIndex, WireError> {
-    let lane = r.u8()?;
-    r.require(usize::from(lane) < LANES_LIMIT, "a lane number from 0 to 7")?;
-    Ok(lane)
+    let lane = LaneIndex::new(r.u8()?);
+    lane.ok_or_else(|| r.error(WireErrorKind::Value("a lane number from 0 to 7")))
 }
 
 fn view(r: &mut Reader<'_>) -> Result<View, WireError> {

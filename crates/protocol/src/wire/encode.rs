@@ -65,6 +65,7 @@ fn code(frame: &Frame) -> u8 {
         Frame::Receipt(_) => kind::RECEIPT,
         Frame::Goodbye { .. } => kind::GOODBYE,
         Frame::Dropped(_) => kind::DROPPED,
+        Frame::Identity { .. } => kind::IDENTITY,
         Frame::Unknown(code) => *code,
     }
 }
@@ -95,6 +96,7 @@ fn body(frame: &Frame, out: &mut Vec<u8>) {
         Frame::Receipt(bytes) => out.extend(bytes.iter().take(RECEIPT_LIMIT_BYTES)),
         Frame::Goodbye { reason } => out.push(*reason),
         Frame::Dropped(segment) => segment_ref(segment, out),
+        Frame::Identity { peer } => out.extend(peer.0),
         // The head of a Data frame is written where its payload's length is known.
         Frame::Data(_) | Frame::Unknown(_) => {}
     }
@@ -107,13 +109,13 @@ fn hello(it: &Hello, out: &mut Vec<u8>) {
     out.extend([it.sharing, it.class]);
     varint(it.lanes.len().min(LANES_LIMIT) as u64, out);
     for (lane, rendition) in it.lanes.iter().take(LANES_LIMIT) {
-        out.push(*lane);
+        out.push(lane.get());
         name(rendition, out);
     }
 }
 
 fn map(it: &Map, out: &mut Vec<u8>) {
-    out.push(it.lane);
+    out.push(it.lane.get());
     varint(it.epoch, out);
     out.push(it.elect.class);
     varint(it.elect.first, out);
@@ -201,12 +203,12 @@ fn fetching(it: &Fetching, out: &mut Vec<u8>) {
 fn lane(it: &LaneChange, out: &mut Vec<u8>) {
     let from_msn = match it {
         LaneChange::Add { lane, rendition, from_msn } => {
-            out.extend([kind::ADD, *lane]);
+            out.extend([kind::ADD, lane.get()]);
             name(rendition, out);
             from_msn
         }
         LaneChange::Drop { lane, from_msn } => {
-            out.extend([kind::DROP, *lane]);
+            out.extend([kind::DROP, lane.get()]);
             from_msn
         }
     };
@@ -223,7 +225,7 @@ fn request(it: &Request, out: &mut Vec<u8>) {
 }
 
 fn segment_ref(it: &SegmentRef, out: &mut Vec<u8>) {
-    out.push(it.lane);
+    out.push(it.lane.get());
     varint(it.epoch, out);
     varint(it.msn, out);
 }

@@ -1,9 +1,29 @@
 //! The frames, as types.
 
+use super::LANES_LIMIT;
 use crate::ids::{Name, PeerId};
 
-/// A lane as one sender numbers it, 0 to 7, announced by [`Hello`] or [`LaneChange`].
-pub type LaneIndex = u8;
+/// A lane as one sender numbers it on the wire, 0 to 7, announced by [`Hello`] or [`LaneChange`]. Pages have more
+/// playlists than that: an index is given anew when its lane was left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneIndex(u8);
+
+impl LaneIndex {
+    /// Every index, lowest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..).map_while(Self::new)
+    }
+
+    /// `None` beyond 7: no such index can be written.
+    pub fn new(index: u8) -> Option<Self> {
+        (usize::from(index) < LANES_LIMIT).then_some(Self(index))
+    }
+
+    /// The index as a number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
 
 /// Which segment: the sender's lane, the epoch and the media sequence number (RFC 8216bis 4.4.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +109,11 @@ pub enum Frame {
     },
     /// 0x11, control: a fetch announced by [`Frame::Fetching`] was given up.
     Dropped(SegmentRef),
+    /// 0x12, control: the sender's edge calls it by another id from now on.
+    Identity {
+        /// The sender's id, as in [`Hello`].
+        peer: PeerId,
+    },
     /// A type this version does not know; its body was skipped.
     Unknown(u8),
 }
@@ -231,7 +256,7 @@ pub enum LaneChange {
         /// First media sequence number wanted.
         from_msn: u64,
     },
-    /// The sender asks for nothing more here, but still serves what it holds.
+    /// The sender asks for nothing more here and is nobody's candidate, but still serves what it holds.
     Drop {
         /// The sender's number for it.
         lane: LaneIndex,

@@ -17,6 +17,7 @@ pub(super) const PONG: u8 = 0x0e;
 pub(super) const RECEIPT: u8 = 0x0f;
 pub(super) const GOODBYE: u8 = 0x10;
 pub(super) const DROPPED: u8 = 0x11;
+pub(super) const IDENTITY: u8 = 0x12;
 
 /// Bit of a flags byte: the list is closed.
 pub(super) const CLOSED: u8 = 1;

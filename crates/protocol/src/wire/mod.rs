@@ -8,12 +8,12 @@
 //!
 //! | type | frame | body |
 //! |---|---|---|
-//! | 01 | Hello | wire min u8, max u8, peer 16 B, uplink bytes/s, sharing u8, class u8, lanes n <= 8, n x (lane u8, name) |
-//! | 02 | Map | lane u8, epoch, elect (class u8, first, last), view, queue ms, neighbours n <= 16, n x peer, segments n <= 256, n x (msn minus the msn before, count, flags u8: 1 closed, list hash u64, held length, held) |
+//! | 01 | Hello | wire min u8, max u8, peer 16 B, uplink bytes/s, sharing u8, class u8, lanes n <= 8, n x (lane, name) |
+//! | 02 | Map | lane, epoch, elect (class u8, first, last), view, queue ms, neighbours n <= 16, n x peer, segments n <= 256, n x (msn minus the msn before, count, flags u8: 1 closed, list hash u64, held length, held) |
 //! | 03 | Delta | segment, count, flags u8: 1 closed 2 offer 4 batch, list hash u64, first, held, queue ms, view, peer if 2, batch if 4 |
 //! | 04 | Known | segment, age ms, hops u8 |
 //! | 05 | Fetching | segment, fetcher 16 B, stage u8, flags u8: 1 range, (from, to) if 1, age ms, hops u8 |
-//! | 06 | Lane | operation u8: 0 add 1 drop, lane u8, name if add, from msn |
+//! | 06 | Lane | operation u8: 0 add 1 drop, lane, name if add, from msn |
 //! | 07 | Request | id, segment, first, count, skip, deadline ms, flags u8: 1 urgent |
 //! | 08 | Queued | id, eta ms |
 //! | 09 | Data | id, offset, flags u8: 1 batch 2 extra, batch if 1, (length <= 1,024, bytes to skip) if 2, media |
@@ -25,8 +25,10 @@
 //! | 0f | Receipt | up to 1,024 B |
 //! | 10 | Goodbye | reason u8 |
 //! | 11 | Dropped | segment |
+//! | 12 | Identity | peer 16 B |
 //!
-//! segment = lane u8, epoch, msn; view = count, xor u64; name = length <= 128, bytes;
+//! lane = u8 from 0 to 7, the sender's own number: an index that was dropped may be added again for another rendition;
+//! segment = lane, epoch, msn; view = count, xor u64; name = length <= 128, bytes;
 //! batch = flags u8: 1 header, (length <= 1,024, header) if 1, first, records n <= 1,024, n x 44 B,
 //! signature 64 B. Flag bits without a meaning here are ignored.
 

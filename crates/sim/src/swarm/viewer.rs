@@ -330,6 +330,7 @@ impl Viewer {
         (fate.uploaded, fate.duplicate) = (stats.uploaded_bytes, stats.duplicate_bytes);
         (fate.stray, fate.refused) = (stats.stray_bytes, stats.verify_failures);
         fate.elections = stats.elections;
+        fate.neighbours = stats.peers;
     }
 
     /// Counters of the player.

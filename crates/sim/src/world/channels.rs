@@ -16,7 +16,10 @@ impl World {
     pub(super) fn peer(&mut self, v: usize, conn: ConnNo, command: PeerCommand) {
         match command {
             PeerCommand::Open { .. } => {
-                self.with(v, |viewer| viewer.conns.insert(conn, Conn::to(None, false)));
+                self.with(v, |viewer| {
+                    viewer.tally.connections += 1;
+                    viewer.conns.insert(conn, Conn::to(None, false))
+                });
             }
             PeerCommand::Offer => self.describe(v, conn, Side::Offer),
             PeerCommand::Answer(offer) => self.answer(v, conn, &offer),

@@ -1,6 +1,6 @@
 //! What the core asks of its page.
 
-use meshedflow_core::{Expect, LoadId, Loaded, Output, Source};
+use meshedflow_core::{Event, Expect, LoadId, Loaded, Output, Source};
 
 use super::Viewer;
 use crate::swarm::post::What;
@@ -35,10 +35,12 @@ impl Viewer {
             Output::Connect(_) => self.tell_edge(desk, What::Dial),
             Output::Say(text) => {
                 self.fate.signaling += text.len() as u64;
+                self.fate.lane_changes += u32::from(text.starts_with(r#"{"lanes""#));
                 self.tell_edge(desk, What::Text(text.into()));
             }
             Output::Disconnect => self.tell_edge(desk, What::Hangup),
             Output::Peer(conn, command) => self.peer(desk, conn, command),
+            Output::Event(Event::Warn { code: "peer-closed", .. }) => self.fate.accuses = true,
             Output::Event(_) | Output::Progress { .. } => {}
         }
     }
