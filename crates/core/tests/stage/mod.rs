@@ -490,7 +490,7 @@ pub(crate) fn tell_list(list: &SignedList, held: u16) -> Frame {
     let batch =
         ListBatch { header: Some(header), first: 0, records: records.to_vec(), signature: list.signature };
     Frame::Delta(Delta {
-        segment: SegmentRef { lane: 0, epoch: list.header.epoch, msn: list.header.msn },
+        segment: SegmentRef { lane: LaneIndex::default(), epoch: list.header.epoch, msn: list.header.msn },
         count: list.records.len() as u16,
         closed: list.closed,
         list_hash: u64::from_be_bytes(sha256(&signed)[..8].try_into().unwrap()),

@@ -8,7 +8,7 @@ use meshedflow_core::{
     PeerCommand, PlayerInput, Purpose, Source,
 };
 use meshedflow_manifest::{Header, KeyEntry, KeySetDocument, KeyState, SignedList, Signer};
-use meshedflow_protocol::wire::{Frame, Frames, Request, SegmentRef};
+use meshedflow_protocol::wire::{Frame, Frames, LaneIndex, Request, SegmentRef};
 
 use crate::stage::{EPOCH, Stage, get, lane_at, records, tell_list};
 
@@ -218,7 +218,7 @@ impl Viewer {
 
 /// A request for one fragment.
 pub(crate) fn requests(request: u32, msn: u64, first: u16) -> Frame {
-    let segment = SegmentRef { lane: 0, epoch: EPOCH, msn };
+    let segment = SegmentRef { lane: LaneIndex::default(), epoch: EPOCH, msn };
     Frame::Request(Request { request, segment, first, count: 1, skip: 0, deadline_ms: 60_000, urgent: false })
 }
 
