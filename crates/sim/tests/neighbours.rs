@@ -164,7 +164,7 @@ fn who_visits_ten_renditions_is_a_good_neighbour_in_each() {
 #[test]
 fn who_comes_from_elsewhere_is_welcome() {
     let walk = |v: u64| {
-        let rung = move |step: usize| if v % 2 == 0 { step } else { RUNGS - 1 - step };
+        let rung = move |step: usize| if v.is_multiple_of(2) { step } else { RUNGS - 1 - step };
         let mut acts = vec![(0, Act::Rung(rung(0)))];
         acts.extend((0..RUNGS).map(|step| (8_000 + step as u64 * 5_000, Act::Rung(rung(step)))));
         acts.push((62_000, Act::Rung(4)));
