@@ -294,7 +294,7 @@ fn who_takes_nothing_gives_no_more_than_the_advance() {
         let conn = stage.conns[n];
         let said = asks(&mut stage, n, request, 0, 64);
         sent += media_bytes(&said, conn) + drain(&mut stage, 1_000)[n];
-        refused = refused.or(rejected(&said));
+        refused = refused.or_else(|| rejected(&said));
     }
     assert_eq!(refused, Some(RejectReason::Capped));
     assert!((4_000_000..5_100_000).contains(&sent), "{sent} B given, the last request whole");
