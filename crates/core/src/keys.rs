@@ -97,9 +97,14 @@ impl KeyRing {
         core::iter::once(origin.to_owned()).chain(others).collect()
     }
 
+    /// The page lists this origin in `trustedKeyOrigins`: its set counts for every lane.
+    pub(crate) fn trusts(&self, origin: &str) -> bool {
+        self.trusted.iter().any(|o| o == origin)
+    }
+
     /// What is known of those sets.
     fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a KeySource> {
-        let counts = move |of: &str| of == origin || self.trusted.iter().any(|o| o == of);
+        let counts = move |of: &str| of == origin || self.trusts(of);
         self.sets.iter().filter(move |(of, _)| counts(of)).map(|(_, source)| source)
     }
 
@@ -261,7 +266,7 @@ impl Mesh {
     /// A fresh set may name the key of lists that were of no use so far.
     fn give_another_chance(&mut self, origin: &str) {
         let now = self.now;
-        let trusted = self.keys.trusted.iter().any(|o| o == origin);
+        let trusted = self.keys.trusts(origin);
         for lane in self.lanes.values_mut().filter(|l| !l.proven && (trusted || l.info.origin == origin)) {
             lane.lists.not_before = lane.lists.not_before.min(now);
         }
