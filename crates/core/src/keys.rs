@@ -15,9 +15,9 @@ use crate::http::{JobKind, failure_text};
 use crate::input::{HttpFailure, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::Purpose;
-use crate::roster::host_of;
 use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Time, Wakeup};
+use crate::url::host_of;
 
 /// Pins and key sets.
 #[derive(Debug, Default)]
@@ -287,12 +287,8 @@ impl Mesh {
             revoked.extend(gone.map(|(msn, _)| SegKey { lane: *no, msn: *msn }));
         }
         revoked.into_iter().for_each(|key| self.drop_list(key));
-        self.lanes
-            .keys()
-            .copied()
-            .collect::<Vec<LaneNo>>()
-            .into_iter()
-            .for_each(|no| self.drop_old_epochs(no));
+        let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        lanes.into_iter().for_each(|no| self.drop_old_epochs(no));
     }
 
     pub(crate) fn tick_keys(&mut self) {
@@ -311,7 +307,7 @@ impl Mesh {
         let bad = |x: &&String| PublicKey::from_base64url(x).is_none();
         let pins = self.options.trusted_keys.iter().chain(self.options.root_key.iter());
         if let Some(x) = pins.clone().find(bad).cloned() {
-            self.warn("bad-pin", format!("pinned key {x:?}: expected base64url of 32 bytes"));
+            self.warn("bad-pin", format!("pinned key \"{x}\": expected base64url of 32 bytes"));
         }
     }
 }

@@ -220,7 +220,7 @@ impl Mesh {
         let name = self.lanes.get(&a).and_then(|l| l.rendition.clone()).unwrap_or_default();
         self.warn(
             "rendition-collision",
-            format!("two playlists share the rendition name {name:?} and differ; expected one each: both stay on HTTP"),
+            format!("two playlists share the rendition name \"{name}\" and differ; expected one each: both stay on HTTP"),
         );
     }
 
