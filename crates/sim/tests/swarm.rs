@@ -1,6 +1,6 @@
 //! Stories of a few viewers around one stream: the real core and the real hub, bytes that are really hashed.
 
-use meshedflow_sim::{Evil, LANES, Mood, OriginFault, Report, Setup, World};
+use meshedflow_sim::{Evil, LANES, Mood, OriginFault, Setup, World};
 
 /// What must hold in every story.
 fn oracle(world: &World) {

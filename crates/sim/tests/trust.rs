@@ -1,7 +1,7 @@
 //! Stories of a few viewers among whom one shows lists that are not the origin's: whoever signed them, whatever an
 //! advertiser or a poisoned cache says, the bytes that are played are the origin's.
 
-use meshedflow_sim::{Evil, Forgery, KeysAre, Report, Setup, World};
+use meshedflow_sim::{Evil, Forgery, KeysAre, Setup, World};
 
 /// What must hold in every story.
 fn oracle(world: &World) {
