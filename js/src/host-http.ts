@@ -265,12 +265,8 @@ async function requestOf(job: Running): Promise<[string | Request, RequestInit?]
   const { url, range, recipe } = job;
   const { signal } = job.aborter;
   const headers = new Headers(recipe?.headers);
-  if (!recipe) {
-    // Of a document the core knows where each part lies.
-    if (range) headers.set('Range', rangeHeader(range));
-    return [url, { mode: 'cors', credentials: 'omit', redirect: 'error', signal, headers }];
-  }
   if (range) headers.set('Range', rangeHeader(range));
+  if (!recipe) return [url, { mode: 'cors', credentials: 'omit', redirect: 'error', signal, headers }];
   const init: RequestInit = { method: 'GET', mode: 'cors', credentials: 'same-origin', signal, headers };
   return recipe.fetchSetup ? [await recipe.fetchSetup(contextOf(job, recipe), init)] : [url, init];
 }

@@ -21,7 +21,7 @@ export interface UploadOptions {
 
 /** Neighbours. */
 export interface PeerOptions {
-  /** At most so many at a time; with 0 no edge and no peer is contacted. */
+  /** At most so many at a time; with 0 no edge and no peer is contacted. Default 12, on phones 8. */
   max?: number;
 }
 
@@ -41,11 +41,11 @@ export interface MeshedFlowOptions {
   enableRarestFirst?: boolean;
   /** Default `'advertise-only'`. */
   cmafMode?: CmafMode;
-  /** Pinned Ed25519 keys that sign this stream's lists: the `x` member of a JWK. */
+  /** Pinned Ed25519 keys that sign this stream's lists: the `x` member of a JWK. Key sets then name no others. */
   trustedKeys?: string[];
-  /** Pinned Ed25519 key that signs key sets. */
+  /** Pinned Ed25519 key that signs key sets; one that it did not sign counts for nothing. */
   rootKey?: string;
-  /** Origins besides the playlist's own whose key set counts. */
+  /** Origins besides the playlist's own whose key set counts, for every playlist. */
   trustedKeyOrigins?: string[];
   /** Lists, keys and signaling without TLS, for laboratories. Loopback needs no permission. */
   allowInsecure?: boolean;
@@ -59,7 +59,7 @@ export interface MeshedFlowOptions {
   relayOnly?: boolean;
   /** Memory for segments kept for others, bytes. */
   memoryBytes?: number;
-  /** Hosts whose STUN and TURN servers an edge may name. Default: the edge's own host. */
+  /** Hosts besides the edge's own whose STUN and TURN servers an edge may name. */
   iceServerHosts?: string[];
   /** Where `meshedflow_bg.wasm` is, or the module itself, if not beside the SDK. */
   wasmUrl?: CoreOptions['wasmUrl'];

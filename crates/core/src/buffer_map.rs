@@ -1,7 +1,8 @@
 //! Which fragments of which segments somebody holds: my own for others, theirs for me.
 
-use crate::sorted::SortedMap;
+use meshedflow_protocol::wire::LANES_LIMIT;
 
+use crate::sorted::SortedMap;
 use crate::time::{Duration, Time};
 
 /// Fragments held of one segment, as bits, least significant first. Segments of up to 64 fragments, which nearly all
@@ -131,7 +132,7 @@ pub(crate) struct RemoteLane {
 }
 
 /// Lanes kept per neighbour: with 256 segments each these are its 512 KiB.
-pub(crate) const REMOTE_LANES: usize = 8;
+pub(crate) const REMOTE_LANES: usize = LANES_LIMIT;
 /// Segments kept per neighbour and lane.
 pub(crate) const MAP_LIMIT: usize = 256;
 

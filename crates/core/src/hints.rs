@@ -3,10 +3,10 @@
 use meshedflow_manifest::{Rolling, SegmentEntry, SegmentState, SignedList, identity::resource_id};
 
 use crate::input::LaneNo;
-use crate::load::rescue::origin_of;
 use crate::mesh::Mesh;
 use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Time};
+use crate::url::origin_of;
 
 impl Mesh {
     /// URL and range count only inside the directory of what HLS.js asked for, and if they are what was signed; both, or

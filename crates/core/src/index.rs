@@ -9,11 +9,11 @@ use meshedflow_manifest::SegmentEntry;
 use crate::http::JobKind;
 use crate::input::{HttpFailure, LaneNo};
 use crate::lane::Lane;
-use crate::load::rescue::origin_of;
 use crate::mesh::Mesh;
 use crate::output::{Purpose, Reason};
 use crate::segment::SegKey;
 use crate::sorted::SortedMap;
+use crate::url::origin_of;
 
 /// Lists of a recording are verified this many segments ahead of the player's request.
 const INDEX_AHEAD: u64 = 4;
@@ -218,8 +218,8 @@ impl Mesh {
     }
 
     fn note_list_without_ranges(&mut self, no: LaneNo) {
-        let Some(lane) = self.lanes.get(&no).filter(|_| self.no_range.len() < 64) else { return };
-        self.no_range.insert(origin_of(&lane.info.list_url).to_owned());
+        let Some(lane) = self.lanes.get(&no) else { return };
+        self.note_without_ranges(origin_of(&lane.info.list_url).to_owned());
     }
 
     /// A document of a recording came.

@@ -15,9 +15,9 @@ use crate::http::{JobKind, failure_text};
 use crate::input::{HttpFailure, LaneNo};
 use crate::mesh::Mesh;
 use crate::output::Purpose;
-use crate::roster::host_of;
 use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Time, Wakeup};
+use crate::url::host_of;
 
 /// Pins and key sets.
 #[derive(Debug, Default)]
@@ -97,9 +97,14 @@ impl KeyRing {
         core::iter::once(origin.to_owned()).chain(others).collect()
     }
 
+    /// The page lists this origin in `trustedKeyOrigins`: its set counts for every lane.
+    pub(crate) fn trusts(&self, origin: &str) -> bool {
+        self.trusted.iter().any(|o| o == origin)
+    }
+
     /// What is known of those sets.
     fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a KeySource> {
-        let counts = move |of: &str| of == origin || self.trusted.iter().any(|o| o == of);
+        let counts = move |of: &str| of == origin || self.trusts(of);
         self.sets.iter().filter(move |(of, _)| counts(of)).map(|(_, source)| source)
     }
 
@@ -261,7 +266,7 @@ impl Mesh {
     /// A fresh set may name the key of lists that were of no use so far.
     fn give_another_chance(&mut self, origin: &str) {
         let now = self.now;
-        let trusted = self.keys.trusted.iter().any(|o| o == origin);
+        let trusted = self.keys.trusts(origin);
         for lane in self.lanes.values_mut().filter(|l| !l.proven && (trusted || l.info.origin == origin)) {
             lane.lists.not_before = lane.lists.not_before.min(now);
         }
@@ -282,12 +287,8 @@ impl Mesh {
             revoked.extend(gone.map(|(msn, _)| SegKey { lane: *no, msn: *msn }));
         }
         revoked.into_iter().for_each(|key| self.drop_list(key));
-        self.lanes
-            .keys()
-            .copied()
-            .collect::<Vec<LaneNo>>()
-            .into_iter()
-            .for_each(|no| self.drop_old_epochs(no));
+        let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        lanes.into_iter().for_each(|no| self.drop_old_epochs(no));
     }
 
     pub(crate) fn tick_keys(&mut self) {
@@ -306,7 +307,7 @@ impl Mesh {
         let bad = |x: &&String| PublicKey::from_base64url(x).is_none();
         let pins = self.options.trusted_keys.iter().chain(self.options.root_key.iter());
         if let Some(x) = pins.clone().find(bad).cloned() {
-            self.warn("bad-pin", format!("pinned key {x:?}: expected base64url of 32 bytes"));
+            self.warn("bad-pin", format!("pinned key \"{x}\": expected base64url of 32 bytes"));
         }
     }
 }

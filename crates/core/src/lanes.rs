@@ -169,8 +169,7 @@ impl Mesh {
 
     /// One origin, or both such as the page trusts for all its lanes.
     fn speak_for_each_other(&self, a: &str, b: &str) -> bool {
-        let trusted = |origin: &str| self.options.trusted_key_origins.iter().any(|o| o == origin);
-        a == b || trusted(a) && trusted(b)
+        a == b || self.keys.trusts(a) && self.keys.trusts(b)
     }
 
     /// From now on the first lane stands for both playlists. Loads that are open in the other end there.
@@ -221,7 +220,7 @@ impl Mesh {
         let name = self.lanes.get(&a).and_then(|l| l.rendition.clone()).unwrap_or_default();
         self.warn(
             "rendition-collision",
-            format!("two playlists share the rendition name {name:?} and differ; expected one each: both stay on HTTP"),
+            format!("two playlists share the rendition name \"{name}\" and differ; expected one each: both stay on HTTP"),
         );
     }
 

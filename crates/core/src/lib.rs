@@ -46,6 +46,7 @@ mod sizes;
 mod store;
 mod telemetry;
 mod time;
+mod url;
 pub mod verify;
 
 pub use input::*;

@@ -18,7 +18,7 @@ use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Time, Wakeup};
 
 /// Longest document that is kept while the keys are on their way.
-const EARLY_LIMIT_BYTES: usize = 256 << 10;
+pub(crate) const EARLY_LIMIT_BYTES: usize = 256 << 10;
 /// A missing list is asked for once more after this.
 const LIST_RETRY: Duration = Duration::from_millis(300);
 /// A lane whose list cannot be had is left alone for this long.

@@ -75,6 +75,7 @@ pub struct Mesh {
     pub(crate) player: Player,
     pub(crate) tally: Tally,
     pub(crate) quarantines: Quarantines,
+    /// Origins that answer no ranges, a bounded number of them.
     pub(crate) no_range: crate::sorted::SortedSet<String>,
     pub(crate) sharing: Option<(bool, Reason)>,
     pub(crate) ended: bool,

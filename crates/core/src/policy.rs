@@ -19,8 +19,6 @@ pub struct Effective {
     pub p2p_budget: Duration,
     /// Longest time for a connection to open.
     pub dial: Duration,
-    /// Longest wait for a list.
-    pub list: Duration,
     /// Fewest neighbours wanted.
     pub peers_min: usize,
     /// Most neighbours.
@@ -85,7 +83,6 @@ impl Effective {
             if let Some(t) = &p.timeouts {
                 tighten(&mut self.p2p_budget, t.p2p_budget_ms.map(millis));
                 tighten(&mut self.dial, t.dial_ms.map(millis));
-                tighten(&mut self.list, t.list_ms.map(millis));
             }
             if let Some(n) = &p.peers {
                 tighten(&mut self.dial_parallel, n.dial_parallel.map(usize::from));
@@ -102,7 +99,6 @@ impl Effective {
             cmaf_mode: o.cmaf_mode,
             p2p_budget: Duration::from_millis(2_500),
             dial: Duration::from_secs(10),
-            list: Duration::from_millis(1_500),
             peers_min: 4,
             peers_max: o.max_peers.map_or(if o.platform.mobile { 8 } else { 12 }, usize::from),
             dial_parallel: 4,
@@ -134,7 +130,6 @@ impl Effective {
         if let Some(t) = &p.timeouts {
             set(&mut self.p2p_budget, t.p2p_budget_ms.map(millis));
             set(&mut self.dial, t.dial_ms.map(millis));
-            set(&mut self.list, t.list_ms.map(millis));
         }
         if let Some(n) = &p.peers {
             set(&mut self.peers_min, n.min.map(usize::from));

@@ -22,7 +22,6 @@ use crate::peer::Peer;
 use crate::peer::bucket::Bucket;
 use crate::time::{Duration, Time, Wakeup};
 
-pub(crate) use ice::host_of;
 pub(crate) use link::Link;
 use link::Said;
 use proposals::Waiting;
@@ -146,7 +145,7 @@ impl Mesh {
     fn say_join(&mut self) {
         let Ok(stream) = Name::new(self.options.stream_id.clone()) else {
             let text =
-                format!("streamId {:?}: expected 1 to 128 of [A-Za-z0-9._~/-]", self.options.stream_id);
+                format!("streamId \"{}\": expected 1 to 128 of [A-Za-z0-9._~/-]", self.options.stream_id);
             return self.warn("bad-stream-id", text);
         };
         self.set_link(Link::Joining);

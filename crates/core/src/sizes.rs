@@ -8,7 +8,8 @@ use crate::index::INDEX_LIMIT_BYTES;
 use crate::keys::{REVOKED_LIMIT, SOURCE_LIMIT};
 use crate::lane::{Lane, ListState, SEGMENT_LIMIT, UNREAD_LIMIT};
 use crate::lanes::LANE_LIMIT;
-use crate::manifests::DISPUTED_LIMIT;
+use crate::load::rescue::NO_RANGE_LIMIT;
+use crate::manifests::{DISPUTED_LIMIT, EARLY_LIMIT_BYTES};
 use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::peer::gossip::SHOWN_LIMIT;
@@ -36,8 +37,6 @@ const FRAGMENTS: usize = 16;
 const OPEN: usize = 64;
 /// Neighbours whose names a segment keeps: those met while it is here.
 const NAMES: usize = 64;
-/// Documents of a live window that came before the keys, in bytes.
-const EARLY_BYTES: usize = 256 << 10;
 
 impl Mesh {
     /// Every table, so that a test can see that none grows for ever.
@@ -72,7 +71,7 @@ impl Mesh {
             ("requests to neighbours", asks, OPEN),
             ("segments sent", self.uploads.segments_sent(), SENT_LIMIT),
             ("uploads", self.uploads.open_jobs(), self.peers.len() * OPEN),
-            ("origins without ranges", self.no_range.len(), 64),
+            ("origins without ranges", self.no_range.len(), NO_RANGE_LIMIT),
             ("key sets", self.keys.len(), SOURCE_LIMIT),
             ("revoked keys", self.keys.revoked(), SOURCE_LIMIT * REVOKED_LIMIT),
             ("viewers proposed", self.roster.ids_kept().0, crate::roster::ID_LIMIT * 2),
@@ -120,7 +119,7 @@ fn lane_parts(lane: &Lane) -> [Part; 6] {
         ("lists not verified yet", unread.len(), UNREAD_LIMIT),
         ("segments that wait for their URL", expected.len(), UNREAD_LIMIT),
         ("disputed segments", disputed.len(), DISPUTED_LIMIT),
-        ("documents before the keys, in bytes", early.as_ref().map_or(0, Vec::len), EARLY_BYTES),
+        ("documents before the keys, in bytes", early.as_ref().map_or(0, Vec::len), EARLY_LIMIT_BYTES),
     ]
 }
 

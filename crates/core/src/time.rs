@@ -102,6 +102,12 @@ impl Duration {
         }
     }
 
+    /// What is left of 1 after this time, if half of it goes within each `half_life`. All powers of the core are such
+    /// ones, and a power function of its own would be two kilobytes more for every page.
+    pub fn decay(self, half_life: Self) -> f64 {
+        (-core::f64::consts::LN_2 * self.as_secs_f64() / half_life.as_secs_f64()).exp()
+    }
+
     /// This times `factor`, as [`Duration::from_secs_f64`].
     pub fn mul_f64(self, factor: f64) -> Self {
         Self((self.0 as f64 * factor) as u64)

@@ -104,11 +104,11 @@ fn hidden_tabs_are_class_one() {
         stage.load(21);
         stage.tell(Input::Player(PlayerInput::Hidden(hidden)));
         // Long enough to have settled, and for a map to be due.
-        let maps = frames(&pass_s(&mut stage, 11)).into_iter().filter_map(|(_, frame)| match frame {
+        let mut maps = frames(&pass_s(&mut stage, 11)).into_iter().filter_map(|(_, frame)| match frame {
             Frame::Map(map) => Some(map.elect.class),
             _ => None,
         });
-        assert_eq!(maps.last(), Some(class), "hidden: {hidden}");
+        assert_eq!(maps.next_back(), Some(class), "hidden: {hidden}");
     }
 }
 
@@ -394,11 +394,11 @@ fn a_ninth_lane_of_a_neighbour_is_no_crime() {
 
 /// Whom this viewer takes for electable, as its next map says.
 fn candidates(stage: &mut Stage) -> Vec<PeerId> {
-    let maps = frames(&pass_s(stage, 11)).into_iter().filter_map(|(_, frame)| match frame {
+    let mut maps = frames(&pass_s(stage, 11)).into_iter().filter_map(|(_, frame)| match frame {
         Frame::Map(map) => Some(map.neighbours),
         _ => None,
     });
-    maps.last().unwrap()
+    maps.next_back().unwrap()
 }
 
 /// Whatever its maps say, which tell what it holds; and once it comes back it is as before.

@@ -106,8 +106,8 @@ impl Story {
     }
 }
 
-/// Both origins are trusted, where there are two.
-const TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example","https://cdn.example"],"#;
+/// Both origins are trusted, where there are two; a page may write them with a slash.
+const TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example","https://cdn.example/"],"#;
 
 #[test]
 fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {

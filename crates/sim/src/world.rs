@@ -2,6 +2,7 @@
 
 mod channels;
 mod http;
+mod sums;
 
 use std::collections::BinaryHeap;
 

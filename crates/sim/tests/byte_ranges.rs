@@ -6,12 +6,6 @@ use meshedflow_sim::{Files, LANES, OriginFault, Setup, World};
 /// Several segments in each file, or all in one that grows.
 const LAID: [Files; 2] = [Files::Of(4), Files::Growing];
 
-fn after(setup: Setup, ms: u64) -> World {
-    let mut world = World::new(setup);
-    world.run_ms(ms);
-    world
-}
-
 /// What must hold in every story.
 fn oracle(world: &World, story: &str) {
     assert_eq!(world.origin.whole_files, 0, "{story}: nobody asks for a file in which other segments lie");
@@ -25,19 +19,13 @@ fn oracle(world: &World, story: &str) {
     }
 }
 
-/// Mean origin copies per segment, from `first` to what everybody has asked for.
-fn copies(world: &World, first: u64) -> f64 {
-    let segments = || (first..world.newest()).flat_map(|msn| (0..LANES.len()).map(move |lane| (lane, msn)));
-    segments().map(|(lane, msn)| world.copies(lane, msn)).sum::<f64>() / segments().count() as f64
-}
-
 #[test]
 fn a_live_stream_of_byte_ranges_is_shared_like_any_other() {
     for files in LAID {
-        let world = after(Setup { files, ..Setup::default() }, 60_000);
+        let world = World::after(Setup { files, ..Setup::default() }, 60_000);
         let story = format!("{files:?}");
         oracle(&world, &story);
-        let warm = copies(&world, 8);
+        let warm = world.mean_copies(8);
         assert!(warm <= 1.05, "{story}: {warm:.3} origin copies per segment once warm");
         assert!(world.offload() > 0.54, "{story}: {:.3}", world.offload());
         let elections: u32 = world.reports().iter().filter_map(|r| Some(r.stats.as_ref()?.elections)).sum();
@@ -49,7 +37,7 @@ fn a_live_stream_of_byte_ranges_is_shared_like_any_other() {
 fn a_recording_in_one_file_is_shared_too() {
     for files in LAID {
         let arrivals_ms = vec![0, 4_000, 8_000];
-        let world = after(Setup { live: false, arrivals_ms, files, ..Setup::default() }, 60_000);
+        let world = World::after(Setup { live: false, arrivals_ms, files, ..Setup::default() }, 60_000);
         oracle(&world, &format!("{files:?}"));
         let late = world.report(2);
         assert!(late.from_peers > late.from_http, "{files:?}: {late:?}");
@@ -62,7 +50,7 @@ fn what_is_missing_of_a_byte_range_is_asked_for_within_it() {
     for files in LAID {
         let mut setup = Setup { files, ..Setup::default() };
         setup.link.up_bytes_per_s = 60_000;
-        oracle(&after(setup, 30_000), &format!("{files:?}"));
+        oracle(&World::after(setup, 30_000), &format!("{files:?}"));
     }
 }
 
@@ -70,7 +58,7 @@ fn what_is_missing_of_a_byte_range_is_asked_for_within_it() {
 #[test]
 fn where_the_origin_ignores_ranges_nobody_asks_more_often_than_plain_players() {
     let setup = Setup { files: Files::Of(4), live: false, fault: OriginFault::NoRange, ..Setup::default() };
-    let world = after(setup, 40_000);
+    let world = World::after(setup, 40_000);
     let mut delivered = 0;
     for (v, r) in world.reports().iter().enumerate() {
         assert_eq!((r.corrupt, r.failed, r.takeovers), (0, 0, 0), "viewer {v}: {r:?}");

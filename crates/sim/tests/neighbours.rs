@@ -3,23 +3,10 @@
 
 #![allow(clippy::indexing_slicing, reason = "numbers below the length of what they index")]
 
-use meshedflow_sim::{Act, LANES, Link, Outcome, Person, Plan, Report, Setup, Stream, World, play};
-
-fn after(setup: Setup, ms: u64) -> World {
-    let mut world = World::new(setup);
-    world.run_ms(ms);
-    world
-}
+use meshedflow_sim::{Act, Link, Outcome, Person, Plan, Report, Setup, Stream, World, play};
 
 fn arrivals(n: u64) -> Vec<u64> {
     (0..n).map(|v| v * 700).collect()
-}
-
-/// Mean origin copies of all segments from `first` on.
-fn copies(world: &World, first: u64) -> f64 {
-    let all = (first..world.newest()).flat_map(|msn| (0..LANES.len()).map(move |lane| (lane, msn)));
-    let all: Vec<f64> = all.map(|(lane, msn)| world.copies(lane, msn)).collect();
-    all.iter().sum::<f64>() / all.len() as f64
 }
 
 fn unharmed(world: &World) {
@@ -51,7 +38,7 @@ fn elections(world: &World) -> Vec<u32> {
 #[test]
 fn who_gets_another_id_stays_one_viewer() {
     for (n, seed) in [(2, 1), (5, 2), (9, 3)] {
-        let mut world = after(Setup { arrivals_ms: arrivals(n), seed, ..Setup::default() }, 30_000);
+        let mut world = World::after(Setup { arrivals_ms: arrivals(n), seed, ..Setup::default() }, 30_000);
         for _ in 0..2 {
             world.set_edge(false);
             world.run_ms(2_000);
@@ -61,7 +48,7 @@ fn who_gets_another_id_stays_one_viewer() {
             world.run_ms(60_000);
             unharmed(&world);
             acquainted(&world);
-            let warm = copies(&world, since);
+            let warm = world.mean_copies(since);
             assert!(warm <= 1.05, "{n} viewers: {warm:.3} copies of a segment under new ids");
         }
     }
@@ -70,7 +57,7 @@ fn who_gets_another_id_stays_one_viewer() {
 /// Its socket alone breaks, for too long to resume: the others are known by their ids as before.
 #[test]
 fn one_viewer_that_gets_another_id_stays_one_viewer() {
-    let mut world = after(Setup { arrivals_ms: arrivals(5), ..Setup::default() }, 30_000);
+    let mut world = World::after(Setup { arrivals_ms: arrivals(5), ..Setup::default() }, 30_000);
     for v in [0, 3, 0] {
         world.expire_socket(v);
         world.run_ms(40_000);
@@ -79,7 +66,7 @@ fn one_viewer_that_gets_another_id_stays_one_viewer() {
     world.run_ms(60_000);
     unharmed(&world);
     acquainted(&world);
-    let warm = copies(&world, since);
+    let warm = world.mean_copies(since);
     assert!(warm <= 1.05, "{warm:.3} copies of a segment once two have new ids");
 }
 

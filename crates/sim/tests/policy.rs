@@ -15,10 +15,6 @@ fn unharmed(world: &World) {
     }
 }
 
-fn from_peers(world: &World) -> u64 {
-    world.reports().iter().map(|r| r.from_peers).sum()
-}
-
 fn connects(r: &Report) -> u32 {
     r.stats.as_ref().map_or(0, |s| s.connects)
 }
@@ -38,23 +34,23 @@ fn a_policy_that_comes_late_opens_the_mesh_late() {
     assert!(world.reports().iter().all(|r| connects(r) == 0));
     world.run_ms(40_000);
     unharmed(&world);
-    assert!(from_peers(&world) > 0);
+    assert!(world.from_peers() > 0);
 }
 
 #[test]
 fn the_kill_switch_silences_peers_within_one_refresh() {
     let mut world = world(vec![(0, ON), (20_000, OFF)]);
     world.run_ms(20_000);
-    assert!(from_peers(&world) > 0, "the mesh was on");
+    assert!(world.from_peers() > 0, "the mesh was on");
     world.run_ms(10_200);
     assert!(
         world.reports().iter().all(|r| r.stats.as_ref().is_some_and(|s| s.peers == 0)),
         "{:?}",
         world.reports()
     );
-    let then = from_peers(&world);
+    let then = world.from_peers();
     world.run_ms(20_000);
     unharmed(&world);
     // What was verified before may still be played from the store; nothing new comes from peers.
-    assert!(from_peers(&world) - then < 400_000, "{} then {then}", from_peers(&world));
+    assert!(world.from_peers() - then < 400_000, "{} then {then}", world.from_peers());
 }

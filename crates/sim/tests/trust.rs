@@ -1,13 +1,7 @@
 //! Stories of a few viewers among whom one shows lists that are not the origin's: whoever signed them, whatever an
 //! advertiser or a poisoned cache says, the bytes that are played are the origin's.
 
-use meshedflow_sim::{Evil, Forgery, KeysAre, Report, Setup, World};
-
-fn after(setup: Setup, ms: u64) -> World {
-    let mut world = World::new(setup);
-    world.run_ms(ms);
-    world
-}
+use meshedflow_sim::{Evil, Forgery, KeysAre, Setup, World};
 
 /// What must hold in every story.
 fn oracle(world: &World) {
@@ -18,13 +12,9 @@ fn oracle(world: &World) {
     }
 }
 
-fn from_peers(world: &World) -> u64 {
-    world.reports().iter().map(|r: &Report| r.from_peers).sum()
-}
-
 /// A forger among three others, who share all the same.
 fn forged(how: Forgery, setup: Setup) -> World {
-    let world = after(Setup { evil: vec![(1, Evil::Forges(how))], ..setup }, 60_000);
+    let world = World::after(Setup { evil: vec![(1, Evil::Forges(how))], ..setup }, 60_000);
     oracle(&world);
     assert!(world.report(1).lied > 10, "the fault must happen: {:?}", world.report(1));
     let honest = |v: usize| world.report(v).from_peers;
@@ -60,17 +50,17 @@ fn yesterdays_lists_and_bytes_lead_nobody_astray() {
 fn nothing_is_shared_by_a_key_that_was_revoked() {
     for pinned in [false, true] {
         let (keys, arrivals_ms, sizes) = (KeysAre::RevokedFrom(30_000), vec![0, 1_300], [16_000, 8_000]);
-        let mut world = after(Setup { keys, pinned, arrivals_ms, sizes, ..Setup::default() }, 230_000);
-        let before = from_peers(&world);
+        let mut world = World::after(Setup { keys, pinned, arrivals_ms, sizes, ..Setup::default() }, 230_000);
+        let before = world.from_peers();
         assert!(before > 0, "it was shared until the key sets were read again");
         // 5 minutes +- 20 %.
         world.run_ms(135_000);
-        let by_then = from_peers(&world);
+        let by_then = world.from_peers();
         let kept = world.reports().iter().map(|r| r.blobs).sum::<usize>();
         assert!(kept <= 16, "{kept} buffers are kept");
         world.run_ms(30_000);
         oracle(&world);
-        assert_eq!(from_peers(&world), by_then, "pinned: {pinned}");
+        assert_eq!(world.from_peers(), by_then, "pinned: {pinned}");
     }
 }
 
@@ -78,7 +68,7 @@ fn nothing_is_shared_by_a_key_that_was_revoked() {
 /// never came is fetched by range, what was right is kept.
 #[test]
 fn behind_a_poisoned_prefix_the_origin_is_asked_for_ranges() {
-    let world = after(Setup { evil: vec![(0, Evil::PoisonsPrefix)], ..Setup::default() }, 60_000);
+    let world = World::after(Setup { evil: vec![(0, Evil::PoisonsPrefix)], ..Setup::default() }, 60_000);
     oracle(&world);
     assert!(world.report(0).lied > 0, "the fault must happen");
     let caught: u32 =

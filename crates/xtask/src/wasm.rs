@@ -31,6 +31,7 @@ const LOWER: &[&str] = &[
     // A function that is used once stays one: compressed, the module is smaller so. Below 1024 lies the stack's end.
     "--one-caller-inline-max-function-size=0",
     "--low-memory-unused",
+    "--converge",
     "-Oz",
     "--strip-target-features",
 ];

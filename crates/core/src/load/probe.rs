@@ -6,11 +6,11 @@
 
 use crate::input::{HttpId, LaneKind, LoadRequest};
 use crate::load::rate::{self, replaceable};
-use crate::load::rescue::origin_of;
 use crate::mesh::Mesh;
 use crate::output::{Output, Purpose};
 use crate::segment::SegKey;
 use crate::time::{Duration, Time, Wakeup};
+use crate::url::origin_of;
 
 /// What is remembered of levels and probes.
 #[derive(Debug, Default)]

@@ -3,10 +3,10 @@
 //! together. No byte is asked for twice while anything else would do.
 
 use crate::input::ConnNo;
-use crate::load::rescue::origin_of;
 use crate::mesh::Mesh;
 use crate::segment::{SegKey, Segment};
 use crate::time::{Duration, Time};
+use crate::url::origin_of;
 
 /// So near the deadline, less a round trip, a byte is asked for twice.
 const LAST_MOMENT: Duration = Duration::from_millis(100);

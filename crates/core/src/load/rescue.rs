@@ -9,6 +9,10 @@ use crate::peer::claims::{RESCUE, SUPERSEDES};
 use crate::scheduler::election;
 use crate::segment::{Mine, SegKey, Transfer};
 use crate::time::{Duration, Time};
+use crate::url::origin_of;
+
+/// Origins that are remembered to answer no ranges.
+pub(crate) const NO_RANGE_LIMIT: usize = 64;
 
 impl Mesh {
     /// Gets what is missing for the waiting loads over HTTP, beside whatever peers still send.
@@ -361,7 +365,14 @@ impl Mesh {
     fn forbid_ranges(&mut self, key: SegKey) {
         let Some(url) = self.seg(key).and_then(|s| s.url.as_deref()) else { return };
         let origin = origin_of(url).to_owned();
-        if self.no_range.len() < 64 && !self.options.mutant("trust-ranges") {
+        if !self.options.mutant("trust-ranges") {
+            self.note_without_ranges(origin);
+        }
+    }
+
+    /// This origin answers no ranges: none is asked for again in this session.
+    pub(crate) fn note_without_ranges(&mut self, origin: String) {
+        if self.no_range.len() < NO_RANGE_LIMIT {
             self.no_range.insert(origin);
         }
     }
@@ -475,11 +486,4 @@ impl Mesh {
         self.expect_list_soon(key);
         self.evict();
     }
-}
-
-/// `scheme://host[:port]` of an absolute URL.
-pub(crate) fn origin_of(url: &str) -> &str {
-    let after = url.find("://").map_or(0, |i| i + 3);
-    let end = url.get(after..).and_then(|rest| rest.find('/')).map_or(url.len(), |i| after + i);
-    url.get(..end).unwrap_or(url)
 }

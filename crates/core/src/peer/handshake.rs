@@ -151,6 +151,11 @@ impl Mesh {
         self.send_maps(conn);
     }
 
+    /// Neighbours whose channels are up, be their Hello still on its way.
+    pub(crate) fn conns_up(&self) -> Vec<ConnNo> {
+        self.peers.iter().filter(|(_, p)| p.state == PeerState::Open).map(|(c, _)| *c).collect()
+    }
+
     pub(crate) fn open_conns(&self) -> Vec<ConnNo> {
         self.peers.iter().filter(|(_, p)| p.is_open()).map(|(c, _)| *c).collect()
     }

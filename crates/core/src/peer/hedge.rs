@@ -26,7 +26,7 @@ pub(crate) struct HedgeBudget {
 
 impl HedgeBudget {
     fn age(&mut self, now: Time) {
-        self.bytes *= 0.5f64.powf(now.since(self.at).as_secs_f64() / WINDOW.as_secs_f64());
+        self.bytes *= now.since(self.at).decay(WINDOW);
         self.at = now;
     }
 

@@ -10,8 +10,8 @@ use meshedflow_protocol::wire::{Frame, LaneChange, LaneIndex};
 use crate::buffer_map::REMOTE_LANES;
 use crate::input::{ConnNo, LaneNo};
 use crate::mesh::Mesh;
+use crate::peer::Peer;
 use crate::peer::bucket::Bucket;
-use crate::peer::{Peer, PeerState};
 use crate::sorted::SortedMap;
 use crate::time::Time;
 
@@ -183,9 +183,7 @@ impl Mesh {
 
     /// To all whose channels are up, also to those whose Hello is still on its way: ours did not tell of this.
     fn say_lane(&mut self, change: &LaneChange) {
-        let up: Vec<ConnNo> =
-            self.peers.iter().filter(|(_, p)| p.state == PeerState::Open).map(|(c, _)| *c).collect();
-        for conn in up {
+        for conn in self.conns_up() {
             self.send(conn, &Frame::Lane(change.clone()));
         }
     }

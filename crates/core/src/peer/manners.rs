@@ -57,7 +57,7 @@ impl Politeness {
     /// The rate now, below `cap`.
     pub(crate) fn rate(&mut self, now: Time, cap: f64) -> f64 {
         let Some(rate) = self.rate else { return cap };
-        let grown = rate * GROWTH.powf(now.since(self.at).as_secs_f64());
+        let grown = rate * (now.since(self.at).as_secs_f64() * GROWTH.ln()).exp();
         self.at = now;
         self.rate = (grown < cap).then_some(grown);
         grown.min(cap)

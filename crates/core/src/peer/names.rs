@@ -11,7 +11,7 @@ use meshedflow_protocol::wire::Frame;
 
 use crate::input::ConnNo;
 use crate::mesh::Mesh;
-use crate::peer::{Peer, PeerState};
+use crate::peer::Peer;
 use crate::scheduler::election::mark;
 use crate::time::Duration;
 
@@ -34,9 +34,7 @@ impl Mesh {
         }
         // That edge knows none of the neighbours by the ids they had.
         self.peers.values_mut().for_each(|p| p.current = false);
-        let up: Vec<ConnNo> =
-            self.peers.iter().filter(|(_, p)| p.state == PeerState::Open).map(|(c, _)| *c).collect();
-        up.into_iter().for_each(|conn| self.say_identity(conn));
+        self.conns_up().into_iter().for_each(|conn| self.say_identity(conn));
     }
 
     /// Tells one neighbour the id that this viewer has now.

@@ -22,8 +22,7 @@ impl Throughput {
         if bytes < LEAST_BYTES && (self.at.is_none() || rate <= self.rate) {
             return;
         }
-        let decay =
-            self.at.map_or(0.0, |at| 0.5f64.powf(now.since(at).as_secs_f64() / HALF_LIFE.as_secs_f64()));
+        let decay = self.at.map_or(0.0, |at| now.since(at).decay(HALF_LIFE));
         self.rate = if rate > self.rate {
             rate * 0.5 + self.rate * 0.5
         } else {

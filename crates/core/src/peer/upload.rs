@@ -98,12 +98,12 @@ impl Uploads {
         self.sent.retain(|(_, k), _| *k != key);
     }
 
-    /// Of how many segments of neighbours the sending is remembered.
     /// Requests that are being served, or wait for it.
     pub(crate) fn open_jobs(&self) -> usize {
         self.jobs.len()
     }
 
+    /// Of how many segments of neighbours the sending is remembered.
     pub(crate) fn segments_sent(&self) -> usize {
         self.sent.len()
     }

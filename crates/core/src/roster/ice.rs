@@ -4,6 +4,7 @@ use meshedflow_protocol::signal;
 
 use crate::mesh::Mesh;
 use crate::output::IceServer;
+use crate::url::host_of;
 
 impl Mesh {
     /// ICE servers of an edge count only at hosts that the page allows: the edge's own, or listed ones.
@@ -18,16 +19,6 @@ impl Mesh {
         let urls: Vec<String> = s.urls.into_iter().filter(|url| trusting || fits(url)).collect();
         (!urls.is_empty()).then_some(IceServer { urls, username: s.username, credential: s.credential })
     }
-}
-
-/// The host of a URL, as a browser would find it.
-pub(crate) fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").or_else(|| url.split_once(':')).map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    // An IPv6 address has colons of its own.
-    let end = place.find(']').map_or_else(|| place.find(':'), |end| Some(end + 1));
-    end.and_then(|end| place.get(..end)).unwrap_or(place)
 }
 
 /// The host of a `stun:` or `turn:` URL (RFC 7064, RFC 7065), if it is nothing but scheme, host, port, transport:
@@ -75,22 +66,6 @@ mod tests {
             ("stun:", None),
         ] {
             assert_eq!(ice_host(url), host, "{url}");
-        }
-    }
-
-    #[test]
-    fn the_host_of_a_url_is_found_with_and_without_a_port() {
-        for (url, host) in [
-            ("wss://edge.example/mesh", "edge.example"),
-            ("wss://edge.example:8443/mesh?x=1:2", "edge.example"),
-            ("ws://[::1]:80/mesh", "[::1]"),
-            ("ws://[::1]/mesh", "[::1]"),
-            ("stun:edge.example", "edge.example"),
-            ("turn:edge.example:3478?transport=udp", "edge.example"),
-            ("stun:edge.example@elsewhere.example:1", "elsewhere.example"),
-            ("wss://user:secret@edge.example", "edge.example"),
-        ] {
-            assert_eq!(host_of(url), host, "{url}");
         }
     }
 }

@@ -90,7 +90,7 @@ impl Mesh {
         if is_of_one_message(e.code) {
             return self.on_message_refused(e);
         }
-        let code = format!("{:?}", e.code);
+        let code = e.code.name();
         self.warn("edge-refused", format!("the edge refused: {code} {}", short(&e.message)));
         let floor = match e.code {
             ErrorCode::Unauthorized

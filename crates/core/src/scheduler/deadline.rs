@@ -74,8 +74,8 @@ impl HttpEstimate {
     fn learn(&mut self, now: Time, bytes: u32, took: Duration, rough: bool) {
         let rate = f64::from(bytes.max(1)) / took.as_secs_f64().max(0.001);
         let known = self.bytes_per_s.filter(|_| rough || !self.rough);
-        let age = now.since(self.at).as_secs_f64() / HALF_TRUST.as_secs_f64();
-        self.bytes_per_s = Some(blend(known, rate, KEEP * 0.5f64.powf(age)));
+        let trust = now.since(self.at).decay(HALF_TRUST);
+        self.bytes_per_s = Some(blend(known, rate, KEEP * trust));
         (self.rough, self.at) = (rough, now);
     }
 

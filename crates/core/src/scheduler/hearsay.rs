@@ -118,10 +118,15 @@ impl Hearsay {
     /// Proof holds others back for one and a half times the median gap between fragments, or for `least` if that is
     /// longer: where there is time, a page that is busy for a moment is waited for.
     pub fn proof_ends(&self, least: Duration) -> Option<Time> {
-        let mut gaps = self.gaps.clone();
-        gaps.sort_unstable();
-        let median = gaps.get(gaps.len() / 2).copied().unwrap_or_default();
+        let median = self.median_gap();
         self.proof.map(|at| at + (median * 3 / 2).max(CLAIM_SILENCE).max(least))
+    }
+
+    /// The largest gap with no more than half of all below it.
+    fn median_gap(&self) -> Duration {
+        let below = |gap: &&Duration| self.gaps.iter().filter(|other| other < gap).count();
+        let lower = self.gaps.iter().filter(|gap| below(gap) <= self.gaps.len() / 2);
+        lower.max().copied().unwrap_or_default()
     }
 
     /// Until when others are left to fetch exactly these bytes; `patience` counts from each claim.

@@ -128,36 +128,11 @@ fn lists_far_from_the_player_are_left_unread() {
 }
 
 fn altered(stage: &Stage, alter: impl Fn(&mut ListBatch)) -> Frame {
-    match stage.list_frame(MSN + 2) {
-        Frame::Delta(Delta {
-            batch: Some(mut batch),
-            segment,
-            count,
-            closed,
-            list_hash,
-            first,
-            held,
-            queue_ms,
-            view,
-            offer_to,
-        }) => {
-            alter(&mut batch);
-            let batch = Some(batch);
-            Frame::Delta(Delta {
-                batch,
-                segment,
-                count,
-                closed,
-                list_hash,
-                first,
-                held,
-                queue_ms,
-                view,
-                offer_to,
-            })
-        }
-        other => other,
+    let mut frame = stage.list_frame(MSN + 2);
+    if let Frame::Delta(Delta { batch: Some(batch), .. }) = &mut frame {
+        alter(batch);
     }
+    frame
 }
 
 /// A false signature under a key that is known is a lie; a key that nobody knows may be the next one.

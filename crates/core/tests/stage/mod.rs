@@ -190,18 +190,22 @@ impl Stage {
         let mut stage = self;
         stage.lane();
         let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
-        // A key is pinned: that there is no set makes no difference.
-        for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
-            stage.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
-        }
-        // The next one is out, too.
-        let rolling = stage.origin.rolling(msn + 2 - WINDOW..=msn + 1);
-        for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
-            stage.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
-        }
-        while stage.wake(100).is_some() {}
+        stage.answer_documents(&gets, msn);
         gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(stage.finish_get(get)));
         stage
+    }
+
+    /// The origin answers what was asked for keys and lists. A key is pinned: that there is no set makes no difference.
+    /// Of segments the one after `msn` is out, too.
+    fn answer_documents(&mut self, gets: &[HttpGet], msn: u64) {
+        for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
+            self.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
+        }
+        let rolling = self.origin.rolling(msn + 2 - WINDOW..=msn + 1);
+        for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
+            self.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
+        }
+        while self.wake(100).is_some() {}
     }
 
     /// A viewer with these options who has segment `msn` whole: its body came before its list.
@@ -210,14 +214,7 @@ impl Stage {
         stage.lane();
         let gets: Vec<HttpGet> = stage.load(msn).into_iter().filter_map(get).collect();
         gets.iter().filter(|get| get.blob.is_some()).for_each(|get| drop(stage.finish_get(get)));
-        for keys in gets.iter().filter(|get| get.purpose == Purpose::Keys) {
-            stage.tell(Input::Http(keys.http, HttpInput::Failed(HttpFailure::Status(404))));
-        }
-        let rolling = stage.origin.rolling(msn + 2 - WINDOW..=msn + 1);
-        for list in gets.iter().filter(|get| get.purpose == Purpose::List) {
-            stage.tell(Input::Http(list.http, HttpInput::Body(rolling.as_bytes())));
-        }
-        while stage.wake(100).is_some() {}
+        stage.answer_documents(&gets, msn);
         stage
     }
 

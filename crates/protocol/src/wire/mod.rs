@@ -46,14 +46,14 @@ pub use error::{WireError, WireErrorKind};
 pub use frame::*;
 pub use peek::{DataPeek, peek_data};
 
+pub use crate::signal::LANES_LIMIT;
+
 /// Lowest wire version this code speaks.
 pub const WIRE_MIN: u8 = 1;
 /// Highest wire version this code speaks.
 pub const WIRE_MAX: u8 = 1;
 /// Longest data-channel message in bytes.
 pub const MESSAGE_LIMIT_BYTES: usize = 256 * 1024;
-/// Most lanes of a `Hello`.
-pub const LANES_LIMIT: usize = 8;
 /// Most neighbours of a `Map`.
 pub const NEIGHBOURS_LIMIT: usize = 16;
 /// Most segments of a `Map`.
