@@ -378,6 +378,24 @@ fn who_was_closed_for_cause_is_not_let_in_under_its_other_id() {
     }
 }
 
+/// While the edge knows it by the id it came with, another one that it claims may be anybody's.
+#[test]
+fn nobody_is_closed_for_what_another_did_in_its_name() {
+    for calls in [false, true] {
+        let mut stage = company(&[1, 2]);
+        renames(&mut stage, 0, 9);
+        let outputs = stage.tell(Input::Peer(stage.conns[0], PeerInput::Violation("x")));
+        assert_eq!(closed(&outputs).len(), 1);
+        let mut all = stage.propose(9, !calls);
+        all.extend(stage.offer(9));
+        all.extend(pass_s(&mut stage, 5));
+        assert_eq!(offers(&all) + answers(&all), 1, "the viewer whose name it was");
+        let mut all = stage.propose(1, !calls);
+        all.extend(stage.offer(1));
+        assert_eq!(offers(&all) + answers(&all), 0, "who did it");
+    }
+}
+
 // ---- lanes ----
 
 /// Eight indices, any number of renditions: an index stands for what it was last given to.

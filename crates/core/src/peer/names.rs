@@ -51,10 +51,11 @@ impl Mesh {
         let now = self.now;
         let taken = self.peers.iter().any(|(c, p)| *c != conn && p.is_open() && p.is_called(id));
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.current = true;
+        let due = !core::mem::replace(&mut peer.current, true);
         if peer.id == id {
             return;
         }
+        peer.may_be_another = !due;
         if Some(id) == self.roster.me {
             return self.close_peer(conn, Some("this viewer's own id"));
         }
