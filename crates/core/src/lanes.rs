@@ -14,10 +14,13 @@ use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::{Output, Reason};
 use crate::segment::SegKey;
-use crate::time::Duration;
+use crate::sorted::SortedMap;
+use crate::time::{Duration, Time};
 
 /// Lanes kept; those that were left longest ago make room.
 pub(crate) const LANE_LIMIT: usize = 64;
+/// Playlists that share a lane with others.
+pub(crate) const ALIAS_LIMIT: usize = LANE_LIMIT * 2;
 /// A playlist that nothing was loaded from for so long does not stand in another's way.
 const GONE: Duration = Duration::from_secs(60);
 /// Lists of two documents that are compared.
@@ -28,6 +31,8 @@ const COMPARED: usize = 16;
 pub(crate) struct Alias {
     info: LaneInfo,
     lane: LaneNo,
+    /// When it was seen, or played from, last.
+    entered: Time,
 }
 
 /// What two playlists of one rendition name are to each other.
@@ -71,7 +76,11 @@ impl Mesh {
     /// The same, for a request: from now on its lists are read where this playlist is.
     pub(crate) fn enter_by(&mut self, no: LaneNo) -> LaneNo {
         let lane_no = self.lane_behind(no);
-        let alias = self.aliases.get(&no);
+        let now = self.now;
+        let alias = self.aliases.get_mut(&no).map(|alias| {
+            alias.entered = now;
+            &*alias
+        });
         if let Some(lane) = self.lanes.get_mut(&lane_no) {
             lane.page_no = Some(no);
             if let Some(alias) = alias.filter(|alias| alias.info != lane.info) {
@@ -135,22 +144,29 @@ impl Mesh {
             }
             Twin::Unclear => self.refuse(no, first, Reason::NoList),
             Twin::Other => self.refuse_both(first, no),
-            Twin::Elsewhere => {
-                self.refuse(no, first, Reason::ListMismatch);
-                let url = self.list_url(no);
-                self.warn("rendition-elsewhere", format!("{url} is about a rendition that is played from another origin already; expected both origins in `trustedKeyOrigins`"));
-            }
+            Twin::Elsewhere => return self.settle_strangers(first, no),
         }
         None
     }
 
+    /// Of two that nobody trusts together the first stays, unless the page lists the origin of the other one alone.
+    fn settle_strangers(&mut self, first: LaneNo, no: LaneNo) -> Option<LaneNo> {
+        let listed = |no: &LaneNo| self.lanes.get(no).is_some_and(|l| self.keys.is_listed(&l.info.origin));
+        let (stays, goes) = if listed(&no) { (no, first) } else { (first, no) };
+        self.refuse(goes, stays, Reason::ListMismatch);
+        let url = self.list_url(goes);
+        self.warn("rendition-elsewhere", format!("{url} is about a rendition that is played from another origin already; expected both origins in `trustedKeyOrigins`"));
+        (stays == no).then_some(no)
+    }
+
     fn compare(&self, first: LaneNo, no: LaneNo, rolling: &Rolling) -> Twin {
         let (Some(a), Some(b)) = (self.lanes.get(&first), self.lanes.get(&no)) else { return Twin::Unclear };
+        // Before all else: whoever has no say here has none by what it calls its playlist either.
+        if !self.keys.speak_for_each_other(&a.info.origin, &b.info.origin) {
+            return Twin::Elsewhere;
+        }
         if a.info.kind != b.info.kind {
             return Twin::Other;
-        }
-        if !self.speak_for_each_other(&a.info.origin, &b.info.origin) {
-            return Twin::Elsewhere;
         }
         let known = |msn: u64| a.segments.get(&msn).and_then(|s| s.list.as_ref()).map(|l| l.signed_list());
         let both = rolling.segments.iter().rev().filter_map(|e| Some((known(e.msn)?, &e.list)));
@@ -167,12 +183,6 @@ impl Mesh {
         found
     }
 
-    /// One origin, or both such as the page trusts for all its lanes.
-    fn speak_for_each_other(&self, a: &str, b: &str) -> bool {
-        let trusted = |origin: &str| self.options.trusted_key_origins.iter().any(|o| o == origin);
-        a == b || trusted(a) && trusted(b)
-    }
-
     /// From now on the first lane stands for both playlists. Loads that are open in the other end there.
     fn merge(&mut self, first: LaneNo, no: LaneNo) {
         let now = self.now;
@@ -182,8 +192,13 @@ impl Mesh {
         (from.rendition, from.anchor, from.refused) = (None, None, Some(Reason::HttpOnly));
         (from.left, from.left_since) = (true, now);
         if let Some(lane) = self.lanes.get_mut(&first) {
-            self.aliases.entry(first).or_insert_with(|| Alias { info: lane.info.clone(), lane: first });
-            self.aliases.insert(no, Alias { info: info.clone(), lane: first });
+            self.aliases.entry(first).or_insert_with(|| Alias {
+                info: lane.info.clone(),
+                lane: first,
+                entered: now,
+            });
+            self.aliases.insert(no, Alias { info: info.clone(), lane: first, entered: now });
+            forget_aliases(&mut self.aliases, no);
             (lane.info, lane.page_no) = (info, Some(no));
             lane.latest_url = url.or_else(|| lane.latest_url.take());
             lane.last_requested = at.or(lane.last_requested);
@@ -246,6 +261,15 @@ impl Mesh {
             (lane.refused, lane.twin) = (None, None);
             lane.lists.last_ok = None;
         }
+    }
+}
+
+/// Playlists seen longest ago make room for `newest`; those that began a lane stay with it.
+fn forget_aliases(aliases: &mut SortedMap<LaneNo, Alias>, newest: LaneNo) {
+    while aliases.len() > ALIAS_LIMIT {
+        let spare = aliases.iter().filter(|(no, alias)| **no != newest && alias.lane != **no);
+        let Some(oldest) = spare.min_by_key(|(_, alias)| alias.entered).map(|(no, _)| *no) else { return };
+        aliases.remove(&oldest);
     }
 }
 

@@ -10,7 +10,7 @@
 mod stage;
 
 use meshedflow_core::{
-    Event, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneNo, Output, Purpose, Reason,
+    Event, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, Output, Purpose, Reason,
 };
 use stage::{Origin, Stage, get};
 
@@ -108,12 +108,17 @@ impl Story {
 
 /// Both origins are trusted, where there are two.
 const TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example","https://cdn.example"],"#;
+const HOME_TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example"],"#;
+/// The same, spelled as a URL.
+const TRUSTED_WITH_SLASHES: &str =
+    r#""trustedKeyOrigins":["https://origin.example/","https://cdn.example/"],"#;
 
 #[test]
 fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
     for (other, options) in [
         ("https://origin.example/other/v/index.m3u8", ""),
         ("https://cdn.example/live/v/index.m3u8", TRUSTED),
+        ("https://cdn.example/live/v/index.m3u8", TRUSTED_WITH_SLASHES),
     ] {
         let mut story = Story::new(options);
         story.stage.meet(&[1]);
@@ -164,6 +169,61 @@ fn another_origin_that_nobody_trusts_has_no_say_and_does_no_harm() {
     let seen = story.play(0, FIRST, 33);
     assert_ne!(seen.fallback, Some(Reason::ListMismatch));
     assert!(story.is_held(32), "what is played is verified and held");
+}
+
+/// What another origin calls its playlist, and of which kind that is, takes nothing from the lane that is played.
+#[test]
+fn another_origin_has_no_say_by_a_playlist_of_another_kind_either() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let mut story = Story::new("");
+    let origin = Origin::new(4);
+    story.serve(other, &origin, 26..=33);
+    story.lane(5, LaneInfo { kind: LaneKind::Audio, ..elsewhere(other) });
+    let seen = story.play(5, other, 31);
+    assert_eq!(seen.warnings, ["rendition-elsewhere"]);
+    story.serve(FIRST, &origin, 28..=34);
+    let seen = story.play(0, FIRST, 33);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "the first is as it was");
+}
+
+/// Who came first makes no difference where the page says whom it trusts.
+#[test]
+fn an_origin_that_the_page_lists_is_not_kept_out_by_one_that_it_does_not() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let stage = Stage::with(0, 4, &format!("{HOME_TRUSTED}{}", stage::USUAL));
+    let mut story = Story { stage, lists: Vec::new() };
+    let origin = Origin::new(4);
+    story.serve(other, &origin, 26..=33);
+    story.serve(FIRST, &origin, 26..=33);
+    story.lane(5, elsewhere(other));
+    story.play(5, other, 30);
+    story.lane(0, stage::lane());
+    story.play(0, FIRST, 31);
+    let seen = story.play(0, FIRST, 32);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "the trusted one");
+    let seen = story.play(5, other, 32);
+    assert_eq!(seen.fallback, Some(Reason::ListMismatch), "plain HTTP there");
+}
+
+/// A playlist whose URL changes each time it is loaded is a new one each time.
+#[test]
+fn playlists_of_one_rendition_without_number_are_forgotten() {
+    let mut story = Story::new("");
+    let origin = Origin::new(4);
+    for no in 1..=400_u16 {
+        let other = format!("https://origin.example/at-{no}/v/index.m3u8");
+        story.serve(&other, &origin, 26..=33);
+        story.lane(no, elsewhere(&other));
+        story.play(no, &other, 31);
+    }
+    let over = |t: &meshedflow_core::Table| t.entries > t.bound;
+    let over: Vec<_> = story.stage.mesh.sizes().into_iter().filter(over).collect();
+    assert!(over.is_empty(), "{over:?}");
+    let other = "https://origin.example/at-400/v/index.m3u8";
+    story.serve(other, &origin, 28..=34);
+    let seen = story.play(400, other, 33);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "the last one counts");
+    assert!(seen.fallback != Some(Reason::NoList), "and has its lists");
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl Mesh {
         let Some(lane) = self.lanes.get(&no) else { return false };
         lane.is_media()
             && !lane.left
-            && lane.refused.is_none()
+            && self.lane_refusal(lane).is_none()
             && lane.anchor.is_some()
             && lane.rendition.is_some()
     }
