@@ -132,9 +132,9 @@ impl Mesh {
         }
         let name = rolling.rendition.as_str();
         let named = |l: &Lane| l.anchor.is_some() && l.rendition.as_deref() == Some(name);
-        let Some(first) =
-            self.lanes.iter().find(|(other, l)| **other != no && named(l)).map(|(other, _)| *other)
-        else {
+        let yields = |other: LaneNo, l: &Lane| l.twin == Some(no) && self.are_strangers(other, no);
+        let twins = self.lanes.iter().filter(|(other, l)| **other != no && named(l) && !yields(**other, l));
+        let Some(first) = twins.map(|(other, _)| *other).next() else {
             return Some(no);
         };
         match self.compare(first, no, rolling) {
@@ -159,10 +159,16 @@ impl Mesh {
         (stays == no).then_some(no)
     }
 
+    /// Playlists of two origins that do not speak for each other.
+    fn are_strangers(&self, a: LaneNo, b: LaneNo) -> bool {
+        let (Some(a), Some(b)) = (self.lanes.get(&a), self.lanes.get(&b)) else { return false };
+        !self.keys.speak_for_each_other(&a.info.origin, &b.info.origin)
+    }
+
     fn compare(&self, first: LaneNo, no: LaneNo, rolling: &Rolling) -> Twin {
         let (Some(a), Some(b)) = (self.lanes.get(&first), self.lanes.get(&no)) else { return Twin::Unclear };
         // Before all else: whoever has no say here has none by what it calls its playlist either.
-        if !self.keys.speak_for_each_other(&a.info.origin, &b.info.origin) {
+        if self.are_strangers(first, no) {
             return Twin::Elsewhere;
         }
         if a.info.kind != b.info.kind {
@@ -248,6 +254,13 @@ impl Mesh {
         }
     }
 
+    /// Was more played here than in a lane of a stranger's, which the page does not list? An advertisement, however long,
+    /// does not put an end to what it interrupts, nor does one before the film keep that from its neighbours.
+    fn overtakes(&self, no: LaneNo, stands: LaneNo) -> bool {
+        let (Some(lane), Some(stands)) = (self.lanes.get(&no), self.lanes.get(&stands)) else { return true };
+        lane.media_loads > stands.media_loads && !self.keys.is_listed(&stands.info.origin)
+    }
+
     /// A playlist that another stood in the way of is looked at anew once that one is gone.
     pub(crate) fn review_twin(&mut self, no: LaneNo) {
         let Some(twin) = self.lanes.get(&no).and_then(|l| l.twin) else { return };
@@ -255,8 +268,15 @@ impl Mesh {
         if self.lanes.get(&twin).is_some_and(used) {
             return;
         }
-        // When it comes back, the two are compared again.
-        self.reset_lane(twin);
+        if self.are_strangers(no, twin) {
+            if !self.overtakes(no, twin) {
+                return;
+            }
+            self.refuse(twin, no, Reason::ListMismatch);
+        } else {
+            // When it comes back, the two are compared again.
+            self.reset_lane(twin);
+        }
         if let Some(lane) = self.lanes.get_mut(&no) {
             (lane.refused, lane.twin) = (None, None);
             lane.lists.last_ok = None;

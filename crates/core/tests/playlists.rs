@@ -205,6 +205,71 @@ fn an_origin_that_the_page_lists_is_not_kept_out_by_one_that_it_does_not() {
     assert_eq!(seen.fallback, Some(Reason::ListMismatch), "plain HTTP there");
 }
 
+/// A long advertisement that goes by the same name takes neither what is held nor what is known of what it interrupts.
+#[test]
+fn a_lane_that_is_played_for_long_is_not_forgotten_for_a_stranger_of_its_name() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let mut story = Story::new("");
+    let origin = Origin::new(4);
+    for msn in 31..=60 {
+        story.serve(FIRST, &origin, msn - 6..=msn + 1);
+        story.play(0, FIRST, msn);
+    }
+    let held = story.stage.mesh.stats().stored_bytes;
+    story.lane(5, elsewhere(other));
+    for msn in 1..=25 {
+        story.serve(other, &origin, msn..=msn + 4);
+        let seen = story.play(5, other, msn);
+        assert_ne!(seen.fallback, Some(Reason::NoPeers), "plain HTTP there, segment {msn}");
+    }
+    assert!(story.stage.mesh.stats().stored_bytes >= held, "all of it is still there");
+    story.serve(FIRST, &origin, 60..=66);
+    story.play(0, FIRST, 61);
+    let seen = story.play(0, FIRST, 62);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "it goes on as before");
+}
+
+/// What came first and is over yields to what is played on and on.
+#[test]
+fn a_stranger_that_is_over_makes_room_for_what_is_played_after_it() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let stage = Stage::with(0, 4, stage::USUAL);
+    let mut story = Story { stage, lists: Vec::new() };
+    let origin = Origin::new(4);
+    story.lane(1, elsewhere(other));
+    for msn in 1..=5 {
+        story.serve(other, &origin, 1..=8);
+        story.play(1, other, msn);
+    }
+    story.lane(5, stage::lane());
+    let mut reasons = Vec::new();
+    for msn in 30..=50 {
+        story.serve(FIRST, &origin, msn - 6..=msn + 1);
+        reasons.push(story.play(5, FIRST, msn).fallback);
+    }
+    assert_eq!(reasons[2], Some(Reason::ListMismatch), "neighbours could not tell them apart");
+    assert_ne!(reasons[20], Some(Reason::ListMismatch));
+}
+
+/// What neighbours tell is of the lane that takes part, whatever its number.
+#[test]
+fn a_refused_lane_does_not_stand_for_its_name() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let stage = Stage::with(0, 4, &format!("{HOME_TRUSTED}{}", stage::USUAL));
+    let mut story = Story { stage, lists: Vec::new() };
+    let origin = Origin::new(4);
+    story.serve(other, &origin, 26..=33);
+    story.serve(FIRST, &origin, 26..=33);
+    story.lane(1, elsewhere(other));
+    story.play(1, other, 30);
+    story.lane(5, stage::lane());
+    story.play(5, FIRST, 31);
+    story.stage.meet(&[1]);
+    story.stage.introduce(0, 1, |_, _| true, 28..=33);
+    let seen = story.play(5, FIRST, 32);
+    assert!(seen.gets.iter().all(|g| g.purpose != Purpose::Media), "left to the neighbour: {:?}", seen.gets);
+}
+
 /// A playlist whose URL changes each time it is loaded is a new one each time.
 #[test]
 fn playlists_of_one_rendition_without_number_are_forgotten() {
