@@ -50,11 +50,8 @@ enum Twin {
 
 impl Mesh {
     pub(crate) fn on_lane(&mut self, no: LaneNo, info: LaneInfo) {
-        let known = self
-            .lanes
-            .get(&no)
-            .map(|l| l.info == info)
-            .or_else(|| self.aliases.get(&no).map(|a| a.info == info));
+        let alias = self.aliases.get(&no).map(|alias| alias.info == info);
+        let known = alias.or_else(|| self.lanes.get(&no).map(|lane| lane.info == info));
         if known == Some(true) || self.lane_has_load(no) {
             return;
         }

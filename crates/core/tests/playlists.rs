@@ -10,7 +10,8 @@
 mod stage;
 
 use meshedflow_core::{
-    Event, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, Output, Purpose, Reason,
+    Event, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, Output, Purpose,
+    Reason,
 };
 use stage::{Origin, Stage, get};
 
@@ -141,7 +142,12 @@ fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
         }
         let lanes = story.stage.mesh.sizes().into_iter().find(|t| t.name == "playlists of one lane").unwrap();
         assert_eq!(lanes.entries, 2, "{other}: two playlists, one lane");
-        // And back.
+        // And back; that the page says once more what it said of a playlist changes nothing.
+        (1..=20).for_each(|n| drop(story.stage.tell(Input::LoadAborted(LoadId(n)))));
+        let held = story.stage.mesh.stats().stored_bytes;
+        story.lane(0, stage::lane());
+        story.lane(5, elsewhere(other));
+        assert_eq!(story.stage.mesh.stats().stored_bytes, held, "{other}");
         story.serve(FIRST, &origin, 30..=37);
         let back = story.play(0, FIRST, 36);
         assert!(
