@@ -334,6 +334,17 @@ fn nobody_takes_the_id_of_another_open_channel_or_of_this_viewer() {
     assert_eq!(closed(&outputs), [stage.conns[1]]);
 }
 
+/// Whoever hears of a viewer's new id first and says that it is its own does not put an end to that one's channel.
+#[test]
+fn who_claims_an_id_first_closes_nobody_who_says_the_same() {
+    let mut stage = company(&[1, 2]);
+    edge_returns(&mut stage, 50);
+    renames(&mut stage, 0, 52);
+    let outputs = renames(&mut stage, 1, 52);
+    assert_eq!(closed(&outputs), [], "nobody vouches for the first either");
+    assert_eq!(stage.mesh.stats().peers, 2);
+}
+
 /// A claim closes no door: whom the edge itself names by an id has it.
 #[test]
 fn who_is_vouched_for_beats_who_only_claims_to_be() {
