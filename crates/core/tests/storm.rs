@@ -18,7 +18,8 @@ use meshedflow_core::{
 };
 use meshedflow_protocol::ids::Name;
 use meshedflow_protocol::wire::{
-    Elect, Frame, Hello, LaneChange, LaneIndex, Map, MapSegment, RejectReason, Request, SegmentRef, View,
+    Elect, Fetching, Frame, Hello, LaneChange, LaneIndex, Map, MapSegment, RejectReason, Request, SegmentRef,
+    View,
 };
 use stage::{EPOCH, Stage, get, id};
 
@@ -101,7 +102,7 @@ impl Storm {
         let epoch = if self.dice.roll(6) == 0 { u64::MAX } else { EPOCH };
         let segment = SegmentRef { lane, epoch, msn };
         let request = self.dice.roll(20) as u32;
-        match self.dice.roll(14) {
+        match self.dice.roll(15) {
             0 => Frame::Lane(LaneChange::Drop { lane, from_msn: u64::MAX }),
             1 => Frame::Lane(LaneChange::Add { lane, rendition: self.name(), from_msn: msn }),
             2 => Frame::Identity { peer: id(self.dice.roll(6) as usize) },
@@ -123,6 +124,14 @@ impl Storm {
                 urgent: true,
             }),
             12 => Frame::Pong { nonce: request, hold_ms: u32::MAX },
+            13 => Frame::Fetching(Fetching {
+                segment,
+                fetcher: id(self.dice.roll(6) as usize),
+                stage: self.dice.roll(256) as u8,
+                range: (request % 2 == 0).then_some((u32::MAX - 1, u32::MAX)),
+                age_ms: request * 1_000,
+                hops: request as u8 % 3,
+            }),
             _ => Frame::Map(self.map(lane, epoch, at)),
         }
     }
