@@ -13,6 +13,7 @@ use meshedflow_manifest::{KeyRefusal, KeySet, KeySetError, KeyUse, PublicKey};
 use crate::config::Options;
 use crate::http::{JobKind, failure_text};
 use crate::input::{HttpFailure, LaneNo};
+use crate::lanes::LANE_LIMIT;
 use crate::mesh::Mesh;
 use crate::output::Purpose;
 use crate::segment::{SegKey, Segment};
@@ -56,8 +57,8 @@ const UNKNOWN_KID: Duration = Duration::from_secs(30);
 pub(crate) const FOR_LONG: Time = Time(u64::MAX);
 /// Where a key is known already, lists wait no longer than this for the first set.
 const FIRST_ANSWER: Duration = Duration::from_millis(500);
-/// Origins per page.
-pub(crate) const SOURCE_LIMIT: usize = 16;
+/// Origins per page: one a lane, and as many as a page may list.
+pub(crate) const SOURCE_LIMIT: usize = LANE_LIMIT + 32;
 /// Revoked keys remembered of one origin, beside those of its newest set.
 pub(crate) const REVOKED_LIMIT: usize = 256;
 
@@ -91,20 +92,25 @@ impl KeyRing {
         }
     }
 
+    /// The page lists this origin: its set counts for every lane.
+    pub(crate) fn is_listed(&self, origin: &str) -> bool {
+        self.trusted.iter().any(|o| o == origin)
+    }
+
+    /// One origin, or both such as the page lists.
+    pub(crate) fn speak_for_each_other(&self, a: &str, b: &str) -> bool {
+        a == b || self.is_listed(a) && self.is_listed(b)
+    }
+
     /// Origins whose sets count for a lane of `origin`.
     fn origins_for(&self, origin: &str) -> Vec<String> {
         let others = self.trusted.iter().filter(|o| *o != origin).cloned();
         core::iter::once(origin.to_owned()).chain(others).collect()
     }
 
-    /// The page lists this origin in `trustedKeyOrigins`: its set counts for every lane.
-    pub(crate) fn trusts(&self, origin: &str) -> bool {
-        self.trusted.iter().any(|o| o == origin)
-    }
-
     /// What is known of those sets.
     fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a KeySource> {
-        let counts = move |of: &str| of == origin || self.trusts(of);
+        let counts = move |of: &str| of == origin || self.is_listed(of);
         self.sets.iter().filter(move |(of, _)| counts(of)).map(|(_, source)| source)
     }
 
@@ -185,7 +191,7 @@ impl Mesh {
     /// Reads the key sets that count for a lane, once.
     pub(crate) fn want_keys(&mut self, origin: &str) {
         for origin in self.keys.origins_for(origin) {
-            if self.keys.sets.contains_key(&origin) || self.keys.sets.len() >= SOURCE_LIMIT {
+            if self.keys.sets.contains_key(&origin) {
                 continue;
             }
             if !self.is_secure(&origin) {
@@ -195,9 +201,31 @@ impl Mesh {
                 );
                 continue;
             }
-            self.keys.sets.insert(origin.clone(), KeySource::default());
-            self.get_keys(&origin);
+            if self.has_room_for_keys() {
+                self.keys.sets.insert(origin.clone(), KeySource::default());
+                self.get_keys(&origin);
+            }
         }
+    }
+
+    /// Of too many sets the one goes that was read longest ago and counts for no lane any more.
+    fn has_room_for_keys(&mut self) -> bool {
+        let spare = self.keys.sets.iter().filter(|(of, _)| !self.is_key_origin(of));
+        let spare = spare.min_by_key(|(_, source)| source.asked).map(|(of, _)| of.clone());
+        if self.keys.sets.len() >= SOURCE_LIMIT {
+            spare.and_then(|of| self.keys.sets.remove(&of));
+        }
+        self.keys.sets.len() < SOURCE_LIMIT
+    }
+
+    /// Its set counts for some lane.
+    fn is_key_origin(&self, of: &str) -> bool {
+        self.keys.is_listed(of) || self.lanes.values().any(|lane| lane.info.origin == *of)
+    }
+
+    /// Sets that are read again at their time: nobody asks for those of lanes that are gone.
+    fn kept_sets(&self) -> impl Iterator<Item = (&String, &KeySource)> {
+        self.keys.sets.iter().filter(|(of, source)| !source.open && self.is_key_origin(of))
     }
 
     /// https, or loopback, or a page that allows what it should not.
@@ -266,7 +294,7 @@ impl Mesh {
     /// A fresh set may name the key of lists that were of no use so far.
     fn give_another_chance(&mut self, origin: &str) {
         let now = self.now;
-        let trusted = self.keys.trusts(origin);
+        let trusted = self.keys.is_listed(origin);
         for lane in self.lanes.values_mut().filter(|l| !l.proven && (trusted || l.info.origin == origin)) {
             lane.lists.not_before = lane.lists.not_before.min(now);
         }
@@ -294,12 +322,12 @@ impl Mesh {
     pub(crate) fn tick_keys(&mut self) {
         let now = self.now;
         let due: Vec<String> =
-            self.keys.sets.iter().filter(|(_, s)| !s.open && s.next <= now).map(|(o, _)| o.clone()).collect();
+            self.kept_sets().filter(|(_, s)| s.next <= now).map(|(o, _)| o.clone()).collect();
         due.iter().for_each(|origin| self.get_keys(origin));
     }
 
     pub(crate) fn keys_wakeup(&self) -> Option<Wakeup> {
-        let at = self.keys.sets.values().filter(|s| !s.open).map(|s| s.next).min()?;
+        let at = self.kept_sets().map(|(_, s)| s.next).min()?;
         Some(Wakeup { at, reason: "key set" })
     }
 

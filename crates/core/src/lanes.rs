@@ -14,10 +14,13 @@ use crate::lane::Lane;
 use crate::mesh::Mesh;
 use crate::output::{Output, Reason};
 use crate::segment::SegKey;
-use crate::time::Duration;
+use crate::sorted::SortedMap;
+use crate::time::{Duration, Time};
 
 /// Lanes kept; those that were left longest ago make room.
 pub(crate) const LANE_LIMIT: usize = 64;
+/// Playlists that share a lane with others.
+pub(crate) const ALIAS_LIMIT: usize = LANE_LIMIT * 2;
 /// A playlist that nothing was loaded from for so long does not stand in another's way.
 const GONE: Duration = Duration::from_secs(60);
 /// Lists of two documents that are compared.
@@ -28,6 +31,8 @@ const COMPARED: usize = 16;
 pub(crate) struct Alias {
     info: LaneInfo,
     lane: LaneNo,
+    /// When it was seen, or played from, last.
+    entered: Time,
 }
 
 /// What two playlists of one rendition name are to each other.
@@ -45,11 +50,8 @@ enum Twin {
 
 impl Mesh {
     pub(crate) fn on_lane(&mut self, no: LaneNo, info: LaneInfo) {
-        let known = self
-            .lanes
-            .get(&no)
-            .map(|l| l.info == info)
-            .or_else(|| self.aliases.get(&no).map(|a| a.info == info));
+        let alias = self.aliases.get(&no).map(|alias| alias.info == info);
+        let known = alias.or_else(|| self.lanes.get(&no).map(|lane| lane.info == info));
         if known == Some(true) || self.lane_has_load(no) {
             return;
         }
@@ -71,7 +73,11 @@ impl Mesh {
     /// The same, for a request: from now on its lists are read where this playlist is.
     pub(crate) fn enter_by(&mut self, no: LaneNo) -> LaneNo {
         let lane_no = self.lane_behind(no);
-        let alias = self.aliases.get(&no);
+        let now = self.now;
+        let alias = self.aliases.get_mut(&no).map(|alias| {
+            alias.entered = now;
+            &*alias
+        });
         if let Some(lane) = self.lanes.get_mut(&lane_no) {
             lane.page_no = Some(no);
             if let Some(alias) = alias.filter(|alias| alias.info != lane.info) {
@@ -123,9 +129,9 @@ impl Mesh {
         }
         let name = rolling.rendition.as_str();
         let named = |l: &Lane| l.anchor.is_some() && l.rendition.as_deref() == Some(name);
-        let Some(first) =
-            self.lanes.iter().find(|(other, l)| **other != no && named(l)).map(|(other, _)| *other)
-        else {
+        let yields = |other: LaneNo, l: &Lane| l.twin == Some(no) && self.are_strangers(other, no);
+        let twins = self.lanes.iter().filter(|(other, l)| **other != no && named(l) && !yields(**other, l));
+        let Some(first) = twins.map(|(other, _)| *other).next() else {
             return Some(no);
         };
         match self.compare(first, no, rolling) {
@@ -135,22 +141,35 @@ impl Mesh {
             }
             Twin::Unclear => self.refuse(no, first, Reason::NoList),
             Twin::Other => self.refuse_both(first, no),
-            Twin::Elsewhere => {
-                self.refuse(no, first, Reason::ListMismatch);
-                let url = self.list_url(no);
-                self.warn("rendition-elsewhere", format!("{url} is about a rendition that is played from another origin already; expected both origins in `trustedKeyOrigins`"));
-            }
+            Twin::Elsewhere => return self.settle_strangers(first, no),
         }
         None
     }
 
+    /// Of two that nobody trusts together the first stays, unless the page lists the origin of the other one alone.
+    fn settle_strangers(&mut self, first: LaneNo, no: LaneNo) -> Option<LaneNo> {
+        let listed = |no: &LaneNo| self.lanes.get(no).is_some_and(|l| self.keys.is_listed(&l.info.origin));
+        let (stays, goes) = if listed(&no) { (no, first) } else { (first, no) };
+        self.refuse(goes, stays, Reason::ListMismatch);
+        let url = self.list_url(goes);
+        self.warn("rendition-elsewhere", format!("{url} is about a rendition that is played from another origin already; expected both origins in `trustedKeyOrigins`"));
+        (stays == no).then_some(no)
+    }
+
+    /// Playlists of two origins that do not speak for each other.
+    fn are_strangers(&self, a: LaneNo, b: LaneNo) -> bool {
+        let (Some(a), Some(b)) = (self.lanes.get(&a), self.lanes.get(&b)) else { return false };
+        !self.keys.speak_for_each_other(&a.info.origin, &b.info.origin)
+    }
+
     fn compare(&self, first: LaneNo, no: LaneNo, rolling: &Rolling) -> Twin {
         let (Some(a), Some(b)) = (self.lanes.get(&first), self.lanes.get(&no)) else { return Twin::Unclear };
+        // Before all else: whoever has no say here has none by what it calls its playlist either.
+        if self.are_strangers(first, no) {
+            return Twin::Elsewhere;
+        }
         if a.info.kind != b.info.kind {
             return Twin::Other;
-        }
-        if !self.speak_for_each_other(&a.info.origin, &b.info.origin) {
-            return Twin::Elsewhere;
         }
         let known = |msn: u64| a.segments.get(&msn).and_then(|s| s.list.as_ref()).map(|l| l.signed_list());
         let both = rolling.segments.iter().rev().filter_map(|e| Some((known(e.msn)?, &e.list)));
@@ -167,11 +186,6 @@ impl Mesh {
         found
     }
 
-    /// One origin, or both such as the page trusts for all its lanes.
-    fn speak_for_each_other(&self, a: &str, b: &str) -> bool {
-        a == b || self.keys.trusts(a) && self.keys.trusts(b)
-    }
-
     /// From now on the first lane stands for both playlists. Loads that are open in the other end there.
     fn merge(&mut self, first: LaneNo, no: LaneNo) {
         let now = self.now;
@@ -181,8 +195,13 @@ impl Mesh {
         (from.rendition, from.anchor, from.refused) = (None, None, Some(Reason::HttpOnly));
         (from.left, from.left_since) = (true, now);
         if let Some(lane) = self.lanes.get_mut(&first) {
-            self.aliases.entry(first).or_insert_with(|| Alias { info: lane.info.clone(), lane: first });
-            self.aliases.insert(no, Alias { info: info.clone(), lane: first });
+            self.aliases.entry(first).or_insert_with(|| Alias {
+                info: lane.info.clone(),
+                lane: first,
+                entered: now,
+            });
+            self.aliases.insert(no, Alias { info: info.clone(), lane: first, entered: now });
+            forget_aliases(&mut self.aliases, no);
             (lane.info, lane.page_no) = (info, Some(no));
             lane.latest_url = url.or_else(|| lane.latest_url.take());
             lane.last_requested = at.or(lane.last_requested);
@@ -232,6 +251,13 @@ impl Mesh {
         }
     }
 
+    /// Was more played here than in a lane of a stranger's, which the page does not list? An advertisement, however long,
+    /// does not put an end to what it interrupts, nor does one before the film keep that from its neighbours.
+    fn overtakes(&self, no: LaneNo, stands: LaneNo) -> bool {
+        let (Some(lane), Some(stands)) = (self.lanes.get(&no), self.lanes.get(&stands)) else { return true };
+        lane.media_loads > stands.media_loads && !self.keys.is_listed(&stands.info.origin)
+    }
+
     /// A playlist that another stood in the way of is looked at anew once that one is gone.
     pub(crate) fn review_twin(&mut self, no: LaneNo) {
         let Some(twin) = self.lanes.get(&no).and_then(|l| l.twin) else { return };
@@ -239,12 +265,28 @@ impl Mesh {
         if self.lanes.get(&twin).is_some_and(used) {
             return;
         }
-        // When it comes back, the two are compared again.
-        self.reset_lane(twin);
+        if self.are_strangers(no, twin) {
+            if !self.overtakes(no, twin) {
+                return;
+            }
+            self.refuse(twin, no, Reason::ListMismatch);
+        } else {
+            // When it comes back, the two are compared again.
+            self.reset_lane(twin);
+        }
         if let Some(lane) = self.lanes.get_mut(&no) {
             (lane.refused, lane.twin) = (None, None);
             lane.lists.last_ok = None;
         }
+    }
+}
+
+/// Playlists seen longest ago make room for `newest`; those that began a lane stay with it.
+fn forget_aliases(aliases: &mut SortedMap<LaneNo, Alias>, newest: LaneNo) {
+    while aliases.len() > ALIAS_LIMIT {
+        let spare = aliases.iter().filter(|(no, alias)| **no != newest && alias.lane != **no);
+        let Some(oldest) = spare.min_by_key(|(_, alias)| alias.entered).map(|(no, _)| *no) else { return };
+        aliases.remove(&oldest);
     }
 }
 

@@ -284,7 +284,7 @@ impl Mesh {
         }
         let early = self.lanes.iter().filter(|(_, lane)| lane.lists.early.is_some());
         let waits = early.filter_map(|(no, _)| self.keys_awaited_until(*no)).filter(|at| *at < FOR_LONG);
-        let sharing_again = self.quarantines.until(self.now);
+        let sharing_again = self.disputes.until(self.now);
         let refresh = self.lanes.values().filter_map(|lane| lane.lists.refresh);
         let at = refresh.chain(waits).chain(sharing_again).min()?;
         Some(Wakeup { at, reason: "list" })

@@ -26,7 +26,7 @@ use crate::peer::upload::Uploads;
 use crate::player::Player;
 use crate::policy::Effective;
 use crate::policy_feed::PolicyFeed;
-use crate::quarantine::Quarantines;
+use crate::quarantine::Disputes;
 use crate::rng::Rng;
 use crate::roster::Roster;
 use crate::scheduler::deadline::HttpEstimate;
@@ -74,7 +74,7 @@ pub struct Mesh {
     pub(crate) verifies: Bucket,
     pub(crate) player: Player,
     pub(crate) tally: Tally,
-    pub(crate) quarantines: Quarantines,
+    pub(crate) disputes: Disputes,
     /// Origins that answer no ranges, a bounded number of them.
     pub(crate) no_range: crate::sorted::SortedSet<String>,
     pub(crate) sharing: Option<(bool, Reason)>,
@@ -126,7 +126,7 @@ impl Mesh {
             hedging: HedgeBudget::default(),
             player: Player::default(),
             tally: Tally::default(),
-            quarantines: Quarantines::default(),
+            disputes: Disputes::default(),
             aliases: SortedMap::new(),
             no_range: Default::default(),
             sharing: None,

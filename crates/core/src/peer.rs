@@ -56,6 +56,8 @@ pub(crate) struct Peer {
     pub(crate) named: PeerId,
     /// As far as is known, its edge still calls it by `id`.
     pub(crate) current: bool,
+    /// It calls itself `id` although its edge still called it otherwise: that may be somebody else's.
+    pub(crate) may_be_another: bool,
     /// Its id in views.
     pub(crate) mark: u64,
     /// This viewer's own id when it dialled: the edge may have given it another since.
@@ -104,6 +106,7 @@ impl Peer {
             id,
             named: id,
             current: true,
+            may_be_another: false,
             me,
             dial,
             state: PeerState::Dialing,
@@ -227,7 +230,9 @@ impl Mesh {
         if let Some(cause) = cause {
             self.warn("peer-closed", format!("a neighbour was closed: {cause}"));
             self.ban(peer.named);
-            self.ban(peer.id);
+            if !peer.may_be_another {
+                self.ban(peer.id);
+            }
             // A name that it only claims may be somebody else's.
             if peer.id == peer.named {
                 self.report_bad(peer.id, cause);

@@ -61,7 +61,7 @@ impl Mesh {
         if !self.options.platform.webrtc || self.options.signaling_url.is_none() {
             return Err(Reason::NoPeers);
         }
-        if self.quarantines.until(self.now).is_some() {
+        if self.disputes_stop_all() {
             return Err(Reason::Quarantine);
         }
         Ok(())

@@ -7,13 +7,14 @@ use crate::buffer_map::{MAP_LIMIT, REMOTE_LANES};
 use crate::index::INDEX_LIMIT_BYTES;
 use crate::keys::{REVOKED_LIMIT, SOURCE_LIMIT};
 use crate::lane::{Lane, ListState, SEGMENT_LIMIT, UNREAD_LIMIT};
-use crate::lanes::LANE_LIMIT;
+use crate::lanes::{ALIAS_LIMIT, LANE_LIMIT};
 use crate::load::rescue::NO_RANGE_LIMIT;
 use crate::manifests::{DISPUTED_LIMIT, EARLY_LIMIT_BYTES};
 use crate::mesh::Mesh;
 use crate::peer::Peer;
 use crate::peer::gossip::SHOWN_LIMIT;
 use crate::peer::upload::SENT_LIMIT;
+use crate::quarantine::DISPUTING_LIMIT;
 use crate::segment::Segment;
 use crate::store::PAGE_SEGMENT_LIMIT;
 
@@ -63,7 +64,7 @@ impl Mesh {
         let asks = self.peers.values().map(|p| p.asks.len()).sum();
         let parts = [
             ("lanes", self.lanes.len(), LANE_LIMIT),
-            ("playlists of one lane", self.aliases.len(), LANE_LIMIT * 2),
+            ("playlists of one lane", self.aliases.len(), ALIAS_LIMIT),
             ("loads", self.loads.len(), OPEN),
             ("requests to the origin", self.https.len(), OPEN),
             ("grants", self.grants.len() + self.inits.len(), OPEN * 2),
@@ -73,6 +74,7 @@ impl Mesh {
             ("uploads", self.uploads.open_jobs(), self.peers.len() * OPEN),
             ("origins without ranges", self.no_range.len(), NO_RANGE_LIMIT),
             ("key sets", self.keys.len(), SOURCE_LIMIT),
+            ("origins that disputed", self.disputes.len(), DISPUTING_LIMIT),
             ("revoked keys", self.keys.revoked(), SOURCE_LIMIT * REVOKED_LIMIT),
             ("viewers proposed", self.roster.ids_kept().0, crate::roster::ID_LIMIT * 2),
             ("viewers closed for cause", self.roster.ids_kept().1, crate::roster::ID_LIMIT),

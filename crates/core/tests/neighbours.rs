@@ -334,6 +334,17 @@ fn nobody_takes_the_id_of_another_open_channel_or_of_this_viewer() {
     assert_eq!(closed(&outputs), [stage.conns[1]]);
 }
 
+/// Whoever hears of a viewer's new id first and says that it is its own does not put an end to that one's channel.
+#[test]
+fn who_claims_an_id_first_closes_nobody_who_says_the_same() {
+    let mut stage = company(&[1, 2]);
+    edge_returns(&mut stage, 50);
+    renames(&mut stage, 0, 52);
+    let outputs = renames(&mut stage, 1, 52);
+    assert_eq!(closed(&outputs), [], "nobody vouches for the first either");
+    assert_eq!(stage.mesh.stats().peers, 2);
+}
+
 /// A claim closes no door: whom the edge itself names by an id has it.
 #[test]
 fn who_is_vouched_for_beats_who_only_claims_to_be() {
@@ -375,6 +386,24 @@ fn who_was_closed_for_cause_is_not_let_in_under_its_other_id() {
         all.extend(stage.offer(other));
         all.extend(pass_s(&mut stage, 5));
         assert_eq!((offers(&all), answers(&all)), (0, 0), "viewer {other}");
+    }
+}
+
+/// While the edge knows it by the id it came with, another one that it claims may be anybody's.
+#[test]
+fn nobody_is_closed_for_what_another_did_in_its_name() {
+    for calls in [false, true] {
+        let mut stage = company(&[1, 2]);
+        renames(&mut stage, 0, 9);
+        let outputs = stage.tell(Input::Peer(stage.conns[0], PeerInput::Violation("x")));
+        assert_eq!(closed(&outputs).len(), 1);
+        let mut all = stage.propose(9, !calls);
+        all.extend(stage.offer(9));
+        all.extend(pass_s(&mut stage, 5));
+        assert_eq!(offers(&all) + answers(&all), 1, "the viewer whose name it was");
+        let mut all = stage.propose(1, !calls);
+        all.extend(stage.offer(1));
+        assert_eq!(offers(&all) + answers(&all), 0, "who did it");
     }
 }
 

@@ -10,7 +10,8 @@
 mod stage;
 
 use meshedflow_core::{
-    Event, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneNo, Output, Purpose, Reason,
+    Event, HttpFailure, HttpGet, HttpInput, Input, LaneInfo, LaneKind, LaneNo, LoadId, Output, Purpose,
+    Reason,
 };
 use stage::{Origin, Stage, get};
 
@@ -106,14 +107,19 @@ impl Story {
     }
 }
 
-/// Both origins are trusted, where there are two; a page may write them with a slash.
-const TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example","https://cdn.example/"],"#;
+/// Both origins are trusted, where there are two.
+const TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example","https://cdn.example"],"#;
+const HOME_TRUSTED: &str = r#""trustedKeyOrigins":["https://origin.example"],"#;
+/// The same, spelled as a URL.
+const TRUSTED_WITH_SLASHES: &str =
+    r#""trustedKeyOrigins":["https://origin.example/","https://cdn.example/"],"#;
 
 #[test]
 fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
     for (other, options) in [
         ("https://origin.example/other/v/index.m3u8", ""),
         ("https://cdn.example/live/v/index.m3u8", TRUSTED),
+        ("https://cdn.example/live/v/index.m3u8", TRUSTED_WITH_SLASHES),
     ] {
         let mut story = Story::new(options);
         story.stage.meet(&[1]);
@@ -136,7 +142,12 @@ fn a_player_that_goes_on_at_another_pathway_stays_with_its_neighbours() {
         }
         let lanes = story.stage.mesh.sizes().into_iter().find(|t| t.name == "playlists of one lane").unwrap();
         assert_eq!(lanes.entries, 2, "{other}: two playlists, one lane");
-        // And back.
+        // And back; that the page says once more what it said of a playlist changes nothing.
+        (1..=20).for_each(|n| drop(story.stage.tell(Input::LoadAborted(LoadId(n)))));
+        let held = story.stage.mesh.stats().stored_bytes;
+        story.lane(0, stage::lane());
+        story.lane(5, elsewhere(other));
+        assert_eq!(story.stage.mesh.stats().stored_bytes, held, "{other}");
         story.serve(FIRST, &origin, 30..=37);
         let back = story.play(0, FIRST, 36);
         assert!(
@@ -164,6 +175,126 @@ fn another_origin_that_nobody_trusts_has_no_say_and_does_no_harm() {
     let seen = story.play(0, FIRST, 33);
     assert_ne!(seen.fallback, Some(Reason::ListMismatch));
     assert!(story.is_held(32), "what is played is verified and held");
+}
+
+/// What another origin calls its playlist, and of which kind that is, takes nothing from the lane that is played.
+#[test]
+fn another_origin_has_no_say_by_a_playlist_of_another_kind_either() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let mut story = Story::new("");
+    let origin = Origin::new(4);
+    story.serve(other, &origin, 26..=33);
+    story.lane(5, LaneInfo { kind: LaneKind::Audio, ..elsewhere(other) });
+    let seen = story.play(5, other, 31);
+    assert_eq!(seen.warnings, ["rendition-elsewhere"]);
+    story.serve(FIRST, &origin, 28..=34);
+    let seen = story.play(0, FIRST, 33);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "the first is as it was");
+}
+
+/// Who came first makes no difference where the page says whom it trusts.
+#[test]
+fn an_origin_that_the_page_lists_is_not_kept_out_by_one_that_it_does_not() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let stage = Stage::with(0, 4, &format!("{HOME_TRUSTED}{}", stage::USUAL));
+    let mut story = Story { stage, lists: Vec::new() };
+    let origin = Origin::new(4);
+    story.serve(other, &origin, 26..=33);
+    story.serve(FIRST, &origin, 26..=33);
+    story.lane(5, elsewhere(other));
+    story.play(5, other, 30);
+    story.lane(0, stage::lane());
+    story.play(0, FIRST, 31);
+    let seen = story.play(0, FIRST, 32);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "the trusted one");
+    let seen = story.play(5, other, 32);
+    assert_eq!(seen.fallback, Some(Reason::ListMismatch), "plain HTTP there");
+}
+
+/// A long advertisement that goes by the same name takes neither what is held nor what is known of what it interrupts.
+#[test]
+fn a_lane_that_is_played_for_long_is_not_forgotten_for_a_stranger_of_its_name() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let mut story = Story::new("");
+    let origin = Origin::new(4);
+    for msn in 31..=60 {
+        story.serve(FIRST, &origin, msn - 6..=msn + 1);
+        story.play(0, FIRST, msn);
+    }
+    let held = story.stage.mesh.stats().stored_bytes;
+    story.lane(5, elsewhere(other));
+    for msn in 1..=25 {
+        story.serve(other, &origin, msn..=msn + 4);
+        let seen = story.play(5, other, msn);
+        assert_ne!(seen.fallback, Some(Reason::NoPeers), "plain HTTP there, segment {msn}");
+    }
+    assert!(story.stage.mesh.stats().stored_bytes >= held, "all of it is still there");
+    story.serve(FIRST, &origin, 60..=66);
+    story.play(0, FIRST, 61);
+    let seen = story.play(0, FIRST, 62);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "it goes on as before");
+}
+
+/// What came first and is over yields to what is played on and on.
+#[test]
+fn a_stranger_that_is_over_makes_room_for_what_is_played_after_it() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let stage = Stage::with(0, 4, stage::USUAL);
+    let mut story = Story { stage, lists: Vec::new() };
+    let origin = Origin::new(4);
+    story.lane(1, elsewhere(other));
+    for msn in 1..=5 {
+        story.serve(other, &origin, 1..=8);
+        story.play(1, other, msn);
+    }
+    story.lane(5, stage::lane());
+    let mut reasons = Vec::new();
+    for msn in 30..=50 {
+        story.serve(FIRST, &origin, msn - 6..=msn + 1);
+        reasons.push(story.play(5, FIRST, msn).fallback);
+    }
+    assert_eq!(reasons[2], Some(Reason::ListMismatch), "neighbours could not tell them apart");
+    assert_ne!(reasons[20], Some(Reason::ListMismatch));
+}
+
+/// What neighbours tell is of the lane that takes part, whatever its number.
+#[test]
+fn a_refused_lane_does_not_stand_for_its_name() {
+    let other = "https://ads.example/live/v/index.m3u8";
+    let stage = Stage::with(0, 4, &format!("{HOME_TRUSTED}{}", stage::USUAL));
+    let mut story = Story { stage, lists: Vec::new() };
+    let origin = Origin::new(4);
+    story.serve(other, &origin, 26..=33);
+    story.serve(FIRST, &origin, 26..=33);
+    story.lane(1, elsewhere(other));
+    story.play(1, other, 30);
+    story.lane(5, stage::lane());
+    story.play(5, FIRST, 31);
+    story.stage.meet(&[1]);
+    story.stage.introduce(0, 1, |_, _| true, 28..=33);
+    let seen = story.play(5, FIRST, 32);
+    assert!(seen.gets.iter().all(|g| g.purpose != Purpose::Media), "left to the neighbour: {:?}", seen.gets);
+}
+
+/// A playlist whose URL changes each time it is loaded is a new one each time.
+#[test]
+fn playlists_of_one_rendition_without_number_are_forgotten() {
+    let mut story = Story::new("");
+    let origin = Origin::new(4);
+    for no in 1..=400_u16 {
+        let other = format!("https://origin.example/at-{no}/v/index.m3u8");
+        story.serve(&other, &origin, 26..=33);
+        story.lane(no, elsewhere(&other));
+        story.play(no, &other, 31);
+    }
+    let over = |t: &meshedflow_core::Table| t.entries > t.bound;
+    let over: Vec<_> = story.stage.mesh.sizes().into_iter().filter(over).collect();
+    assert!(over.is_empty(), "{over:?}");
+    let other = "https://origin.example/at-400/v/index.m3u8";
+    story.serve(other, &origin, 28..=34);
+    let seen = story.play(400, other, 33);
+    assert_ne!(seen.fallback, Some(Reason::ListMismatch), "the last one counts");
+    assert!(seen.fallback != Some(Reason::NoList), "and has its lists");
 }
 
 #[test]

@@ -55,6 +55,21 @@ fn a_key_set_that_came_first_signs_no_more_than_one_that_came_later() {
     assert_eq!(viewer.stage.checks.so_far(), 8);
 }
 
+/// Advertisements come and go; the origin that is played from next is heard all the same.
+#[test]
+fn origins_of_lanes_that_are_gone_make_room_for_others() {
+    let mut viewer = Viewer::watching("\"x\":1", &[(HOME, &usual())]);
+    for no in 1..=80_u16 {
+        viewer.open_lane(no, &format!("https://ads-{no}.example"), &format!("ad/{no}.m3u8"));
+        viewer.pass(1_000);
+    }
+    let last = "https://elsewhere.example";
+    viewer.open_lane(90, last, "other/index.m3u8");
+    viewer.keys(last, &usual());
+    let keys = viewer.stage.mesh.sizes().into_iter().find(|t| t.name == "key sets").unwrap();
+    assert!(keys.entries <= keys.bound, "{keys:?}");
+}
+
 #[test]
 fn an_origin_that_the_page_lists_speaks_for_all_lanes() {
     let keys = "https://keys.example";

@@ -1,13 +1,15 @@
 //! What a list must be to count, whoever signed it: of the epoch and the hour that the origin itself tells, at odds with
 //! no other, about what the player asked for.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a story that fails is a test that fails")]
+
 mod stage;
 mod watcher;
 
 use meshedflow_core::measure::Measurer;
 use meshedflow_core::{
-    Event, Expect, HttpGet, HttpInput, Input, LoadKind, LoadRequest, Output, PeerCommand, PeerInput, Purpose,
-    Reason,
+    Event, Expect, HttpGet, HttpInput, Input, LaneNo, LoadKind, LoadRequest, Output, PeerCommand, PeerInput,
+    Purpose, Reason,
 };
 use meshedflow_manifest::identity::resource_id;
 use meshedflow_manifest::{EpochRange, Header, KeyState, Kind, SignedList, Text, sha256};
@@ -470,4 +472,82 @@ fn wrong_bytes_are_no_part_of_what_is_played() {
     assert!(!frames(&told).iter().any(|(_, f)| matches!(f, Frame::Delta(_))), "{told:?}");
     let asked = viewer.stage.load(NEXT);
     assert!(loaded(&asked).is_empty());
+}
+
+/// The document of an advertiser's playlist, whose segments are all of one byte.
+fn advertisement(viewer: &Viewer, body: u8) -> String {
+    let sign = |msn: u64| {
+        let rendition = Text::new("ad/index.m3u8").unwrap();
+        let header = Header { kid: thief().kid(), rendition, ..viewer.stage.origin.header(msn) };
+        thief().sign_list(header, true, records(&vec![body; 64_000]))
+    };
+    let epochs = vec![EpochRange { epoch: EPOCH, first_msn: 0, last_msn: None }];
+    rolling(epochs, false, (1..=4).map(sign).collect()).replace("v/index.m3u8", "ad/index.m3u8")
+}
+
+const ADS: &str = "https://ads.example";
+
+fn with_advertisement() -> (Viewer, Vec<Output>) {
+    let mut viewer = Viewer::watching("\"x\":1", &[(HOME, &usual())]);
+    viewer.open_lane(1, ADS, "ad/index.m3u8");
+    viewer.keys(ADS, &key_set(1, 0, &[(&thief(), KeyState::Active)]));
+    let told = advertises(&mut viewer, 1);
+    (viewer, told)
+}
+
+fn advertises(viewer: &mut Viewer, body: u8) -> Vec<Output> {
+    let asked = viewer.stage.load_as(5 + u64::from(body), |r| {
+        (r.lane, r.url) = (LaneNo(1), format!("{ADS}/live/v/seg.m4s"));
+    });
+    viewer.note(asked);
+    let get = viewer.take(|g| g.purpose == Purpose::List && g.url.starts_with(ADS));
+    let get = get.expect("the advertiser's document is asked for");
+    let document = advertisement(viewer, body);
+    let mut all = viewer.stage.tell(Input::Http(get.http, HttpInput::Body(document.as_bytes())));
+    all.extend(viewer.settle());
+    all
+}
+
+fn goes_off(outputs: &[Output]) -> bool {
+    outputs.iter().any(|o| matches!(o, Output::Event(Event::Sharing { on: false, .. })))
+}
+
+/// Another origin's signer that contradicts itself is no reason to stop what this one signs.
+#[test]
+fn disputes_in_a_lane_of_another_origin_end_nothing_here() {
+    let (mut viewer, _) = with_advertisement();
+    let all = advertises(&mut viewer, 2);
+    assert!(Viewer::warnings(&all).contains(&"quarantine"), "{all:?}");
+    assert!(!goes_off(&all), "{all:?}");
+    viewer.goes_on();
+    let list = viewer.stage.origin.list(NEXT);
+    viewer.offered(0, &list);
+    let outputs = viewer.stage.load(NEXT);
+    assert!(!grants(&outputs).is_empty(), "the neighbour is asked: {outputs:?}");
+}
+
+/// Nor is that the other one's signer is well a reason to go on here.
+#[test]
+fn disputes_end_what_is_shared_in_lanes_of_their_origin() {
+    let (mut viewer, _) = with_advertisement();
+    viewer.goes_on();
+    let disputes = |viewer: &mut Viewer, msn: u64| {
+        let (first, second) = (growing(viewer, msn), another(viewer, msn));
+        viewer.offered(0, &first);
+        viewer.offered(1, &second)
+    };
+    disputes(&mut viewer, NEXT);
+    disputes(&mut viewer, NEXT + 1);
+    let list = viewer.stage.origin.list(NEXT + 3);
+    viewer.offered(0, &list);
+    let outputs = viewer.stage.load(NEXT + 3);
+    assert!(media_gets(&outputs).is_empty(), "left to a neighbour");
+    let all = disputes(&mut viewer, NEXT + 4);
+    assert!(!goes_off(&all), "{all:?}");
+    assert!(media_gets(&all).iter().any(|g| g.url.ends_with("seg_25.m4s")), "to the origin at once: {all:?}");
+    assert!(frames(&all).iter().any(|(_, f)| matches!(f, Frame::Cancel { .. })));
+    let outputs = viewer.stage.load(NEXT + 5);
+    assert_eq!(media_gets(&outputs).len(), 1);
+    let told = viewer.asked_for(0, WATCHED);
+    assert!(matches!(told[..], [Frame::Reject { reason: RejectReason::Policy, .. }]), "{told:?}");
 }

@@ -50,7 +50,7 @@ impl Mesh {
     pub(crate) fn may_share(&self, key: SegKey) -> Result<(), Reason> {
         self.may_mesh()?;
         let lane = self.lanes.get(&key.lane).ok_or(Reason::HttpOnly)?;
-        if let Some(reason) = lane.refused {
+        if let Some(reason) = self.lane_refusal(lane) {
             return Err(reason);
         }
         if !lane.proven {

@@ -192,7 +192,9 @@ impl Mesh {
             }
             lane.lists.disputed.insert(key.msn);
         }
-        self.quarantines.note(self.now);
+        if let Some(lane) = self.lanes.get(&key.lane) {
+            self.disputes.note(&lane.info.origin, self.now);
+        }
         self.part_twins(key.lane);
         self.warn(
             "quarantine",
@@ -200,6 +202,7 @@ impl Mesh {
         );
         self.drop_list(key);
         self.review_sharing();
+        self.leave_stopped_lanes();
         ListVerdict::Quarantine
     }
 

@@ -157,7 +157,7 @@ impl Mesh {
         let Some(lane) = self.lanes.get(&no) else { return false };
         lane.is_media()
             && !lane.left
-            && lane.refused.is_none()
+            && self.lane_refusal(lane).is_none()
             && lane.anchor.is_some()
             && lane.rendition.is_some()
     }
@@ -255,10 +255,10 @@ impl Mesh {
         self.peers.iter().filter(|(_, p)| stays(p)).map(|(c, _)| *c).collect()
     }
 
-    /// The lane with this rendition; of several playlists that say so the one whose document was read.
+    /// The lane with this rendition; of several playlists that say so the one that takes part and whose document was read.
     pub(crate) fn lane_named(&self, rendition: &str) -> Option<LaneNo> {
         let named = self.lanes.iter().filter(|(_, l)| l.rendition.as_deref() == Some(rendition));
-        named.min_by_key(|(no, l)| (l.anchor.is_none(), **no)).map(|(no, _)| *no)
+        named.min_by_key(|(no, l)| (l.refused.is_some(), l.anchor.is_none(), **no)).map(|(no, _)| *no)
     }
 
     /// The lane that a neighbour means by its index.

@@ -4,7 +4,8 @@
 //! its own channel. That is a claim: it counts for lots and words on that channel, so that all draw the same lots
 //! again and nobody is dialled twice. It takes nothing from anybody else: no id of this viewer's own, of one that was
 //! closed for cause, or of another open channel can be claimed; a claim ends no dial; and whom the edge itself named
-//! by an id keeps it, the channel that only claims it is closed.
+//! by an id keeps it, the channel that only claims it is closed. Of two that claim one id nobody is closed, the second is
+//! known by the id that it had.
 
 use meshedflow_protocol::ids::PeerId;
 use meshedflow_protocol::wire::Frame;
@@ -47,9 +48,10 @@ impl Mesh {
     /// A neighbour says that it has another id.
     pub(crate) fn on_identity(&mut self, conn: ConnNo, id: PeerId) {
         let now = self.now;
-        let taken = self.peers.iter().any(|(c, p)| *c != conn && p.is_open() && p.is_called(id));
+        let others = || self.peers.iter().filter(|(c, p)| **c != conn && p.is_open()).map(|(_, p)| p);
+        let (taken, claimed) = (others().any(|p| p.named == id), others().any(|p| p.id == id));
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.current = true;
+        let due = !core::mem::replace(&mut peer.current, true);
         if peer.id == id {
             return;
         }
@@ -61,6 +63,11 @@ impl Mesh {
         if taken || self.roster.banned.contains(&id) || !peer.budgets.names.take(now, 1.0) {
             return self.close_peer(conn, None);
         }
+        // Nobody vouches for either: who was there first may have heard of the other's new id.
+        if claimed {
+            return;
+        }
+        peer.may_be_another = !due;
         let before = core::mem::replace(&mut peer.id, id);
         peer.mark = mark(id);
         self.rename(before, id);

@@ -216,7 +216,7 @@ impl Mesh {
     }
 
     fn judge(&self, conn: ConnNo, key: SegKey, r: &Request) -> Result<VecDeque<Piece>, RejectReason> {
-        if self.may_mesh().is_err() {
+        if self.may_mesh().is_err() || self.is_stopped(key.lane) {
             return Err(RejectReason::Policy);
         }
         if !self.may_upload() {

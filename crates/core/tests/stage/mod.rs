@@ -40,7 +40,7 @@ const LANE: LaneNo = LaneNo(0);
 /// Segments of the origin's window.
 pub(crate) const WINDOW: u64 = 8;
 /// What pages of these stories allow, and their clock.
-const USUAL: &str = r#""upload":{"rateBytesPerS":1000000000},"platform":{"unixMs":1000000}"#;
+pub(crate) const USUAL: &str = r#""upload":{"rateBytesPerS":1000000000},"platform":{"unixMs":1000000}"#;
 
 /// Signatures checked so far.
 #[derive(Clone, Default)]
