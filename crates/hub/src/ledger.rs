@@ -4,8 +4,8 @@
 //! comes again pays from the account of its household and its subject, which stay. An account grows with what is
 //! there at once: each connection more than ever before gets the first helping, and while `n` connections are
 //! present they share [`units`]`(n)` times the sustained budget of one. So a carrier's NAT works, a single viewer
-//! that reloads its page meets its neighbours again (an id that was told to all its payers is no news), and coming
-//! again, by whichever number of sockets one after the other, gains nothing.
+//! that reloads its page meets its neighbours again (an id that was told to all its payers is no news; what was left of
+//! its first helping is still there), and coming again, by whichever number of sockets one after the other, gains nothing.
 //!
 //! Accounts of those present are never dropped. Resting ones are dropped after an hour, by when their budget would
 //! be whole again, and beyond [`RESTING_LIMIT`] the one that rested longest. To be rid of a spent account sooner, an
@@ -25,8 +25,8 @@ use crate::window::{HOUR_MS, MINUTE_MS, Window};
 pub const RESTING_LIMIT: usize = 16_384;
 /// Ids remembered per account at most; beyond, the one told longest ago is news again.
 const TOLD_LIMIT: usize = 96;
-/// Whoever came again meets the same viewer so often a minute at most.
-const MEETINGS_A_MINUTE: u8 = 3;
+/// Whoever came again meets the same viewer so often a minute at most, times what counts of those present.
+const MEETINGS_A_MINUTE: u32 = 3;
 
 /// The accounts of one stream. Rooms that are buckets of one stream share a ledger.
 #[derive(Debug, Default)]
@@ -52,6 +52,8 @@ struct Account {
     meetings: Window,
     /// Ids told, the latest last.
     told: VecDeque<Told>,
+    /// What connections that are gone left of their first helpings.
+    unspent: u16,
 }
 
 /// An id that was told.
@@ -63,11 +65,22 @@ pub(crate) struct Told {
     times: u8,
 }
 
+/// What a connection may be told at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Helping {
+    /// So many news in its first minute.
+    pub(crate) count: u16,
+    /// As many of its household or its subject were here before: it takes of what they left.
+    pub(crate) is_again: bool,
+}
+
 /// What the payers of one connection were told.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     told: Vec<Told>,
     minute: u32,
+    /// How often it may be told the same id in a minute.
+    often: u32,
 }
 
 impl Memory {
@@ -83,7 +96,7 @@ impl Memory {
 
     /// Whether this id was told often enough this minute.
     pub(crate) fn is_tired_of(&self, peer: PeerId) -> bool {
-        self.find(peer).is_some_and(|t| t.minute == self.minute && t.times >= MEETINGS_A_MINUTE)
+        self.find(peer).is_some_and(|t| t.minute == self.minute && u32::from(t.times) >= self.often)
     }
 
     fn find(&self, peer: PeerId) -> Option<&Told> {
@@ -92,11 +105,25 @@ impl Memory {
 }
 
 impl Ledger {
-    /// A connection enters. Returns its first helping: none if as many were here before.
-    pub(crate) fn enter(&self, payers: Payers, now_ms: u64, rules: &PairingRules) -> u16 {
+    /// A connection enters. Returns its first helping; if as many were here before, that is what they left of theirs.
+    pub(crate) fn enter(&self, payers: Payers, now_ms: u64, rules: &PairingRules) -> Helping {
         let mut accounts = self.lock();
-        let helpings = payers.iter().map(|payer| accounts.account(payer, now_ms).enter(rules));
-        helpings.min().unwrap_or(0)
+        let mut helping = Helping { count: u16::MAX, is_again: false };
+        for payer in payers.iter() {
+            let offered = accounts.account(payer, now_ms).enter(rules);
+            helping.count = helping.count.min(offered.count);
+            helping.is_again |= offered.is_again;
+        }
+        for payer in payers.iter() {
+            let account = accounts.account(payer, now_ms);
+            account.unspent = account.unspent.saturating_sub(helping.count);
+        }
+        helping
+    }
+
+    /// What a connection left of its first helping is there for whoever comes again.
+    pub(crate) fn give_back(&self, payers: Payers, unspent: u16) {
+        self.each(payers, |account| account.unspent = account.unspent.saturating_add(unspent));
     }
 
     /// A connection that was away is back.
@@ -136,6 +163,13 @@ impl Ledger {
         self.each(payers, |account| account.tell(peer, now_ms));
     }
 
+    /// Whether all of its payers were told this id.
+    pub(crate) fn has_told(&self, payers: Payers, peer: PeerId) -> bool {
+        let accounts = self.lock();
+        let told = |account: &Account| account.told.iter().any(|t| t.peer == peer);
+        payers.iter().all(|payer| accounts.open.get(&payer).is_some_and(told))
+    }
+
     /// What all of its payers were told.
     pub(crate) fn memory(&self, payers: Payers, now_ms: u64) -> Memory {
         let accounts = self.lock();
@@ -143,10 +177,12 @@ impl Ledger {
         let Some(first) = all.next() else { return Memory::default() };
         let (mut told, minute): (Vec<Told>, _) =
             (first.told.iter().copied().collect(), first.minute_u32(now_ms));
+        let mut often = first.often();
         for other in all {
+            often = often.min(other.often());
             told.retain(|t| other.told.iter().any(|o| o.peer == t.peer));
         }
-        Memory { told, minute }
+        Memory { told, minute, often }
     }
 
     /// How many accounts there are.
@@ -219,6 +255,7 @@ impl Account {
             hour: Window::default(),
             meetings: Window::default(),
             told: VecDeque::new(),
+            unspent: 0,
         }
     }
 
@@ -229,14 +266,19 @@ impl Account {
         }
     }
 
-    fn enter(&mut self, rules: &PairingRules) -> u16 {
+    fn enter(&mut self, rules: &PairingRules) -> Helping {
         let most = self.most;
         self.arrive();
-        match self.here {
-            here if here <= most => 0,
-            here if here <= IN_FULL => rules.proposals_first_minute,
-            _ => u16::from(rules.degree_at_first).min(rules.proposals_first_minute),
-        }
+        let full = rules.proposals_first_minute;
+        let count = match self.here {
+            here if here <= most => {
+                return Helping { count: self.unspent.min(full), is_again: true };
+            }
+            here if here <= IN_FULL => full,
+            _ => u16::from(rules.degree_at_first).min(full),
+        };
+        self.unspent = self.unspent.saturating_add(count);
+        Helping { count, is_again: false }
     }
 
     fn arrive(&mut self) {
@@ -272,6 +314,10 @@ impl Account {
         }
         let times = before.map_or(0, |t| t.times).saturating_add(1);
         self.told.push_back(Told { peer, minute, times });
+    }
+
+    fn often(&self) -> u32 {
+        MEETINGS_A_MINUTE.saturating_mul(units(self.here).max(1))
     }
 
     fn age_ms(&self, now_ms: u64) -> u64 {
@@ -312,20 +358,20 @@ mod tests {
     #[test]
     fn each_connection_more_than_ever_gets_a_helping_coming_again_gets_none() {
         let (ledger, rules, home) = (Ledger::default(), PairingRules::default(), payers(2, 1));
-        assert_eq!(ledger.enter(home, 0, &rules), 24);
-        assert_eq!(ledger.enter(home, 0, &rules), 24);
+        assert_eq!(ledger.enter(home, 0, &rules).count, 24);
+        assert_eq!(ledger.enter(home, 0, &rules).count, 24);
         ledger.exit(home, 0);
-        assert_eq!(ledger.enter(home, 0, &rules), 0, "again");
-        assert_eq!((3..=9).map(|_| ledger.enter(home, 0, &rules)).last(), Some(6), "the ninth");
+        assert_eq!(ledger.enter(home, 0, &rules).count, 0, "again");
+        assert_eq!((3..=9).map(|_| ledger.enter(home, 0, &rules).count).last(), Some(6), "the ninth");
     }
 
     #[test]
     fn a_subject_pays_wherever_it_is() {
         let (ledger, rules) = (Ledger::default(), PairingRules::default());
         let ann = |at| Payers::new(Place::new([192, 0, 2, at].into()).household(), Some(Subject::of("ann")));
-        assert_eq!(ledger.enter(ann(1), 0, &rules), 24);
+        assert_eq!(ledger.enter(ann(1), 0, &rules).count, 24);
         ledger.exit(ann(1), 0);
-        assert_eq!(ledger.enter(ann(2), 0, &rules), 0);
+        assert_eq!(ledger.enter(ann(2), 0, &rules).count, 0);
         (0..6).for_each(|_| ledger.spend(ann(2), 0));
         ledger.exit(ann(2), 0);
         ledger.enter(ann(3), 0, &rules);
@@ -345,9 +391,9 @@ mod tests {
         ledger.tell(home, id(1), 0);
         ledger.exit(home, 1_000);
         assert!(ledger.memory(home, 1_000).has(id(1)));
-        assert_eq!(ledger.enter(home, HOUR_MS + 999, &rules), 0);
+        assert_eq!(ledger.enter(home, HOUR_MS + 999, &rules).count, 0);
         ledger.exit(home, HOUR_MS + 999);
-        assert_eq!(ledger.enter(home, 2 * HOUR_MS + 999, &rules), 24, "as good as new");
+        assert_eq!(ledger.enter(home, 2 * HOUR_MS + 999, &rules).count, 24, "as good as new");
         assert!(!ledger.memory(home, 2 * HOUR_MS + 999).has(id(1)));
     }
 
@@ -360,11 +406,11 @@ mod tests {
         ledger.enter(stays, 0, &rules);
         let come_and_go = |n: u32| {
             let other = Payers::new(Place::new(std::net::Ipv4Addr::from(n << 8).into()).household(), None);
-            assert_eq!(ledger.enter(other, 1, &rules), 24, "each could ask for itself");
+            assert_eq!(ledger.enter(other, 1, &rules).count, 24, "each could ask for itself");
             ledger.exit(other, 1);
         };
         (1..RESTING_LIMIT as u32).for_each(come_and_go);
-        assert_eq!(ledger.enter(home, 1, &rules), 0, "still known");
+        assert_eq!(ledger.enter(home, 1, &rules).count, 0, "still known");
         ledger.exit(home, 2);
         (100_000..100_000 + 2 * RESTING_LIMIT as u32).for_each(come_and_go);
         assert_eq!(ledger.len(), RESTING_LIMIT + 1);

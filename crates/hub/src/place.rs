@@ -34,9 +34,20 @@ pub enum Closeness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Household(u128);
 
+/// Addresses that are rented together: one IPv4 /24 or one IPv6 /32, the least that a provider is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Block(u128);
+
 /// One IPv4 /24 or one IPv6 /48.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network(u128);
+
+impl Household {
+    /// The block that its addresses are in.
+    pub fn block(self) -> Block {
+        Block(prefix(Ipv6Addr::from_bits(self.0).into(), 24, 32))
+    }
+}
 
 impl Place {
     /// A place of which only the address is known.

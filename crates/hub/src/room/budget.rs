@@ -1,6 +1,7 @@
 //! How many strangers' ids one member may learn by asking: the rule against harvesting the audience.
 
 use super::rules::PairingRules;
+use crate::ledger::Helping;
 use crate::window::{HOUR_MS, MINUTE_MS, Window};
 
 /// Proposals one member may still get: a first helping in its first minute, then so many a minute and an hour, out
@@ -8,20 +9,27 @@ use crate::window::{HOUR_MS, MINUTE_MS, Window};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     joined_ms: u64,
-    /// What the first minute brings; nothing for whoever comes again.
-    helping: u16,
+    /// What the first minute brings.
+    helping: Helping,
+    /// What of it is spent.
+    helped: u16,
     minute: Window,
     hour: Window,
 }
 
 impl Budget {
-    pub(crate) fn new(helping: u16, now_ms: u64) -> Self {
-        Self { joined_ms: now_ms, helping, minute: Window::default(), hour: Window::default() }
+    pub(crate) fn new(helping: Helping, now_ms: u64) -> Self {
+        Self { joined_ms: now_ms, helping, helped: 0, minute: Window::default(), hour: Window::default() }
     }
 
-    /// Whether this member had no first helping, since as many of its household or subject were here before.
+    /// Whether as many of its household or subject were here before.
     pub(crate) fn is_again(&self) -> bool {
-        self.helping == 0
+        self.helping.is_again
+    }
+
+    /// What is left of the first helping.
+    pub(crate) fn unspent(&self) -> u16 {
+        self.helping.count.saturating_sub(self.helped)
     }
 
     /// How many proposals are left now, if `shared` says what its payers have left.
@@ -30,7 +38,7 @@ impl Budget {
         let left = |budget: u16, spent: u32| budget.saturating_sub(u16::try_from(spent).unwrap_or(u16::MAX));
         let this_minute = self.minute.spent_in(age_ms / MINUTE_MS);
         if self.is_first_helping(now_ms) {
-            return left(self.helping, this_minute);
+            return self.unspent();
         }
         let this_hour = self.hour.spent_in(age_ms / HOUR_MS);
         let own =
@@ -42,21 +50,32 @@ impl Budget {
     pub(crate) fn spend(&mut self, now_ms: u64) -> bool {
         let age_ms = now_ms.saturating_sub(self.joined_ms);
         let first = self.is_first_helping(now_ms);
-        self.minute.spend(age_ms / MINUTE_MS);
-        if !first {
+        if first {
+            self.helped = self.helped.saturating_add(1);
+        } else {
+            self.minute.spend(age_ms / MINUTE_MS);
             self.hour.spend(age_ms / HOUR_MS);
         }
         !first
     }
 
     fn is_first_helping(&self, now_ms: u64) -> bool {
-        !self.is_again() && now_ms.saturating_sub(self.joined_ms) < MINUTE_MS
+        let first_minute = now_ms.saturating_sub(self.joined_ms) < MINUTE_MS;
+        first_minute && (self.unspent() > 0 || !self.is_again())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn first(count: u16) -> Helping {
+        Helping { count, is_again: false }
+    }
+
+    fn again(count: u16) -> Helping {
+        Helping { count, is_again: true }
+    }
 
     fn spend_all(budget: &mut Budget, now_ms: u64, shared: u16) -> u16 {
         let left = budget.left(now_ms, &PairingRules::default(), || shared);
@@ -70,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_first_helping_then_six_a_minute_and_sixty_an_hour() {
-        let mut budget = Budget::new(24, 5_000);
+        let mut budget = Budget::new(first(24), 5_000);
         assert_eq!(spend_all(&mut budget, 5_000, 0), 24);
         assert_eq!(spend_all(&mut budget, 64_999, 100), 0);
         let later: Vec<u16> =
@@ -82,9 +101,11 @@ mod tests {
 
     #[test]
     fn whoever_comes_again_has_what_its_payers_have_left() {
-        assert_eq!(spend_all(&mut Budget::new(0, 0), 0, 100), 6);
-        assert_eq!(spend_all(&mut Budget::new(0, 0), 0, 2), 2);
-        let mut first = Budget::new(24, 0);
-        assert!(!first.spend(0) && first.spend(MINUTE_MS) && Budget::new(0, 0).spend(0));
+        assert_eq!(spend_all(&mut Budget::new(again(0), 0), 0, 100), 6);
+        assert_eq!(spend_all(&mut Budget::new(again(0), 0), 0, 2), 2);
+        let mut left = Budget::new(again(9), 0);
+        assert!((0..9).all(|_| !left.spend(0)) && left.spend(0), "what was left first");
+        let mut fresh = Budget::new(first(24), 0);
+        assert!(!fresh.spend(0) && fresh.spend(MINUTE_MS) && Budget::new(again(0), 0).spend(0));
     }
 }

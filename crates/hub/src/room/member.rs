@@ -4,6 +4,7 @@ use meshedflow_protocol::ids::{Name, PeerId};
 
 use super::budget::Budget;
 use super::rules::PairingRules;
+use crate::ledger::Helping;
 use crate::payer::{Payers, Subject};
 use crate::place::{Household, Network, Place};
 
@@ -32,6 +33,8 @@ pub(crate) struct Member {
     pub(crate) peer: PeerId,
     pub(crate) place: Place,
     pub(crate) payers: Payers,
+    /// Who gave the first helping.
+    pub(crate) helped_by: Payers,
     pub(crate) wire: [u8; 2],
     pub(crate) lanes: Vec<Name>,
     pub(crate) class: u8,
@@ -59,6 +62,9 @@ pub(crate) struct Partner {
     pub(crate) at_ms: u64,
     /// This member complained about it: they are not paired again.
     pub(crate) blamed: bool,
+    /// It takes one of the member's places. Of one address or block only so many do, or whoever holds those could fill
+    /// all places by small lanes, where everyone meets everyone.
+    pub(crate) counts: bool,
 }
 
 impl Newcomer {
@@ -68,10 +74,11 @@ impl Newcomer {
 }
 
 impl Member {
-    /// A member with this first helping of proposals. Whoever has none came again, and pays for its places.
-    pub(crate) fn new(newcomer: Newcomer, helping: u16, rules: &PairingRules, now_ms: u64) -> Self {
+    /// A member with this first helping of proposals. Whoever came again pays for its places.
+    pub(crate) fn new(newcomer: Newcomer, helping: Helping, rules: &PairingRules, now_ms: u64) -> Self {
         Self {
             payers: newcomer.payers(),
+            helped_by: newcomer.payers(),
             peer: newcomer.peer,
             place: newcomer.place,
             wire: newcomer.wire,
@@ -81,7 +88,7 @@ impl Member {
             away: false,
             mature: false,
             degree: 0,
-            owed: if helping == 0 { rules.degree_limit } else { 0 },
+            owed: if helping.is_again { rules.degree_limit } else { 0 },
             partners: Vec::new(),
             budget: Budget::new(helping, now_ms),
             blamed_from: Vec::new(),
@@ -120,30 +127,38 @@ impl Member {
         self.partners.iter().filter(|p| p.household == household).count()
     }
 
+    /// Whether it has as many partners of this household, or of its block, as may take its places.
+    pub(crate) fn is_crowded(&self, household: Household, rules: &PairingRules) -> bool {
+        let own = self.place.household();
+        let block = household.block();
+        let in_block = || self.partners.iter().filter(|p| p.household.block() == block).count();
+        own != household
+            && (self.crowd(household) >= rules.per_foreign_address
+                || (own.block() != block && in_block() >= rules.per_foreign_block))
+    }
+
     /// Notes a pairing; a new partner takes one more place, and of too many the oldest is forgotten.
     pub(crate) fn pair(&mut self, peer: PeerId, household: Household, rules: &PairingRules, now_ms: u64) {
         let old = self.partner(peer).copied();
         self.partners.retain(|p| p.peer != peer);
         if self.partners.len() >= rules.partners_limit() {
-            self.partners.remove(0);
-            self.degree = self.degree.saturating_sub(1);
+            let oldest = self.partners.remove(0);
+            self.degree = self.degree.saturating_sub(oldest.counts.into());
         }
         let blamed = old.is_some_and(|old| old.blamed);
-        self.partners.push(Partner { peer, household, at_ms: now_ms, blamed });
+        let counts = old.map_or_else(|| !self.is_crowded(household, rules), |old| old.counts);
+        self.partners.push(Partner { peer, household, at_ms: now_ms, blamed, counts });
         if old.is_none() {
-            self.degree = self.degree.saturating_add(1);
+            self.degree = self.degree.saturating_add(counts.into());
         }
     }
 
     /// Forgets a pairing; true if there was one.
     pub(crate) fn unpair(&mut self, peer: PeerId) -> bool {
-        let before = self.partners.len();
+        let Some(old) = self.partner(peer).copied() else { return false };
         self.partners.retain(|p| p.peer != peer);
-        let was = self.partners.len() < before;
-        if was {
-            self.degree = self.degree.saturating_sub(1);
-        }
-        was
+        self.degree = self.degree.saturating_sub(old.counts.into());
+        true
     }
 
     /// It says that it has no more than `degree` neighbours: the places this opens are its own to pay for.

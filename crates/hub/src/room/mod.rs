@@ -273,6 +273,7 @@ impl Room {
         let Some(member) = self.members.get_mut(slot as usize).and_then(Option::take) else { return };
         self.free.push(slot);
         self.unindex(member.place.network(), slot);
+        self.ledger.give_back(member.helped_by, member.budget.unspent());
         if !member.away {
             self.ledger.exit(member.payers, now_ms);
         }

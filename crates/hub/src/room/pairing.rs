@@ -9,15 +9,21 @@
 //!
 //! Who asks pays. The one that is found is protected by its `degree_limit`, by the bound for one foreign address, and
 //! by paying itself for those places only that it opened by asking; nobody else's asking can spend its budget.
+//!
+//! Whoever holds a few addresses shall not be all that others find: of one foreign address, and of one foreign block,
+//! only so many take a place of a member, and one of an address and a few of a block come first. Complaints put the blamed
+//! at the end, not out of the room: they cost nothing, and a few sybils could complain about everybody.
 
 use core::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use meshedflow_protocol::ids::{Name, PeerId};
 
 use super::member::{Member, initiates};
-use super::{Proposed, Room, RoomOutput};
+use super::{PairingRules, Proposed, Room, RoomOutput};
+use crate::chance::Chance;
 use crate::ledger::Memory;
-use crate::place::{Closeness, Household};
+use crate::place::{Block, Closeness, Household};
 
 /// Someone who could be proposed, with all that decides between candidates.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +35,8 @@ struct Candidate {
     news: bool,
     /// Has no place but the few that are kept for those who would find hardly anyone.
     full: bool,
+    /// Complained about: for those only who would find hardly anyone.
+    demoted: bool,
     /// Paired before.
     again: bool,
     /// Which of my lanes we share; 0 is my video.
@@ -48,6 +56,33 @@ impl Candidate {
     /// Order among near ones.
     fn near_order(&self) -> impl Ord + use<> {
         (self.again, self.lane.min(1), self.closeness, Reverse(self.hints_agree), self.degree / 2, self.lot)
+    }
+}
+
+/// How many of one household, and of one block, other than its own, a member takes.
+#[derive(Clone, Copy, Debug)]
+struct Crowds {
+    household: usize,
+    block: usize,
+}
+
+impl Crowds {
+    /// As long as there are others: whoever has a few addresses is everybody's neighbour, not everybody's only ones.
+    fn few(rules: &PairingRules) -> Self {
+        Self { household: 1, block: rules.per_foreign_block / 2 }
+    }
+
+    fn most(rules: &PairingRules) -> Self {
+        Self { household: rules.per_foreign_address, block: rules.per_foreign_block }
+    }
+
+    /// Whether `me` would have more with one of `household` beside `chosen`.
+    fn would_grow_beyond(self, me: &Member, household: Household, chosen: &[Candidate]) -> bool {
+        let (own, block) = (me.place.household(), household.block());
+        let all = || me.partners.iter().map(|p| p.household).chain(chosen.iter().map(|c| c.household));
+        own != household
+            && (all().filter(|h| *h == household).count() >= self.household
+                || (own.block() != block && all().filter(|h| h.block() == block).count() >= self.block))
     }
 }
 
@@ -166,29 +201,34 @@ impl Room {
     /// Outsiders first until there are enough, then the nearest. Where hardly anyone has a place, those with a little
     /// more than their fair share of neighbours take one more, or nobody could enter a lane that has just stopped
     /// being a clique.
-    fn choose(&self, search: &Search<'_>, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    fn choose(&self, search: &Search<'_>, candidates: Vec<Candidate>) -> Vec<Candidate> {
         let Some(me) = self.member(search.slot) else { return Vec::new() };
         let outsiders = self.partners_of(me).filter(|m| me.place.is_outsider(&m.place)).count();
         let far = usize::from(self.rules.outsiders_min).saturating_sub(outsiders).min(search.wanted);
         let least = usize::from(self.rules.degree_at_first).min(search.wanted);
-        let (own, most_foreign) = (me.place.household(), self.rules.per_foreign_address);
         let (mut chosen, mut left): (Vec<Candidate>, usize) = (Vec::new(), search.left);
-        let mut take = |candidate: &Candidate, most: usize| {
-            let taken = || chosen.iter().filter(|c| c.household == candidate.household).count();
-            let crowded =
-                candidate.household != own && me.crowd(candidate.household) + taken() >= most_foreign;
+        let mut take = |candidate: &Candidate, most: usize, crowds: Crowds| {
+            let crowded = crowds.would_grow_beyond(me, candidate.household, &chosen);
             let known = chosen.iter().any(|c| c.slot == candidate.slot);
             if chosen.len() < most && !crowded && !known && (left > 0 || !candidate.news) {
                 left -= usize::from(candidate.news);
                 chosen.push(*candidate);
             }
         };
+        let all_crowds = [Crowds::few(&self.rules), Crowds::most(&self.rules)];
+        let (demoted, mut candidates): (Vec<Candidate>, Vec<Candidate>) =
+            candidates.into_iter().partition(|c| c.demoted);
         candidates.sort_unstable_by_key(Candidate::far_order);
-        candidates.iter().filter(|c| c.outsider && !c.full).for_each(|c| take(c, far));
-        candidates.iter().filter(|c| c.outsider && c.full).for_each(|c| take(c, far));
+        for crowds in all_crowds {
+            candidates.iter().filter(|c| c.outsider && !c.full).for_each(|c| take(c, far, crowds));
+            candidates.iter().filter(|c| c.outsider && c.full).for_each(|c| take(c, far, crowds));
+        }
         candidates.sort_unstable_by_key(Candidate::near_order);
-        candidates.iter().filter(|c| !c.full).for_each(|c| take(c, search.wanted));
-        candidates.iter().filter(|c| c.full).for_each(|c| take(c, least));
+        for crowds in all_crowds {
+            candidates.iter().filter(|c| !c.full).for_each(|c| take(c, search.wanted, crowds));
+            candidates.iter().filter(|c| c.full).for_each(|c| take(c, least, crowds));
+        }
+        demoted.iter().for_each(|c| take(c, least, Crowds::most(&self.rules)));
         chosen
     }
 
@@ -215,10 +255,7 @@ impl Room {
         for pool in pools {
             match pool.len() <= self.rules.sample {
                 true => slots.extend_from_slice(pool),
-                false => {
-                    let draw = |_| pool.get(self.chance.below(pool.len())).copied();
-                    slots.extend((0..self.rules.sample).filter_map(draw));
-                }
+                false => draw(pool, me, &self.members, &self.rules, &mut self.chance, &mut slots),
             }
         }
         slots
@@ -229,14 +266,14 @@ impl Room {
         let again = me.paired_at(other.peer);
         let too_soon =
             again.is_some_and(|at_ms| !search.again || search.now_ms < at_ms + self.rules.again_ms);
-        let unfit = too_soon || other.is_demoted(&self.rules, search.now_ms) || self.is_crowded(other, me);
+        let unfit = too_soon || self.is_crowded(other, me);
         if unfit || search.exclude.contains(&other.peer) || !self.may_meet_now(me, other, &search.memory) {
             return None;
         }
-        let may_pay = other.owed > 0 && self.left(slot, search.now_ms) > 0;
+        let may_pay = other.owed > 0 && (!self.is_news_to(other, me) || self.left(slot, search.now_ms) > 0);
         let has_place = |below| other.has_place(below, may_pay, &self.rules);
         let full = !has_place(self.rules.degree_limit);
-        if full && !(has_place(self.rules.degree_ceiling) && self.is_first_of_household(other, me)) {
+        if full && !self.has_kept_place(other, me, has_place) {
             return None;
         }
         Some(Candidate {
@@ -245,6 +282,7 @@ impl Room {
             outsider: me.place.is_outsider(&other.place),
             news: is_news(me, other, &search.memory),
             full,
+            demoted: other.is_demoted(&self.rules, search.now_ms),
             again: again.is_some(),
             lane: me.first_shared(other)?,
             closeness: me.place.closeness(&other.place),
@@ -254,20 +292,24 @@ impl Room {
         })
     }
 
-    /// Whether `other` has enough neighbours from `me`'s address already. Those it asked for count as well as those who
+    /// Whether `other` has enough neighbours from `me`'s address or block already. Those it asked for count as well as those who
     /// asked for it.
     fn is_crowded(&self, other: &Member, me: &Member) -> bool {
-        let (mine, theirs) = (me.place.household(), other.place.household());
-        mine != theirs
-            && other.crowd(mine) >= self.rules.per_foreign_address
-            && other.paired_at(me.peer).is_none()
+        other.is_crowded(me.place.household(), &self.rules) && other.paired_at(me.peer).is_none()
     }
 
-    /// Whether `other` has no neighbour from `me`'s address yet: or one address could take all the places that are kept
-    /// for those who would find hardly anyone.
-    fn is_first_of_household(&self, other: &Member, me: &Member) -> bool {
-        let (mine, theirs) = (me.place.household(), other.place.household());
-        mine == theirs || other.crowd(mine) == 0 || other.paired_at(me.peer).is_some()
+    /// Whether `other` has one of the places left that are kept for those who would find hardly anyone. They are for the
+    /// first of an address, and the last of them for the first of a block, or whoever holds a few addresses could take
+    /// them all.
+    fn has_kept_place(&self, other: &Member, me: &Member, has_place: impl Fn(u8) -> bool) -> bool {
+        let (mine, theirs, most) = (me.place.household(), other.place.household(), self.rules.degree_ceiling);
+        let again = other.paired_at(me.peer).is_some();
+        let is_first = again || mine == theirs || other.crowd(mine) == 0;
+        let block = mine.block();
+        let is_first_of_block = || {
+            again || block == theirs.block() || other.partners.iter().all(|p| p.household.block() != block)
+        };
+        is_first && (has_place(most.saturating_sub(1)) || (has_place(most) && is_first_of_block()))
     }
 
     /// Pairs `slot` with one that was found for it, and takes from both budgets what is theirs to pay.
@@ -275,8 +317,8 @@ impl Room {
         if found.news {
             self.spend(slot, now_ms);
         }
-        let owed =
-            self.member(found.slot).is_some_and(|m| m.owed > 0) && self.is_news_to(found.slot, slot, now_ms);
+        let (me, other) = (self.member(slot), self.member(found.slot));
+        let owed = me.zip(other).is_some_and(|(me, other)| other.owed > 0 && self.is_news_to(other, me));
         if owed && !found.again && self.left(found.slot, now_ms) > 0 {
             self.spend(found.slot, now_ms);
             self.fill_owed(found.slot);
@@ -294,9 +336,8 @@ impl Room {
         }
     }
 
-    fn is_news_to(&self, slot: u32, other: u32, now_ms: u64) -> bool {
-        let (Some(me), Some(other)) = (self.member(slot), self.member(other)) else { return false };
-        is_news(me, other, &self.ledger.memory(me.payers, now_ms))
+    fn is_news_to(&self, me: &Member, other: &Member) -> bool {
+        is_stranger(me, other) && !self.ledger.has_told(me.payers, other.peer)
     }
 
     fn spend(&mut self, slot: u32, now_ms: u64) {
@@ -324,10 +365,47 @@ impl Room {
     }
 }
 
+/// Draws a sample from `pool`, of one foreign block no more than twice what `me` may take of it: a crowd from a few
+/// addresses hides nobody else. That costs a bounded number of further draws.
+fn draw(
+    pool: &[u32],
+    me: &Member,
+    members: &[Option<Member>],
+    rules: &PairingRules,
+    chance: &mut Chance,
+    into: &mut Vec<u32>,
+) {
+    let own = me.place.household().block();
+    let mut blocks: BTreeMap<Block, usize> = BTreeMap::new();
+    let most = into.len() + rules.sample;
+    for _ in 0..DRAWS_PER_PICK * rules.sample {
+        let slot = pool.get(chance.below(pool.len())).copied();
+        let Some((slot, other)) = slot.and_then(|slot| Some((slot, members.get(slot as usize)?.as_ref()?)))
+        else {
+            continue;
+        };
+        let block = other.place.household().block();
+        let drawn = blocks.entry(block).or_default();
+        if block == own || *drawn < 2 * rules.per_foreign_block {
+            *drawn += 1;
+            into.push(slot);
+        }
+        if into.len() >= most {
+            return;
+        }
+    }
+}
+
+/// Draws at most for each place in a sample.
+const DRAWS_PER_PICK: usize = 4;
+
 /// Whether `other`'s id costs `me`'s budget: not if it or its payers were told before, nor within one household.
 fn is_news(me: &Member, other: &Member, memory: &Memory) -> bool {
-    let own = me.place.household() == other.place.household();
-    !own && me.paired_at(other.peer).is_none() && !memory.has(other.peer)
+    is_stranger(me, other) && !memory.has(other.peer)
+}
+
+fn is_stranger(me: &Member, other: &Member) -> bool {
+    me.place.household() != other.place.household() && me.paired_at(other.peer).is_none()
 }
 
 /// `other` as proposed to `me`.

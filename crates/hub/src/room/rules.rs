@@ -24,6 +24,8 @@ pub struct PairingRules {
     pub outsiders_min: u8,
     /// Neighbours behind one address other than one's own, at most, whichever of the two asked.
     pub per_foreign_address: usize,
+    /// Neighbours in one IPv4 /24 or IPv6 /32 other than one's own, at most, whichever of the two asked.
+    pub per_foreign_block: usize,
     /// Strangers' ids in a member's first minute, if it did not come again.
     pub proposals_first_minute: u16,
     /// Strangers' ids a minute after that.
@@ -74,6 +76,7 @@ impl Default for PairingRules {
             degree_ceiling: 14,
             outsiders_min: 3,
             per_foreign_address: 3,
+            per_foreign_block: 6,
             proposals_first_minute: 24,
             proposals_per_minute: 6,
             proposals_per_hour: 60,

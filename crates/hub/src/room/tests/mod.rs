@@ -1,6 +1,7 @@
 //! Stories of a room, on a clock and dice of their own.
 
 mod attacks;
+mod crowds;
 mod returning;
 mod rules;
 
