@@ -128,7 +128,7 @@ impl Storm {
                 segment,
                 fetcher: id(self.dice.roll(6) as usize),
                 stage: self.dice.roll(256) as u8,
-                range: (request % 2 == 0).then_some((u32::MAX - 1, u32::MAX)),
+                range: request.is_multiple_of(2).then_some((u32::MAX - 1, u32::MAX)),
                 age_ms: request * 1_000,
                 hops: request as u8 % 3,
             }),
