@@ -56,7 +56,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "wasm-tests", budget_s: 90, needs: &["tools"], steps: wasm_tests },
     Stage { name: "typescript", budget_s: 60, needs: &["wasm"], steps: typescript },
     Stage { name: "sim", budget_s: 180, needs: &["tools"], steps: sim },
-    Stage { name: "browsers", budget_s: 850, needs: &["wasm"], steps: browsers },
+    Stage { name: "browsers", budget_s: 950, needs: &["wasm"], steps: browsers },
     Stage { name: "engines", budget_s: 120, needs: &["wasm"], steps: engines },
     Stage { name: "tidy", budget_s: 10, needs: &[], steps: tidy },
 ];
