@@ -109,3 +109,53 @@ pub fn admit(u: Unverified, m: Measured, r: &TrustedRecord) -> Result<Verified, 
 pub(crate) fn wave_through(u: Unverified) -> Verified {
     Verified { key: u.key, span: u.span, from: u.from }
 }
+
+#[cfg(test)]
+mod tests {
+    use meshedflow_manifest::Measurer;
+
+    use super::*;
+    use crate::input::{BlobId, ConnNo, LaneNo};
+
+    /// What becomes of these bytes, said to be so long, where the origin signed others.
+    fn verdict(bytes: &[u8], len: u32, signed: &[u8]) -> Result<(Span, Source), Mismatch> {
+        let measured = |bytes: &[u8]| {
+            let mut measurer = Measurer::new();
+            measurer.update(bytes);
+            measurer.finish()
+        };
+        let of = measured(signed);
+        let record = TrustedRecord { length: of.len(), sha256: *of.sha256() };
+        let span = Span { blob: BlobId(1), at: 7, len };
+        let key = FragmentKey { lane: LaneNo(0), epoch: 1, msn: 5, index: 3 };
+        let u = Unverified { key, span, from: Source::Peer(ConnNo(9), 2) };
+        admit(u, measured(bytes), &record).map(|v| {
+            assert_eq!(v.key(), key);
+            (v.span(), v.from())
+        })
+    }
+
+    #[test]
+    fn only_the_signed_bytes_pass_the_door_and_their_span_is_as_long() {
+        let passed = (Span { blob: BlobId(1), at: 7, len: 4 }, Source::Peer(ConnNo(9), 2));
+        assert_eq!(verdict(b"moof", 4, b"moof"), Ok(passed));
+        assert_eq!(verdict(b"moov", 4, b"moof"), Err(Mismatch::Digest));
+        for (bytes, len) in
+            [(&b"moo"[..], 3), (b"moofs", 5), (b"moof", 3), (b"moof", 5), (b"moo", 4), (b"", 0)]
+        {
+            let got = bytes.len() as u32;
+            assert_eq!(
+                verdict(bytes, len, b"moof"),
+                Err(Mismatch::Length { got, signed: 4 }),
+                "{bytes:?} {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_turned_away_is_told_with_its_reason() {
+        let length = Mismatch::Length { got: 3, signed: 4 };
+        assert_eq!(length.to_string(), "3 bytes where the origin signed 4");
+        assert!(Mismatch::Digest.to_string().contains("SHA-256"));
+    }
+}
