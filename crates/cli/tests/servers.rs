@@ -5,7 +5,6 @@ mod support;
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use meshedflow_manifest::{Ed25519, KeySet, Rolling, verify};
 use support::{Server, TempDir, copy, get, media, run};
@@ -68,15 +67,12 @@ fn the_demo_stops_at_once_on_either_signal_whatever_is_open() {
         // An idle connection, and a list that is waited for.
         let mut idle = TcpStream::connect(base.trim_start_matches("http://")).unwrap();
         let waiting = std::thread::spawn(move || {
-            ureq::get(format!("{base}/live/demo/v216/index.mfi.json?_msn=7&stream=1")).call().map(|r| {
-                let mut text = String::new();
-                let _ = r.into_body().into_reader().read_to_string(&mut text);
-            })
+            let answer = ureq::get(format!("{base}/live/demo/v216/index.mfi.json?_msn=7&stream=1")).call();
+            answer.map(|r| r.into_body().into_reader().read_to_string(&mut String::new()))
         });
-        let (status, took) = server.signal(signal);
-        assert_eq!(status.code(), Some(0), "{signal}");
-        assert!(took < Duration::from_secs(4), "{signal}: {took:?}");
-        let _ = waiting.join().unwrap();
+        assert_eq!(server.signal(signal).code(), Some(0), "{signal}");
+        // What was waited for was broken off: nobody stayed until that segment was complete.
+        assert!(!matches!(waiting.join().unwrap(), Ok(Ok(_))), "{signal}");
         assert_eq!(idle.read(&mut [0; 1]).unwrap_or(0), 0);
     }
 }
@@ -86,7 +82,7 @@ fn an_edge_runs_and_stops() {
     let mut server = Server::start(&["edge", "--listen", "127.0.0.1:0"], 1);
     let base = server.url("edge").replace("ws://", "http://").replace("/mesh", "");
     assert_eq!(get(&format!("{base}/readyz")).0, 200);
-    assert_eq!(server.signal("TERM").0.code(), Some(0));
+    assert_eq!(server.signal("TERM").code(), Some(0));
 }
 
 #[test]
@@ -101,11 +97,11 @@ fn origins_loop_and_serve_with_a_key_of_their_own() {
     let list = get(&looping.url("stream").replace("master.m3u8", "a64/index.mfi.json")).1;
     let epoch = Rolling::parse(list.as_bytes()).unwrap().epochs[0].epoch;
     assert!(std::fs::read_to_string(&state).unwrap().contains(&epoch.to_string()));
-    assert_eq!(looping.signal("TERM").0.code(), Some(0));
+    assert_eq!(looping.signal("TERM").code(), Some(0));
     let mut serving = Server::start(&[&["origin", "serve", &vod][..], &common].concat(), 2);
     let index = get(&format!("{}a64/index.mfi.json", serving.url("stream"))).1;
     let keys = KeySet::parse(get(serving.url("keys")).1.as_bytes(), None).unwrap();
     let list = Rolling::parse(index.as_bytes()).unwrap().segments[5].list.decode().unwrap();
     assert!(verify(list, &keys.keys()[0].key, None, &mut Ed25519::default()).is_ok());
-    assert_eq!(serving.signal("INT").0.code(), Some(0));
+    assert_eq!(serving.signal("INT").code(), Some(0));
 }

@@ -99,3 +99,27 @@ fn pieces(chunk: Result<Bytes, axum::Error>) -> impl Stream<Item = Result<Bytes,
         last => Some(last),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn responses_share_one_rate() {
+        let (shape, before) = (Shape::new(Some(2000), 0), Instant::now());
+        let other = shape.clone();
+        tokio::join!(shape.pass(100_000), other.pass(150_000));
+        assert_eq!(before.elapsed(), Duration::from_secs(1));
+        // What was not used is not saved up.
+        sleep(Duration::from_secs(60)).await;
+        shape.pass(250_000).await;
+        assert_eq!(before.elapsed(), Duration::from_secs(62));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_rate_waits_for_nothing() {
+        let before = Instant::now();
+        Shape::new(None, 0).pass(usize::MAX).await;
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+}
