@@ -159,6 +159,7 @@ impl LoopFlags {
         let stream = stream_name(&self.stream)?;
         let signer = self.key.load()?;
         let source = LoopSource::load(&self.dir, &self.playlist).map_err(input)?;
+        epoch::last(&self.state).map_err(Failure::flag("--state"))?;
         block_on(async move {
             let listening = self.listen.bind().await?;
             // Only now: it spends an epoch.

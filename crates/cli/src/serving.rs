@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use meshedflow_manifest::Text;
+use meshedflow_origin::atomic;
 use meshedflow_origin::http::access::AccessLog;
 use tokio::net::TcpListener;
 
@@ -27,6 +28,7 @@ pub(crate) fn stream_name(text: &str) -> Result<Text, Failure> {
 
 /// Opens `--access-log`.
 pub(crate) fn open_log(path: &Path) -> Result<AccessLog, Failure> {
+    atomic::folder_of(path).map_err(Failure::flag("--access-log"))?;
     AccessLog::open(path).map_err(|e| {
         Failure::Input(format!(
             "--access-log {}: {e}; expected a file that can be appended to",

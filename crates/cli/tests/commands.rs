@@ -171,3 +171,22 @@ fn an_edge_config_is_checked_without_running() {
     refused(&["edge", "--set", "limits.ping_s", "--check-config"], &["--set", "KEY=VALUE"]);
     refused(&["edge", "--listen", "0.0.0.0:0", "--check-config"], &["auth"]);
 }
+
+#[test]
+fn no_directory_is_made_from_a_mistyped_path() {
+    let dir = TempDir::new("typo");
+    copy(&media(), &dir.path().join("vod"));
+    let (vod, key, typo) = (dir.file("vod"), dir.file("origin.key"), dir.file("typo/file"));
+    assert!(run(&["keys", "generate", &key]).status.success());
+    let before = tree(dir.path());
+    let words = ["there is no directory", "typo"];
+    refused(&["keys", "generate", &typo], &words);
+    let sign = ["origin", "sign", &vod, "--stream", "film", "--key", &key, "--state", &typo];
+    refused(&sign, &words);
+    let looped = ["origin", "loop", &vod, "--stream", "film", "--key", &key, "--listen", "127.0.0.1:0"];
+    refused(&[&looped[..], &["--state", &typo, "--access-log", &dir.file("log")]].concat(), &words);
+    refused(&[&looped[..], &["--state", &dir.file("epoch"), "--access-log", &typo]].concat(), &words);
+    refused(&["origin", "sign", &dir.file("typo"), "--stream", "film", "--key", &key], &["typo"]);
+    assert!(!dir.path().join("typo").exists());
+    assert_eq!(tree(dir.path()), before);
+}

@@ -15,7 +15,6 @@
 //! two lists for one segment in one epoch would look like an attack to a viewer.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,13 +25,13 @@ use meshedflow_manifest::{
     SEGMENT_LIMIT_BYTES, SegmentEntry, SegmentState, SignedList, Signer, Text, sha256,
 };
 
-use crate::atomic::{Batch, Mode};
+use crate::atomic::{Batch, Mode, Turn};
 use crate::clock::unix_s;
 use crate::cut::{cut, whole};
 use crate::desk::{Desk, Subject};
 use crate::keys::key_set;
 use crate::playlist::{ByteRange, Presentation, Rendition, Resource, Segment, local_path};
-use crate::{OriginError, epoch};
+use crate::{OriginError, epoch, within};
 
 /// What to sign, and as what.
 #[derive(Clone)]
@@ -80,13 +79,13 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
         signed: Signed { epoch, renditions: 0, segments: 0, fragments: 0, files: 0 },
     };
     // First into place: an epoch that was spent for nothing does no harm, one that is used twice does.
-    signing.batch.stage(&state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
+    signing.batch.stage_in(Turn::State, &state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
     for rendition in &presentation.renditions {
         signing.rendition(rendition)?;
     }
     let streams = [options.stream.as_str().to_owned()];
     let keys = key_set(&options.signer, &streams, options.now_ms / 1000, 0).to_json();
-    signing.batch.stage(&options.root.join("keys.json"), keys.as_bytes(), Mode::Public)?;
+    signing.batch.stage_in(Turn::Keys, &options.root.join("keys.json"), keys.as_bytes(), Mode::Public)?;
     let files = signing.batch.len();
     signing.batch.publish()?;
     Ok(Signed { files, ..signing.signed })
@@ -246,7 +245,7 @@ impl Signing<'_> {
             )));
         }
         let path = local_path(&list_url_of(&rendition.url)).map_err(bad)?;
-        self.batch.stage(&self.root.join(path), json.as_bytes(), Mode::Public)?;
+        self.batch.stage_in(Turn::Index, &self.root.join(path), json.as_bytes(), Mode::Public)?;
         self.signed.renditions += 1;
         Ok(())
     }
@@ -257,8 +256,9 @@ impl Signing<'_> {
         uri: &str,
         range: Option<ByteRange>,
     ) -> Result<(PathBuf, Vec<u8>), OriginError> {
-        let path = self.root.join(rendition.file(uri)?);
-        let bytes = read_range(&path, range)?;
+        let file = rendition.file(uri)?;
+        let bytes = read_range(self.root, &file, range)?;
+        let path = self.root.join(file);
         if bytes.is_empty() {
             return Err(OriginError::media(path, "is empty; expected media"));
         }
@@ -266,8 +266,9 @@ impl Signing<'_> {
     }
 }
 
-fn read_range(path: &Path, range: Option<ByteRange>) -> Result<Vec<u8>, OriginError> {
-    let mut file = File::open(path).map_err(OriginError::io("cannot read media file", path))?;
+/// A file of the directory, or a part of one.
+pub(crate) fn read_range(root: &Path, file: &Path, range: Option<ByteRange>) -> Result<Vec<u8>, OriginError> {
+    let (path, mut file) = (&root.join(file), within::open_for("cannot read media file", root, file)?);
     let length = file.metadata().map_err(OriginError::io("cannot read media file", path))?.len();
     let range = range.unwrap_or(ByteRange { offset: 0, length });
     if range.offset.checked_add(range.length).is_none_or(|end| end > length) {

@@ -36,7 +36,8 @@ pub fn state_json(epoch: u64) -> String {
 pub fn last(path: &Path) -> Result<Option<u64>, OriginError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        // No file yet; its directory has to be there already.
+        Err(e) if e.kind() == ErrorKind::NotFound => return atomic::folder_of(path).map(|_| None),
         Err(e) => return Err(OriginError::io("cannot read", path)(e)),
     };
     let state: State = serde_json::from_slice(&bytes).map_err(|e| OriginError::State {
@@ -61,6 +62,14 @@ mod tests {
         assert_eq!(take(&path, 1001).unwrap(), 1002);
         assert_eq!(take(&path, 5000).unwrap(), 5000);
         assert_eq!(last(&path).unwrap(), Some(5000));
+    }
+
+    #[test]
+    fn a_mistyped_directory_is_named_and_not_made() {
+        let dir = TempDir::new();
+        let error = take(&dir.path().join("typo/epoch.json"), 1).unwrap_err().to_string();
+        assert!(error.contains("there is no directory") && error.contains("typo"), "{error}");
+        assert!(!dir.path().join("typo").exists());
     }
 
     #[test]

@@ -16,6 +16,20 @@ pub enum OriginError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file cannot be written, because its directory is not there.
+    Folder {
+        /// Which file.
+        path: PathBuf,
+        /// The missing directory.
+        folder: PathBuf,
+    },
+    /// A symbolic link leads out of the directory that is signed, looped or served.
+    Outside {
+        /// Which file.
+        path: PathBuf,
+        /// The directory.
+        root: PathBuf,
+    },
     /// A playlist is not what this origin can use.
     Playlist {
         /// Which playlist.
@@ -88,6 +102,14 @@ impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { attempt, path, source } => write!(f, "{attempt} {}: {source}", path.display()),
+            Self::Folder { path, folder } => {
+                let (path, folder) = (path.display(), folder.display());
+                write!(f, "cannot write {path}: there is no directory {folder}; expected one that exists")
+            }
+            Self::Outside { path, root } => {
+                let (path, root) = (path.display(), root.display());
+                write!(f, "{path}: a symbolic link leads out of {root}; expected a file in that directory")
+            }
             Self::Playlist { path, reason } => write!(f, "playlist {}: {reason}", path.display()),
             Self::Media { path, reason } => write!(f, "media file {}: {reason}", path.display()),
             Self::Key { place, reason } => write!(f, "signing key {place}: {reason}"),

@@ -32,8 +32,10 @@ pub mod keys;
 pub mod loop_live;
 pub mod playlist;
 pub mod retime;
+mod staging;
 #[cfg(test)]
 mod testing;
+mod within;
 
 pub use desk::{Desk, Growing, Subject};
 pub use error::OriginError;

@@ -12,7 +12,7 @@ use quick_m3u8::tag::{KnownTag, hls::Tag};
 use quick_m3u8::{HlsLine, Reader};
 use url::Url;
 
-use crate::OriginError;
+use crate::{OriginError, within};
 
 /// A media playlist (RFC 8216bis section 4.4.3) with its segments in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,10 +71,12 @@ pub enum Playlist {
     Media(MediaPlaylist),
 }
 
-/// Reads the playlist file `path`.
-pub fn read(path: &Path) -> Result<Playlist, OriginError> {
-    let text = std::fs::read_to_string(path).map_err(OriginError::io("cannot read playlist", path))?;
-    parse(&text).map_err(|reason| OriginError::playlist(path, reason))
+/// Reads the playlist file `path` of the directory `root`.
+pub fn read(root: &Path, path: &Path) -> Result<Playlist, OriginError> {
+    let bytes = within::read("cannot read playlist", root, path)?;
+    let bad = |reason| OriginError::playlist(root.join(path), reason);
+    let text = String::from_utf8(bytes).map_err(|e| bad(format!("{e}; expected UTF-8")))?;
+    parse(&text).map_err(bad)
 }
 
 /// Parses a playlist; an error says what is wrong and what was expected.
@@ -240,7 +242,7 @@ impl Presentation {
         let url = Url::parse(BASE)
             .and_then(|base| base.join(entry))
             .map_err(|e| OriginError::playlist(&path, format!("its name is no URL: {e}")))?;
-        let (multivariant, renditions) = match read(&path)? {
+        let (multivariant, renditions) = match read(root, Path::new(entry))? {
             Playlist::Media(playlist) => {
                 let name = identity::rendition_of(None, &url)
                     .map_err(|e| OriginError::playlist(&path, e.to_string()))?;
@@ -259,7 +261,7 @@ impl Presentation {
         let url = base.join(uri).map_err(|e| bad(format!("rendition {uri:?}: {e}")))?;
         let name = identity::rendition_of(Some(base), &url).map_err(|e| bad(e.to_string()))?;
         let path = local_path(&url).map_err(|reason| bad(format!("rendition {uri:?}: {reason}")))?;
-        match read(&root.join(&path))? {
+        match read(root, &path)? {
             Playlist::Media(playlist) => Ok(Rendition { name, path, url, playlist }),
             Playlist::Multivariant(_) => {
                 Err(bad(format!("{uri:?} is a multivariant playlist; expected a media playlist")))

@@ -1,9 +1,8 @@
 //! The files of a bench: checked before anything runs, and written whole or not at all.
 
-use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use meshedflow_origin::atomic::{Batch, Mode};
+use meshedflow_origin::atomic::{self, Batch, Mode};
 
 use super::{Race, chart, json};
 use crate::failure::Failure;
@@ -58,15 +57,5 @@ fn writable(path: &Path) -> Result<(), String> {
     if path.is_dir() || path.file_name().is_none() {
         return Err("is a directory".into());
     }
-    if fs::symlink_metadata(path).is_ok_and(|m| !m.is_file() && !m.is_symlink()) {
-        return Err("is no regular file".into());
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    if !folder.is_dir() {
-        return Err(format!("there is no directory {}", folder.display()));
-    }
-    // Only writing shows whether one may.
-    let probe = folder.join(format!(".meshedflow-{}.tmp", std::process::id()));
-    OpenOptions::new().write(true).create_new(true).open(&probe).map_err(|e| e.to_string())?;
-    fs::remove_file(&probe).map_err(|e| e.to_string())
+    atomic::check(path).map_err(|e| e.to_string())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::playlist::percent_decode;
+use crate::within::{self, Refused};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -16,7 +17,8 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
 use super::respond::{
-    Wanted, content_range, header, not_found, range_of, refuse_method, response, set, sized, unsatisfiable,
+    Wanted, content_range, header, not_found, range_of, refuse_method, response, set, sized, text,
+    unsatisfiable,
 };
 
 /// Most bytes read from a file at once.
@@ -42,19 +44,17 @@ pub async fn serve(root: &Path, path: &str, request: &Request<()>) -> Response<B
     if let Some(refused) = refuse_method(request.method()) {
         return refused;
     }
-    let Some(mut file) = resolve(root, path) else { return not_found("no such file") };
-    if tokio::fs::metadata(&file).await.is_ok_and(|m| m.is_dir()) {
-        file.push("index.html");
-    }
-    match open(&file).await {
-        Some((handle, length, etag)) => answer(request, handle, length, &etag, mime(&file)).await,
-        None => not_found("no such file"),
+    let Some(file) = resolve(path) else { return not_found("no such file") };
+    match open(root.to_path_buf(), file).await {
+        Ok(Some((handle, named, length, etag))) => answer(request, handle, length, &etag, mime(&named)).await,
+        Ok(None) => not_found("no such file"),
+        Err(link) => text(StatusCode::FORBIDDEN, &format!("{link}: a link leads out of the directory")),
     }
 }
 
-/// The file that `path` names, unless it would leave `root`.
-fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
-    let mut file = root.to_path_buf();
+/// The file that `path` names, relative to the directory that is served; `None` if it would leave it, or is hidden.
+fn resolve(path: &str) -> Option<PathBuf> {
+    let mut file = PathBuf::new();
     for component in path.split('/').filter(|c| !c.is_empty()) {
         // Covers `.` and `..` too.
         if component.starts_with('.') || component.contains(['\\', '\0']) {
@@ -65,12 +65,32 @@ fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
     Some(file)
 }
 
-async fn open(path: &Path) -> Option<(File, u64, String)> {
-    let file = File::open(path).await.ok()?;
-    let metadata = file.metadata().await.ok().filter(std::fs::Metadata::is_file)?;
-    let modified =
-        metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    Some((file, metadata.len(), format!("\"{:x}-{:x}\"", metadata.len(), modified.as_nanos())))
+/// An open file, where it is, its length and its entity tag.
+type Opened = (File, PathBuf, u64, String);
+
+/// `None`: no such file. An error names what a link leads out of the directory.
+async fn open(root: PathBuf, file: PathBuf) -> Result<Option<Opened>, String> {
+    let opened = tokio::task::spawn_blocking(move || open_now(&root, file)).await;
+    opened.unwrap_or(Ok(None))
+}
+
+fn open_now(root: &Path, mut file: PathBuf) -> Result<Option<Opened>, String> {
+    if root.join(&file).is_dir() {
+        file.push("index.html");
+    }
+    match within::open(root, &file) {
+        // A link to a hidden file is as hidden.
+        Ok((handle, real)) if real.to_str().and_then(resolve).is_some() => Ok(opened(handle, file)),
+        Ok(_) | Err(Refused::Io(_)) => Ok(None),
+        Err(Refused::Outside) => Err(file.display().to_string()),
+    }
+}
+
+fn opened(handle: std::fs::File, named: PathBuf) -> Option<Opened> {
+    let metadata = handle.metadata().ok()?;
+    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let etag = format!("\"{:x}-{:x}\"", metadata.len(), modified.as_nanos());
+    Some((File::from_std(handle), named, metadata.len(), etag))
 }
 
 async fn answer(
@@ -153,10 +173,9 @@ mod tests {
 
     #[test]
     fn no_path_leaves_the_directory() {
-        let root = Path::new("/srv/media");
-        assert_eq!(resolve(root, "a//b.m4s"), Some(PathBuf::from("/srv/media/a/b.m4s")));
+        assert_eq!(resolve("a//b.m4s"), Some(PathBuf::from("a/b.m4s")));
         for bad in ["../x", "a/../../x", ".hidden", "a/.key", "a\\..\\x", "a\0"] {
-            assert_eq!(resolve(root, bad), None, "{bad:?}");
+            assert_eq!(resolve(bad), None, "{bad:?}");
         }
     }
 }

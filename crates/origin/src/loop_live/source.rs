@@ -5,10 +5,10 @@ use std::path::Path;
 use bytes::Bytes;
 use meshedflow_manifest::{Kind, Text, sha256};
 
-use crate::OriginError;
 use crate::cut::{Cut, cut};
 use crate::playlist::{Presentation, Rendition, Resource, Segment};
 use crate::retime::{self, Timing, Track};
+use crate::{OriginError, within};
 
 /// Most bytes of media that a loop keeps in memory.
 const LOOP_LIMIT_BYTES: u64 = 1 << 30;
@@ -68,7 +68,7 @@ impl LoopSource {
         let Some(multivariant) = presentation.multivariant.clone() else {
             return Err(OriginError::playlist(path, "is a media playlist; expected a multivariant playlist"));
         };
-        let text = std::fs::read(&path).map_err(OriginError::io("cannot read playlist", &path))?;
+        let text = within::read("cannot read playlist", root, Path::new(entry))?;
         let renditions: Vec<_> =
             presentation.renditions.iter().map(|r| LoopRendition::load(root, r)).collect::<Result<_, _>>()?;
         let source = Self { multivariant, multivariant_text: text.into(), renditions };
@@ -126,8 +126,8 @@ impl LoopRendition {
                 "init segment {init_uri:?}; expected a plain file name beside the playlist"
             )));
         }
-        let init_path = root.join(rendition.file(init_uri)?);
-        let init = read(&init_path)?;
+        let init_file = rendition.file(init_uri)?;
+        let (init_path, init) = (root.join(&init_file), read(root, &init_file)?);
         let track = retime::track_of_init(&init).map_err(|reason| OriginError::media(&init_path, reason))?;
         let segments = read_segments(root, rendition, track)?;
         let (folder, playlist) = split(&rendition.path);
@@ -196,8 +196,8 @@ fn read_segments(root: &Path, rendition: &Rendition, track: Track) -> Result<Vec
     let mut segments: Vec<LoopSegment> = Vec::new();
     let mut total = 0;
     for segment in &rendition.playlist.segments {
-        let path = root.join(rendition.file(&segment.uri)?);
-        let bytes = read(&path)?;
+        let file = rendition.file(&segment.uri)?;
+        let (path, bytes) = (root.join(&file), read(root, &file)?);
         total += bytes.len() as u64;
         if total > LOOP_LIMIT_BYTES {
             return Err(OriginError::media(
@@ -224,8 +224,8 @@ fn round_ticks(segments: &[LoopSegment]) -> u64 {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, OriginError> {
-    std::fs::read(path).map_err(OriginError::io("cannot read media file", path))
+fn read(root: &Path, file: &Path) -> Result<Vec<u8>, OriginError> {
+    within::read("cannot read media file", root, file)
 }
 
 /// Folder with its slash, and file name, as a URL path writes them.
