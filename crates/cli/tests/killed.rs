@@ -1,5 +1,6 @@
 //! A signer that is killed at any moment starts again, and leaves nothing of the run that died.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot help ends the test")]
 
 mod support;
 

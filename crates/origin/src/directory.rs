@@ -2,6 +2,7 @@
 //!
 //! All playlists and all media are read, cut and signed before the first file is written; then everything
 //! appears at once (see [`crate::atomic`]). A directory that cannot be signed is left as it was.
+//! Links are followed inside the directory only.
 //!
 //! ```text
 //! <playlist>.mfi.json   beside each media playlist: every segment with its closed list

@@ -149,3 +149,32 @@ fn a_signed_directory_is_served_with_ranges_and_without_its_hidden_files() {
         assert_eq!(origin.get(&format!("/vod/dir/{hidden}")).status, 404, "{hidden}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_directory_are_neither_signed_nor_served() {
+    use std::os::unix::fs::symlink;
+    let (dir, outer) = (TempDir::new("links"), TempDir::new("links-outer"));
+    copy(&media(), &dir.0);
+    let (segment, moved) = (dir.0.join("v360/seg_2.m4s"), outer.0.join("seg_2.m4s"));
+    std::fs::rename(&segment, &moved).unwrap();
+    symlink(&moved, &segment).unwrap();
+    symlink("master.m3u8", dir.0.join("near.m3u8")).unwrap();
+    let before = tree(&dir.0);
+    let error = sign(&options(&dir.0)).unwrap_err().to_string();
+    assert!(error.contains("seg_2.m4s") && error.contains("leads out of"), "{error}");
+    assert_eq!(tree(&dir.0), before);
+    std::fs::write(dir.0.join(".meshedflow-epoch.json"), "{\"last\":1}").unwrap();
+    symlink(".meshedflow-epoch.json", dir.0.join("hidden.json")).unwrap();
+    let origin = Origin::start(With { directory: Some(dir.0.clone()), ..With::default() });
+    let refused = origin.get("/vod/dir/v360/seg_2.m4s");
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("v360/seg_2.m4s: a link leads out"), "{}", refused.text());
+    assert_eq!(origin.get("/vod/dir/near.m3u8").body, std::fs::read(dir.0.join("master.m3u8")).unwrap());
+    assert_eq!(origin.get("/vod/dir/hidden.json").status, 404);
+    // A link to a file of the directory is signed like any other.
+    std::fs::remove_file(&segment).unwrap();
+    std::fs::rename(&moved, dir.0.join("v360/kept.m4s")).unwrap();
+    symlink("kept.m4s", &segment).unwrap();
+    assert_eq!(sign(&options(&dir.0)).unwrap().segments, 18);
+}
