@@ -315,7 +315,7 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private follow(attachment: Attachment): void {
-    if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port);
+    if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port, this.options.originBaseUrl);
   }
 
   private failed(error: Partial<Error> | string): void {

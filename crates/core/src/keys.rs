@@ -41,6 +41,8 @@ struct KeySource {
     floor: u64,
     /// Keys that it revoked in this session: a later set cannot give them back.
     revoked: SortedSet<[u8; 8]>,
+    /// Why there is no set, or no newer one: the code of the warning.
+    trouble: Option<&'static str>,
     open: bool,
     asked: Time,
     failures: u32,
@@ -75,6 +77,7 @@ impl KeySource {
             }
         }
         self.set = Some(set);
+        self.trouble = None;
         self.failures = 0;
     }
 }
@@ -151,6 +154,20 @@ impl KeyRing {
     /// Does a set that counts for lanes of `origin` revoke this key?
     pub(crate) fn is_revoked(&self, kid: &[u8; 8], origin: &str) -> bool {
         self.scope(origin).any(|s| s.revokes(kid))
+    }
+
+    /// The origin whose set counts for lanes of `origin` and expired at this time.
+    fn expired(&self, origin: &str, at: u64) -> &str {
+        let is = |of: &str, s: &KeySource| {
+            (of == origin || self.is_listed(of)) && s.set.as_ref().is_some_and(|set| set.expires() == at)
+        };
+        self.sets.iter().find(|(of, s)| is(of, s)).map_or("", |(of, _)| of)
+    }
+
+    /// Why there is no set at all for lanes of `origin`, if keys are named by sets.
+    fn why_absent(&self, origin: &str) -> Option<&'static str> {
+        let any = self.scope(origin).any(|s| s.set.is_some());
+        self.sets.get(origin).filter(|_| !any && self.sets_name_keys())?.trouble
     }
 
     /// Any key at all, for the mutant that trusts everyone.
@@ -262,6 +279,7 @@ impl Mesh {
                 self.review_sharing();
             }
             Err(why) => {
+                source.trouble = Some("keys-refused");
                 self.warn("keys-refused", format!("{origin}{WELL_KNOWN}: {why}; it counts for nothing"))
             }
         }
@@ -274,11 +292,31 @@ impl Mesh {
         source.open = false;
         source.failures = source.failures.saturating_add(1);
         source.next = now + Duration::from_secs(5 << source.failures.min(6));
+        source.trouble = Some("no-keys");
         if source.set.is_none() && !self.keys.pinned {
             let text = failure_text(why);
             self.warn("no-keys", format!("{origin}{WELL_KNOWN}: {text}; expected a key set, or keys pinned by `trustedKeys`: no peers"));
         }
         self.reread_lists();
+    }
+
+    /// The key of a list that the origin itself brought does not count.
+    pub(crate) fn tell_refused_key(&mut self, key: SegKey, why: KeyRefusal) {
+        let Some(lane) = self.lanes.get(&key.lane) else { return };
+        let (origin, url) = (&lane.info.origin, &lane.info.list_url);
+        if let KeyRefusal::SetExpired(at) = why {
+            let (of, hours) = (self.keys.expired(origin, at), self.unix_now().saturating_sub(at) / 3600);
+            let text = format!(
+                "{of}{WELL_KNOWN} expired {hours} h ago by this viewer's clock (Unix time {at}); expected a set renewed by `meshedflow keys publish`: no peers"
+            );
+            return self.tell_trouble(key.lane, "keys-expired", text);
+        }
+        let absent = self.keys.why_absent(origin);
+        let text =
+            format!("{url}: no trusted key signed segment {}: {why}; its segments stay on HTTP", key.msn);
+        self.tell_trouble(key.lane, "no-trusted-key", text);
+        // Told already.
+        absent.into_iter().for_each(|code| self.note_trouble(key.lane, code));
     }
 
     /// A list names a key that no set has which counts for its lane: read those once more, at most every 30 s.

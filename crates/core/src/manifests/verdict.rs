@@ -31,7 +31,10 @@ impl Mesh {
         if self.options.mutant("trust-any-key") {
             return self.trust_blindly(key, list);
         }
-        let Some(trusted) = self.trusted_key(key.lane, &list, via_https) else { return ListVerdict::NoKey };
+        let trusted = match self.trusted_key(key.lane, &list, via_https) {
+            Ok(trusted) => trusted,
+            Err(why) => return ListVerdict::NoKey(why),
+        };
         let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
         let prior = lane.segments.get(&key.msn).and_then(|s| s.list.as_ref());
         match verify(list, &trusted, prior, &mut self.check) {
@@ -73,14 +76,19 @@ impl Mesh {
     }
 
     /// The key that signed it, if that counts in this lane.
-    fn trusted_key(&mut self, no: LaneNo, list: &SignedList, via_https: bool) -> Option<PublicKey> {
+    fn trusted_key(
+        &mut self,
+        no: LaneNo,
+        list: &SignedList,
+        via_https: bool,
+    ) -> Result<PublicKey, KeyRefusal> {
         let use_ = KeyUse { via_https, issued_at: list.header.issued_at, now_unix: self.unix_now() };
-        let origin = self.lanes.get(&no)?.info.origin.clone();
+        let origin = self.lanes.get(&no).ok_or(KeyRefusal::Unknown)?.info.origin.clone();
         let found = self.keys.find(&list.header.kid, list.header.stream.as_str(), &origin, use_);
         if found == Err(KeyRefusal::Unknown) {
             self.reread_keys_for_unknown_kid(&origin);
         }
-        found.ok()
+        found
     }
 
     /// A live list of a neighbour was signed about when the newest was that the origin itself brought: yesterday's words,
@@ -111,7 +119,7 @@ impl Mesh {
                 true
             }
         }
-        let Some(stand_in) = self.keys.any() else { return ListVerdict::NoKey };
+        let Some(stand_in) = self.keys.any() else { return ListVerdict::NoKey(KeyRefusal::Unknown) };
         list.header.kid = stand_in.kid();
         match verify(list, &stand_in, None, &mut Anyone) {
             Ok(verified) => self.keep_list(key, verified),
@@ -121,7 +129,7 @@ impl Mesh {
 
     #[cfg(not(feature = "mutants"))]
     fn trust_blindly(&mut self, _: SegKey, _: SignedList) -> ListVerdict {
-        ListVerdict::NoKey
+        ListVerdict::NoKey(KeyRefusal::Unknown)
     }
 
     /// Stream, rendition, sequence, kind and epoch as this viewer knows them, not as the list says.
@@ -157,6 +165,7 @@ impl Mesh {
         }
         lane.proven = true;
         lane.unlisted = 0;
+        lane.trouble = None;
         self.check_fit(key);
         self.grant_transfers(key);
         ListVerdict::News
