@@ -30,7 +30,7 @@ export const ERRORS = {
   'keys-refused': ['told', 'The key set is not understood, or not signed by `rootKey`.', 'Publish the one that `meshedflow keys` made.'],
   'keys-expired': ['told', 'The key set has expired, by the clock of this viewer: nothing it names counts.', 'Renew it with `meshedflow keys publish`, and put it where the message says.'],
   'insecure-keys': ['told', 'Keys come without TLS, and are not read.', 'Serve them by https.'],
-  'no-trusted-key': ['told', 'The list is signed by a key that does not count: not in the key set, not for this stream or time, revoked; the message says which.', 'Publish the key, or pin it.'],
+  'no-trusted-key': ['told', 'The list is signed by a key that does not count: not in the key set, not for this stream or time, revoked or no longer active.', 'Publish the key, or pin it.'],
   'bad-pin': ['told', 'A pinned key is no Ed25519 key.', 'Give the `x` of its JWK.'],
   'policy-unread': ['told', 'The remote policy could not be read: no peers until it was.', 'Serve it at `remoteConfigUrl`, and let CORS allow it.'],
   'policy-refused': ['told', 'The remote policy is not understood: no peers.', 'Write it by its JSON Schema.'],

@@ -101,12 +101,6 @@ impl LaneInfo {
     pub(crate) fn may_be(&self, rendition: &str) -> bool {
         self.rendition.as_deref().is_none_or(|r| r == rendition) || self.alone && rendition == ONLY
     }
-
-    /// What it may be, for people.
-    pub(crate) fn expected_rendition(&self) -> String {
-        let name = self.rendition.as_deref().unwrap_or("of that playlist");
-        if self.alone { format!("{name} or {ONLY}") } else { name.to_owned() }
-    }
 }
 
 /// What a lane carries.

@@ -41,8 +41,6 @@ struct KeySource {
     floor: u64,
     /// Keys that it revoked in this session: a later set cannot give them back.
     revoked: SortedSet<[u8; 8]>,
-    /// Why there is no set, or no newer one: the code of the warning.
-    trouble: Option<&'static str>,
     open: bool,
     asked: Time,
     failures: u32,
@@ -77,7 +75,6 @@ impl KeySource {
             }
         }
         self.set = Some(set);
-        self.trouble = None;
         self.failures = 0;
     }
 }
@@ -112,9 +109,8 @@ impl KeyRing {
     }
 
     /// What is known of those sets.
-    fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a KeySource> {
-        let counts = move |of: &str| of == origin || self.is_listed(of);
-        self.sets.iter().filter(move |(of, _)| counts(of)).map(|(_, source)| source)
+    fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = (&'a String, &'a KeySource)> {
+        self.sets.iter().filter(move |(of, _)| *of == origin || self.is_listed(of))
     }
 
     /// Do sets name keys, or do they only take away?
@@ -141,7 +137,7 @@ impl KeyRing {
             return Err(KeyRefusal::NotPinned);
         }
         let mut refusal = KeyRefusal::Unknown;
-        for set in self.scope(origin).filter_map(|s| s.set.as_ref()) {
+        for set in self.scope(origin).filter_map(|(_, s)| s.set.as_ref()) {
             match set.usable(kid, stream, use_) {
                 Ok(key) => return Ok(key),
                 Err(KeyRefusal::Unknown) => {}
@@ -153,21 +149,13 @@ impl KeyRing {
 
     /// Does a set that counts for lanes of `origin` revoke this key?
     pub(crate) fn is_revoked(&self, kid: &[u8; 8], origin: &str) -> bool {
-        self.scope(origin).any(|s| s.revokes(kid))
+        self.scope(origin).any(|(_, s)| s.revokes(kid))
     }
 
-    /// The origin whose set counts for lanes of `origin` and expired at this time.
-    fn expired(&self, origin: &str, at: u64) -> &str {
-        let is = |of: &str, s: &KeySource| {
-            (of == origin || self.is_listed(of)) && s.set.as_ref().is_some_and(|set| set.expires() == at)
-        };
-        self.sets.iter().find(|(of, s)| is(of, s)).map_or("", |(of, _)| of)
-    }
-
-    /// Why there is no set at all for lanes of `origin`, if keys are named by sets.
+    /// Why this origin has no set, where sets name the keys.
     fn why_absent(&self, origin: &str) -> Option<&'static str> {
-        let any = self.scope(origin).any(|s| s.set.is_some());
-        self.sets.get(origin).filter(|_| !any && self.sets_name_keys())?.trouble
+        let source = self.sets.get(origin).filter(|s| s.set.is_none() && !s.open && self.sets_name_keys())?;
+        Some(if source.failures > 0 { "no-keys" } else { "keys-refused" })
     }
 
     /// Any key at all, for the mutant that trusts everyone.
@@ -192,15 +180,15 @@ impl KeyRing {
     pub(crate) fn awaited_until(&self, origin: &str, stream: &str, now_unix: u64) -> Option<Time> {
         let first = |s: &&KeySource| s.open && s.set.is_none();
         let serves = |s: &KeySource| s.set.as_ref().is_some_and(|set| set.serves(stream, now_unix));
-        if self.pins.is_empty() && !self.scope(origin).any(serves) {
-            return self.scope(origin).find(first).map(|_| FOR_LONG);
+        if self.pins.is_empty() && !self.scope(origin).any(|(_, s)| serves(s)) {
+            return self.scope(origin).find(|(_, s)| first(s)).map(|_| FOR_LONG);
         }
         self.sets.get(origin).filter(first).filter(|s| s.failures == 0).map(|s| s.asked + FIRST_ANSWER)
     }
 
     /// Lowest epoch that still counts in lanes of `origin`.
     pub(crate) fn min_epoch(&self, origin: &str) -> u64 {
-        self.scope(origin).map(|s| s.floor).max().unwrap_or(0)
+        self.scope(origin).map(|(_, s)| s.floor).max().unwrap_or(0)
     }
 }
 
@@ -276,10 +264,8 @@ impl Mesh {
                 source.take(set);
                 self.purge();
                 self.give_another_chance(origin);
-                self.review_sharing();
             }
             Err(why) => {
-                source.trouble = Some("keys-refused");
                 self.warn("keys-refused", format!("{origin}{WELL_KNOWN}: {why}; it counts for nothing"))
             }
         }
@@ -292,7 +278,6 @@ impl Mesh {
         source.open = false;
         source.failures = source.failures.saturating_add(1);
         source.next = now + Duration::from_secs(5 << source.failures.min(6));
-        source.trouble = Some("no-keys");
         if source.set.is_none() && !self.keys.pinned {
             let text = failure_text(why);
             self.warn("no-keys", format!("{origin}{WELL_KNOWN}: {text}; expected a key set, or keys pinned by `trustedKeys`: no peers"));
@@ -301,22 +286,23 @@ impl Mesh {
     }
 
     /// The key of a list that the origin itself brought does not count.
-    pub(crate) fn tell_refused_key(&mut self, key: SegKey, why: KeyRefusal) {
-        let Some(lane) = self.lanes.get(&key.lane) else { return };
-        let (origin, url) = (&lane.info.origin, &lane.info.list_url);
+    pub(crate) fn tell_refused_key(&mut self, key: SegKey, origin: &str, why: KeyRefusal) {
         if let KeyRefusal::SetExpired(at) = why {
-            let (of, hours) = (self.keys.expired(origin, at), self.unix_now().saturating_sub(at) / 3600);
+            let is = |s: &KeySource| s.set.as_ref().is_some_and(|set| set.expires() == at);
+            let of = self.keys.scope(origin).find(|(_, s)| is(s)).map_or("", |(of, _)| of);
+            let hours = self.unix_now().saturating_sub(at) / 3600;
             let text = format!(
-                "{of}{WELL_KNOWN} expired {hours} h ago by this viewer's clock (Unix time {at}); expected a set renewed by `meshedflow keys publish`: no peers"
+                "{of}{WELL_KNOWN} expired {hours} h ago (Unix time {at}); expected one renewed by `meshedflow keys publish`"
             );
             return self.tell_trouble(key.lane, "keys-expired", text);
         }
-        let absent = self.keys.why_absent(origin);
-        let text =
-            format!("{url}: no trusted key signed segment {}: {why}; its segments stay on HTTP", key.msn);
+        let url = self.list_url(key.lane);
+        let text = format!("{url}: no trusted key signed segment {}; its segments stay on HTTP", key.msn);
         self.tell_trouble(key.lane, "no-trusted-key", text);
         // Told already.
-        absent.into_iter().for_each(|code| self.note_trouble(key.lane, code));
+        if let Some(code) = self.keys.why_absent(origin) {
+            self.note_trouble(key.lane, code);
+        }
     }
 
     /// A list names a key that no set has which counts for its lane: read those once more, at most every 30 s.

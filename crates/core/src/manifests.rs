@@ -4,7 +4,7 @@ mod verdict;
 
 pub(crate) use verdict::DISPUTED_LIMIT;
 
-use meshedflow_manifest::{Anchor, KeyRefusal, ListError, Rolling, RollingError, SegmentEntry, SignedList};
+use meshedflow_manifest::{Anchor, ListError, Rolling, RollingError, SegmentEntry, SignedList};
 use meshedflow_protocol::ids::Name;
 
 use crate::http::{JobKind, failure_text};
@@ -38,7 +38,7 @@ pub(crate) enum ListVerdict {
     /// Not for this stream, lane, segment or epoch; says nothing about who brought it.
     Unusable,
     /// No trusted key signed it; says nothing about who brought it.
-    NoKey(KeyRefusal),
+    NoKey,
     /// A known key's signature is false: who brought it lies.
     False,
     /// Two signed lists disagree.
@@ -187,11 +187,12 @@ impl Mesh {
         if !stream_fits || !rendition_fits {
             lane.refused = Some(Reason::ListMismatch);
             let text = format!(
-                "{} is for stream {} rendition {rendition}; expected stream {} rendition {}",
+                "{} is for stream {} rendition {rendition}; expected stream {} rendition {}{}",
                 lane.info.list_url,
                 rolling.stream.as_str(),
                 self.options.stream_id,
-                lane.info.expected_rendition()
+                lane.info.rendition.as_deref().unwrap_or("of that playlist"),
+                if lane.info.alone { " or main" } else { "" }
             );
             return self.tell_trouble(no, "list-mismatch", text);
         }
@@ -212,14 +213,8 @@ impl Mesh {
     pub(crate) fn read_list(&mut self, no: LaneNo) -> Option<SegKey> {
         while let Some((key, list)) = self.next_unread(no) {
             match self.learn_list(key, list, true) {
-                ListVerdict::NoKey(why) => {
-                    self.tell_refused_key(key, why);
-                    self.distrust(no);
-                }
-                ListVerdict::False => {
-                    self.note_trouble(no, "list-signature");
-                    self.distrust(no);
-                }
+                // Told, and nothing is waited for here any more.
+                ListVerdict::NoKey | ListVerdict::False => {}
                 ListVerdict::News | ListVerdict::Quarantine => {
                     self.start_if_elected(key);
                     return Some(key);

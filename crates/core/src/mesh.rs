@@ -80,7 +80,7 @@ pub struct Mesh {
     /// The page's own word allows a mesh, as of the last look.
     pub(crate) allowed: bool,
     /// As the page was told.
-    pub(crate) sharing: Option<Result<(), &'static str>>,
+    pub(crate) sharing: Option<Option<&'static str>>,
     pub(crate) ended: bool,
     next_id: u32,
     out: VecDeque<Output>,

@@ -167,7 +167,7 @@ impl Mesh {
             elections: t.elections,
             stored_bytes: self.stored_bytes(),
             segments: t.segments,
-            sharing: self.may_share_anything().err().unwrap_or("on").into(),
+            sharing: self.why_unshared().unwrap_or("on").into(),
         }
     }
 }
