@@ -80,7 +80,7 @@ export interface MeshedFlowEvents {
   stats: MeshStats;
   /** One for each line that the SDK writes to the console. */
   error: ErrorEvent;
-  /** Peer-to-peer is on or off, and why. */
+  /** Something can be shared, or nothing; `reason` is that of the statistics. */
   sharing: { on: boolean; reason: string };
 }
 

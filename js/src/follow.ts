@@ -6,7 +6,7 @@ import { listen } from './attach.js';
 import type { Attachment } from './attach.js';
 import { laneOf } from './identity.js';
 import type { Fragment, LevelDetails, Player } from './hls-types.js';
-import type { KnownSegment, LaneKind, MeshPort } from './mesh-port.js';
+import type { KnownSegment, LaneInfo, LaneKind, MeshPort } from './mesh-port.js';
 import { bare } from './url.js';
 
 /** The least time between two reports of an unchanged course of things. */
@@ -24,14 +24,18 @@ const AFTER = 16;
 const LEFT = 4;
 
 /** Tells what is known already, then what changes, until the returned function is called. */
-export function follow(attachment: Attachment, port: MeshPort): () => void {
+export function follow(attachment: Attachment, port: MeshPort, originBase?: string): () => void {
   const { player } = attachment;
   const undo: Array<() => void> = [];
   const on = (event: string, listener: (data: Record<string, unknown>) => void) => undo.push(listen(player, event, listener));
   const places = new Map<string, Place>();
+  const tell = (kind: LaneKind, details: LevelDetails, place: Place) => {
+    const lane = laneOf(details.url, kind, attachment.multivariant, originBase);
+    if (lane) tellPlaylist(lane, port, details, place);
+  };
   const playlist = (kind: LaneKind) => (data: { details?: unknown }) => {
     const details = data.details as LevelDetails | undefined;
-    if (details?.url) tellPlaylist(attachment, port, kind, details, placeOf(places, kind, details.url));
+    if (details?.url) tell(kind, details, placeOf(places, kind, details.url));
   };
 
   player.levels?.forEach(playlist('main'));
@@ -50,7 +54,7 @@ export function follow(attachment: Attachment, port: MeshPort): () => void {
     const place = placeOf(places, kind, details.url);
     place.asked = frag.sn;
     // A seek, or the way through a long playlist that is not refreshed.
-    if (!place.told || frag.sn < place.told[0] || frag.sn + LEFT > place.told[1]) tellPlaylist(attachment, port, kind, details, place);
+    if (!place.told || frag.sn < place.told[0] || frag.sn + LEFT > place.told[1]) tell(kind, details, place);
   });
   on('hlsError', (data) => data.details === 'bufferStalledError' && port.player({ type: 'stalled' }));
 
@@ -98,9 +102,7 @@ function detailsOf(player: Player, { level = -1, type }: Fragment): LevelDetails
   return all?.[level]?.details as LevelDetails | undefined;
 }
 
-function tellPlaylist(attachment: Attachment, port: MeshPort, kind: LaneKind, details: LevelDetails, place: Place): void {
-  const lane = laneOf(details.url, kind, attachment.multivariant);
-  if (!lane) return;
+function tellPlaylist(lane: LaneInfo, port: MeshPort, details: LevelDetails, place: Place): void {
   const asked = place.asked ?? -AFTER - 1;
   const isNear = (frag: Fragment | null) => !!frag && typeof frag.sn === 'number' && frag.sn >= asked - BEFORE && frag.sn <= asked + AFTER;
   const { fragments } = details;

@@ -39,16 +39,21 @@ export function renditionOf(multivariant: URL, playlist: URL): string {
 
 /**
  * Describes a lane. `multivariant` is the playlist an attached player loaded; `originBase` a directory known from the
- * options, which counts only when the playlist lies below it.
+ * options, which counts only when the playlist lies below it. A player that loaded a media playlist and nothing else
+ * does not know a name for it: it may be the only one of its stream, or a rendition that is played on its own.
  */
 export function laneOf(playlistUrl: string, kind: LaneKind, multivariant?: string, originBase?: string): LaneInfo | undefined {
   const playlist = bare(playlistUrl);
   if (!playlist) return undefined;
   const lane: LaneInfo = { playlist: playlist.href, origin: playlist.origin, listUrl: listUrlOf(playlist), kind };
   const master = multivariant && bare(multivariant);
-  const rendition = master ? renditionOf(master, playlist) : below(originBase, playlist);
+  const alone = !master || master.href === playlist.href;
+  const rendition = alone ? below(originBase, playlist) : renditionOf(master, playlist);
   // A list can say no other name; without one the core reads it from the list.
-  if (rendition && /^[A-Za-z0-9._~/-]{1,128}$/.test(rendition)) lane.rendition = rendition;
+  if (rendition && /^[A-Za-z0-9._~/-]{1,128}$/.test(rendition)) {
+    lane.rendition = rendition;
+    if (alone) lane.alone = alone;
+  }
   return lane;
 }
 

@@ -18,6 +18,8 @@ export interface LaneInfo {
   listUrl: string;
   /** Rendition against the multivariant playlist, where the page knows it. */
   rendition?: string;
+  /** Set where it may as well be the only playlist of its stream, `main`: the signed list says which. */
+  alone?: boolean;
   kind: LaneKind;
 }
 

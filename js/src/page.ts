@@ -315,7 +315,7 @@ export class Page implements PageAbi, SessionHome {
   }
 
   private follow(attachment: Attachment): void {
-    if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port);
+    if (this.mesh) attachment.unfollow = this.mesh.follow(attachment, this.mesh.port, this.options.originBaseUrl);
   }
 
   private failed(error: Partial<Error> | string): void {
@@ -326,7 +326,7 @@ export class Page implements PageAbi, SessionHome {
 
   private lost(code: EndCode, text: string): void {
     if (!this.mesh) return;
-    this.lastStats = this.mesh.port.stats() as CoreStats;
+    this.lastStats = { ...(this.mesh.port.stats() as CoreStats), sharing: code };
     this.close();
     this.off(code, text);
   }

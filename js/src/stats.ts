@@ -30,7 +30,7 @@ export interface MeshStats {
 export interface CoreStats {
   /** Neighbours connected now. */
   peers: number;
-  /** `on`, or the reason why nothing is shared now. */
+  /** `on`, or why nothing is shared now: a reason, or the code of the error that is the cause. */
   sharing: string;
   /** Loads delivered. */
   segments: number;

@@ -16,7 +16,7 @@ test('every code that is thrown or told is in the table, and nothing else', () =
   const ts = sources('js/src', '.ts');
   assert.deepEqual(found(ts, /new MeshedFlowError\(\s*'([a-z-]+)'/g), codes('thrown'));
   const rust = `${sources('crates/core/src', '.rs')}\n${sources('crates/wasm/src', '.rs')}`;
-  const told = found(rust, /\bwarn\(\s*(?:&self\.driver\.host,\s*)?"([a-z-]+)"/g);
+  const told = found(rust, /\b(?:warn\(|tell_trouble\(\s*\w+(?:\.\w+)?,)\s*(?:&self\.driver\.host,\s*)?"([a-z-]+)"/g);
   assert.ok(told.length > 20, 'the pattern finds them');
   assert.deepEqual([...new Set([...told, ...found(ts, /(?:\.(?:off|lost)\((?:[^,]* : )?|new Error\(.*name: )'([a-z-]+)'/g)])].sort(), codes('told'));
 });

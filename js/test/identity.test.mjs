@@ -40,11 +40,28 @@ test('a lane drops query and fragment, and knows its rendition only from a direc
   assert.deepEqual(lane, { playlist: PLAYLIST, origin: 'https://cdn.example', listUrl: PLAYLIST.replace('.m3u8', '.mfi.json'), kind: 'main' });
   const rendition = (multivariant, base) => laneOf(PLAYLIST, 'main', multivariant, base).rendition;
   assert.equal(rendition('https://cdn.example/live/demo/master.m3u8?a=b'), 'v360/index.m3u8');
-  assert.equal(rendition(PLAYLIST), 'main');
   assert.equal(rendition(undefined, 'https://cdn.example/live/demo/'), 'v360/index.m3u8');
   assert.equal(rendition(undefined, 'https://cdn.example/'), undefined, 'a bare origin');
   assert.equal(rendition(undefined, 'https://other.example/live/demo/'), undefined, 'another origin');
   assert.equal(rendition(undefined, 'https://cdn.example/live/de'), undefined, 'no directory');
+});
+
+test('a media playlist that is played on its own is named by originBaseUrl, or else by its list, whether or not it is attached', () => {
+  const named = (multivariant, base, playlist = PLAYLIST) => {
+    const { rendition, alone } = laneOf(playlist, 'main', multivariant, base);
+    return [rendition, alone];
+  };
+  const MASTER = 'https://cdn.example/live/demo/master.m3u8';
+  const BASE = 'https://cdn.example/live/demo/';
+  for (const multivariant of [undefined, PLAYLIST, `${PLAYLIST}?token=2#x`]) {
+    assert.deepEqual(named(multivariant), [undefined, undefined], 'the list says it');
+    assert.deepEqual(named(multivariant, BASE), ['v360/index.m3u8', true], 'its name there, or main');
+    assert.deepEqual(named(multivariant, `${BASE}v360/`), ['index.m3u8', true], 'the directory of the only playlist');
+    assert.deepEqual(named(multivariant, 'https://cdn.example/'), [undefined, undefined], 'a bare origin');
+  }
+  for (const base of [undefined, BASE]) {
+    assert.deepEqual(named(MASTER, base), ['v360/index.m3u8', undefined], 'one of several has one name');
+  }
 });
 
 test('keys and lists come from the host that the playlist came from, whatever its URL says besides', () => {

@@ -21,6 +21,7 @@ export async function load(...files) {
 export class ScriptedPort {
   alive = true;
   lanes = [];
+  infos = [];
   loads = [];
   aborted = [];
   offered = [];
@@ -32,6 +33,7 @@ export class ScriptedPort {
   lane(info) {
     const key = `${info.kind} ${info.playlist}`;
     if (!this.lanes.includes(key)) this.lanes.push(key);
+    this.infos.push(info);
     return this.lanes.indexOf(key);
   }
   load(request, recipe, sink) {

@@ -114,6 +114,30 @@ test('an attached player tells playlists, its level and whether it is live; the 
   assert.equal(port.reports.filter((r) => r.type === 'playlist').length, 2, 'a core that comes later is told, too');
 });
 
+test('a rendition that is loaded on its own is named by originBaseUrl, in requests and in playlists alike', async () => {
+  const mesh = make({ streamId: 'alone', originBaseUrl: 'https://cdn.example/live/demo/' });
+  const one = hls();
+  mesh.attach(one);
+  const told = () => port.infos.splice(0).map(({ rendition, alone }) => [rendition, alone]);
+  one.emit('hlsManifestLoaded', { url: 'https://cdn.example/live/demo/master.m3u8' });
+  const load = () => {
+    const session = mesh.session(one.config);
+    session.load(context(), loaderConfig(), recorder(session).callbacks);
+    return ScriptedHttp.made.at(-1);
+  };
+  load().answer(10);
+  await started(1000);
+  one.levels = [{ details: DETAILS }];
+  one.emit('hlsLevelUpdated', { details: DETAILS });
+  load();
+  assert.deepEqual(told(), Array(3).fill(['v360/index.m3u8', undefined]), 'one of several');
+  // What loadSource() of the rendition makes HLS.js say.
+  one.emit('hlsManifestLoaded', { url: DETAILS.url });
+  one.emit('hlsLevelUpdated', { details: DETAILS });
+  load();
+  assert.deepEqual(told(), Array(2).fill(['v360/index.m3u8', true]), 'alone');
+});
+
 test('buffer, seeks and stalls are reported; the end of the last player ends the core and all listening', async () => {
   const mesh = await up();
   const two = hls();

@@ -135,7 +135,7 @@ test('a core that dies leaves the page on plain HTTP', async () => {
   port.listener('dead', { text: 'trapped' });
   assert.deepEqual(errors, [{ code: 'core-dead', message: 'trapped', fatal: false, ends: 'mesh' }]);
   assert.equal(warn.mock.callCount(), 0, 'the host has said it');
-  assert.deepEqual(mesh.stats().mesh, { peers: 3 }, 'the last counters known');
+  assert.deepEqual(mesh.stats().mesh, { peers: 3, sharing: 'core-dead' }, 'the last counters known, and why nothing is shared');
   const { http, names } = ask(mesh);
   http.answer(10);
   assert.deepEqual(names(), ['success']);

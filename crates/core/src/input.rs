@@ -82,8 +82,25 @@ pub struct LaneInfo {
     pub list_url: String,
     /// Rendition as the page knows it (playlist against multivariant playlist), if it does.
     pub rendition: Option<String>,
+    /// It may as well be the only playlist of its stream: the list that lies beside it says which.
+    pub alone: bool,
     /// What it carries.
     pub kind: LaneKind,
+}
+
+/// Rendition of the only playlist of a stream.
+const ONLY: &str = "main";
+
+impl LaneInfo {
+    /// The rendition, unless only the list can tell it.
+    pub(crate) fn rendition_for_sure(&self) -> Option<String> {
+        self.rendition.clone().filter(|_| !self.alone)
+    }
+
+    /// May the list beside the playlist name this rendition?
+    pub(crate) fn may_be(&self, rendition: &str) -> bool {
+        self.rendition.as_deref().is_none_or(|r| r == rendition) || self.alone && rendition == ONLY
+    }
 }
 
 /// What a lane carries.

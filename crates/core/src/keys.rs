@@ -109,9 +109,8 @@ impl KeyRing {
     }
 
     /// What is known of those sets.
-    fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a KeySource> {
-        let counts = move |of: &str| of == origin || self.is_listed(of);
-        self.sets.iter().filter(move |(of, _)| counts(of)).map(|(_, source)| source)
+    fn scope<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = (&'a String, &'a KeySource)> {
+        self.sets.iter().filter(move |(of, _)| *of == origin || self.is_listed(of))
     }
 
     /// Do sets name keys, or do they only take away?
@@ -138,7 +137,7 @@ impl KeyRing {
             return Err(KeyRefusal::NotPinned);
         }
         let mut refusal = KeyRefusal::Unknown;
-        for set in self.scope(origin).filter_map(|s| s.set.as_ref()) {
+        for set in self.scope(origin).filter_map(|(_, s)| s.set.as_ref()) {
             match set.usable(kid, stream, use_) {
                 Ok(key) => return Ok(key),
                 Err(KeyRefusal::Unknown) => {}
@@ -150,7 +149,13 @@ impl KeyRing {
 
     /// Does a set that counts for lanes of `origin` revoke this key?
     pub(crate) fn is_revoked(&self, kid: &[u8; 8], origin: &str) -> bool {
-        self.scope(origin).any(|s| s.revokes(kid))
+        self.scope(origin).any(|(_, s)| s.revokes(kid))
+    }
+
+    /// Why this origin has no set, where sets name the keys.
+    fn why_absent(&self, origin: &str) -> Option<&'static str> {
+        let source = self.sets.get(origin).filter(|s| s.set.is_none() && !s.open && self.sets_name_keys())?;
+        Some(if source.failures > 0 { "no-keys" } else { "keys-refused" })
     }
 
     /// Any key at all, for the mutant that trusts everyone.
@@ -175,15 +180,15 @@ impl KeyRing {
     pub(crate) fn awaited_until(&self, origin: &str, stream: &str, now_unix: u64) -> Option<Time> {
         let first = |s: &&KeySource| s.open && s.set.is_none();
         let serves = |s: &KeySource| s.set.as_ref().is_some_and(|set| set.serves(stream, now_unix));
-        if self.pins.is_empty() && !self.scope(origin).any(serves) {
-            return self.scope(origin).find(first).map(|_| FOR_LONG);
+        if self.pins.is_empty() && !self.scope(origin).any(|(_, s)| serves(s)) {
+            return self.scope(origin).find(|(_, s)| first(s)).map(|_| FOR_LONG);
         }
         self.sets.get(origin).filter(first).filter(|s| s.failures == 0).map(|s| s.asked + FIRST_ANSWER)
     }
 
     /// Lowest epoch that still counts in lanes of `origin`.
     pub(crate) fn min_epoch(&self, origin: &str) -> u64 {
-        self.scope(origin).map(|s| s.floor).max().unwrap_or(0)
+        self.scope(origin).map(|(_, s)| s.floor).max().unwrap_or(0)
     }
 }
 
@@ -259,7 +264,6 @@ impl Mesh {
                 source.take(set);
                 self.purge();
                 self.give_another_chance(origin);
-                self.review_sharing();
             }
             Err(why) => {
                 self.warn("keys-refused", format!("{origin}{WELL_KNOWN}: {why}; it counts for nothing"))
@@ -279,6 +283,26 @@ impl Mesh {
             self.warn("no-keys", format!("{origin}{WELL_KNOWN}: {text}; expected a key set, or keys pinned by `trustedKeys`: no peers"));
         }
         self.reread_lists();
+    }
+
+    /// The key of a list that the origin itself brought does not count.
+    pub(crate) fn tell_refused_key(&mut self, key: SegKey, origin: &str, why: KeyRefusal) {
+        if let KeyRefusal::SetExpired(at) = why {
+            let is = |s: &KeySource| s.set.as_ref().is_some_and(|set| set.expires() == at);
+            let of = self.keys.scope(origin).find(|(_, s)| is(s)).map_or("", |(of, _)| of);
+            let hours = self.unix_now().saturating_sub(at) / 3600;
+            let text = format!(
+                "{of}{WELL_KNOWN} expired {hours} h ago (Unix time {at}); expected one renewed by `meshedflow keys publish`"
+            );
+            return self.tell_trouble(key.lane, "keys-expired", text);
+        }
+        let url = self.list_url(key.lane);
+        let text = format!("{url}: no trusted key signed segment {}; its segments stay on HTTP", key.msn);
+        self.tell_trouble(key.lane, "no-trusted-key", text);
+        // Told already.
+        if let Some(code) = self.keys.why_absent(origin) {
+            self.note_trouble(key.lane, code);
+        }
     }
 
     /// A list names a key that no set has which counts for its lane: read those once more, at most every 30 s.

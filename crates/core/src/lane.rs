@@ -80,6 +80,8 @@ pub(crate) struct Lane {
     pub(crate) unlisted: u8,
     /// Why it takes no part, if it does not.
     pub(crate) refused: Option<Reason>,
+    /// Code of what was told of it last, since a list of it counted last.
+    pub(crate) trouble: Option<&'static str>,
 }
 
 /// What the segments of a lane were seen to be.
@@ -142,7 +144,7 @@ impl Lane {
     /// A lane nothing is known of yet.
     pub(crate) fn new(info: LaneInfo) -> Self {
         Self {
-            rendition: info.rendition.clone(),
+            rendition: info.rendition_for_sure(),
             info,
             anchor: None,
             lists: ListState::default(),
@@ -175,6 +177,7 @@ impl Lane {
             proven: false,
             unlisted: 0,
             refused: None,
+            trouble: None,
         }
     }
 
@@ -298,6 +301,7 @@ mod tests {
             origin: "https://o.example".into(),
             list_url: "https://o.example/live/v/index.mfi.json".into(),
             rendition: None,
+            alone: false,
             kind: LaneKind::Main,
         });
         lane.latest_url = Some((url.into(), name.into()));

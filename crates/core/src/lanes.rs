@@ -152,7 +152,7 @@ impl Mesh {
         let (stays, goes) = if listed(&no) { (no, first) } else { (first, no) };
         self.refuse(goes, stays, Reason::ListMismatch);
         let url = self.list_url(goes);
-        self.warn("rendition-elsewhere", format!("{url} is about a rendition that is played from another origin already; expected both origins in `trustedKeyOrigins`"));
+        self.tell_trouble(goes, "rendition-elsewhere", format!("{url} is about a rendition that is played from another origin already; expected both origins in `trustedKeyOrigins`"));
         (stays == no).then_some(no)
     }
 
@@ -237,7 +237,9 @@ impl Mesh {
         self.refuse(a, b, Reason::ListMismatch);
         self.refuse(b, a, Reason::ListMismatch);
         let name = self.lanes.get(&a).and_then(|l| l.rendition.clone()).unwrap_or_default();
-        self.warn(
+        self.note_trouble(b, "rendition-collision");
+        self.tell_trouble(
+            a,
             "rendition-collision",
             format!("two playlists share the rendition name \"{name}\" and differ; expected one each: both stay on HTTP"),
         );
@@ -245,7 +247,7 @@ impl Mesh {
 
     fn refuse(&mut self, no: LaneNo, because_of: LaneNo, reason: Reason) {
         if let Some(lane) = self.lanes.get_mut(&no) {
-            (lane.refused, lane.twin) = (Some(reason), Some(because_of));
+            (lane.refused, lane.twin, lane.trouble) = (Some(reason), Some(because_of), None);
             // Asked for again with the next load, if it may be.
             lane.lists.last_ok = None;
         }
@@ -275,7 +277,7 @@ impl Mesh {
             self.reset_lane(twin);
         }
         if let Some(lane) = self.lanes.get_mut(&no) {
-            (lane.refused, lane.twin) = (None, None);
+            (lane.refused, lane.twin, lane.trouble) = (None, None, None);
             lane.lists.last_ok = None;
         }
     }

@@ -42,6 +42,7 @@ mod rng;
 mod roster;
 pub mod scheduler;
 mod segment;
+mod sharing;
 mod sizes;
 mod store;
 mod telemetry;

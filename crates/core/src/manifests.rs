@@ -73,7 +73,8 @@ impl Mesh {
         }
         let base = lane.info.list_url.clone();
         if !self.is_secure(&base) {
-            self.warn(
+            self.tell_trouble(
+                no,
                 "insecure-list",
                 format!("{base} is not read; expected https, loopback, or allowInsecure"),
             );
@@ -131,7 +132,7 @@ impl Mesh {
                     lane.lists.not_before = now + LIST_BACKOFF;
                 }
                 let url = self.lanes.get(&no).map(|l| l.info.list_url.clone()).unwrap_or_default();
-                self.warn("list-refused", format!("{url}: {why}; its segments stay on HTTP"));
+                self.tell_trouble(no, "list-refused", format!("{url}: {why}; its segments stay on HTTP"));
             }
         }
         self.settle_expected(no);
@@ -146,7 +147,8 @@ impl Mesh {
         lane.lists.not_before = now + if lane.lists.failures > 1 { LIST_BACKOFF } else { LIST_RETRY };
         let url = lane.info.list_url.clone();
         if lane.lists.last_ok.is_none() {
-            self.warn(
+            self.tell_trouble(
+                no,
                 "no-list",
                 format!(
                     "{url}: {}; expected a signed fragment list: its segments stay on HTTP",
@@ -177,22 +179,22 @@ impl Mesh {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.lists.last_ok = Some(now);
         lane.lists.failures = 0;
-        let rendition_fits = lane.rendition.as_deref().is_none_or(|r| r == rolling.rendition.as_str());
+        let rendition = rolling.rendition.as_str();
+        let rendition_fits = match &lane.rendition {
+            Some(known) => known == rendition,
+            None => lane.info.may_be(rendition),
+        };
         if !stream_fits || !rendition_fits {
             lane.refused = Some(Reason::ListMismatch);
-            let (url, wanted) =
-                (lane.info.list_url.clone(), (self.options.stream_id.clone(), lane.rendition.clone()));
-            self.warn(
-                "list-mismatch",
-                format!(
-                    "{url} is for stream {} rendition {}; expected stream {} rendition {}",
-                    rolling.stream.as_str(),
-                    rolling.rendition.as_str(),
-                    wanted.0,
-                    wanted.1.unwrap_or_else(|| "of that playlist".into())
-                ),
+            let text = format!(
+                "{} is for stream {} rendition {rendition}; expected stream {} rendition {}{}",
+                lane.info.list_url,
+                rolling.stream.as_str(),
+                self.options.stream_id,
+                lane.info.rendition.as_deref().unwrap_or("of that playlist"),
+                if lane.info.alone { " or main" } else { "" }
             );
-            return;
+            return self.tell_trouble(no, "list-mismatch", text);
         }
         if !self.anchor_lane(no, &rolling) {
             return;
@@ -211,16 +213,8 @@ impl Mesh {
     pub(crate) fn read_list(&mut self, no: LaneNo) -> Option<SegKey> {
         while let Some((key, list)) = self.next_unread(no) {
             match self.learn_list(key, list, true) {
-                ListVerdict::NoKey => {
-                    let url = self.list_url(no);
-                    let text = format!(
-                        "{url}: no trusted key signed segment {}; its segments stay on HTTP",
-                        key.msn
-                    );
-                    self.warn("no-trusted-key", text);
-                    self.distrust(no);
-                }
-                ListVerdict::False => self.distrust(no),
+                // Told, and nothing is waited for here any more.
+                ListVerdict::NoKey | ListVerdict::False => {}
                 ListVerdict::News | ListVerdict::Quarantine => {
                     self.start_if_elected(key);
                     return Some(key);
@@ -324,7 +318,7 @@ impl Mesh {
         };
         if let Err(why) = anchored {
             let url = lane.info.list_url.clone();
-            self.warn("epochs-refused", format!("{url}: {why}"));
+            self.tell_trouble(no, "epochs-refused", format!("{url}: {why}"));
             return false;
         }
         lane.rendition.get_or_insert_with(|| rolling.rendition.as_str().to_owned());
@@ -365,8 +359,8 @@ impl Mesh {
         let list = match entry.list.decode() {
             Ok(list) => list,
             Err(why) => {
-                return self
-                    .warn("list-refused", format!("{} segment {}: {why}", self.list_url(no), entry.msn));
+                let text = format!("{} segment {}: {why}", self.list_url(no), entry.msn);
+                return self.tell_trouble(no, "list-refused", text);
             }
         };
         if list.header.msn != entry.msn {
@@ -397,7 +391,10 @@ impl Mesh {
     fn note_unlisted(&mut self, no: LaneNo) {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.unlisted = lane.unlisted.saturating_add(1);
-            lane.proven &= lane.unlisted < 3;
+            if lane.unlisted >= 3 {
+                lane.proven = false;
+                lane.trouble.get_or_insert("no-list");
+            }
         }
     }
 

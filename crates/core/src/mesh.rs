@@ -77,7 +77,10 @@ pub struct Mesh {
     pub(crate) disputes: Disputes,
     /// Origins that answer no ranges, a bounded number of them.
     pub(crate) no_range: crate::sorted::SortedSet<String>,
-    pub(crate) sharing: Option<(bool, Reason)>,
+    /// The page's own word allows a mesh, as of the last look.
+    pub(crate) allowed: bool,
+    /// As the page was told.
+    pub(crate) sharing: Option<Option<&'static str>>,
     pub(crate) ended: bool,
     next_id: u32,
     out: VecDeque<Output>,
@@ -129,6 +132,7 @@ impl Mesh {
             disputes: Disputes::default(),
             aliases: SortedMap::new(),
             no_range: Default::default(),
+            allowed: false,
             sharing: None,
             ended: false,
             next_id: 0,
@@ -164,8 +168,9 @@ impl Mesh {
             Input::Signal(event) => self.on_signal(event),
             Input::Peer(conn, event) => self.on_peer(conn, event),
             Input::Consent(given) => self.on_consent(given),
-            Input::Shutdown => self.on_shutdown(),
+            Input::Shutdown => return self.on_shutdown(),
         }
+        self.review_sharing();
     }
 
     /// Acts on everything that is due. Call at or after [`Mesh::poll_timeout`]; calling early does no harm.
@@ -182,6 +187,7 @@ impl Mesh {
         self.tick_probe();
         self.tick_segments();
         self.pump_uploads();
+        self.review_sharing();
     }
 
     /// The next thing to perform; call until `None` after every input and timeout.
@@ -282,7 +288,6 @@ impl Mesh {
         if !given {
             self.go_silent(Reason::NoConsent);
         }
-        self.review_sharing();
     }
 
     fn on_shutdown(&mut self) {

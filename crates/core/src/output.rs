@@ -271,12 +271,12 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// The mesh is on (true) or off, and why.
+    /// Something can be shared (true), or nothing, and why.
     Sharing {
         /// On or off.
         on: bool,
-        /// Why.
-        reason: Reason,
+        /// Why: the name of a [`Reason`], or the code of the warning that told the cause.
+        reason: &'static str,
     },
     /// One console line, once.
     Warn {

@@ -7,7 +7,7 @@ use crate::config::Options;
 use crate::http::{JobKind, failure_text};
 use crate::input::HttpFailure;
 use crate::mesh::Mesh;
-use crate::output::{Event, Output, Purpose, Reason};
+use crate::output::{Purpose, Reason};
 use crate::policy::{Effective, without_effect};
 use crate::time::{Duration, Time, Wakeup};
 
@@ -195,21 +195,6 @@ impl Mesh {
     pub(crate) fn policy_wakeup(&self) -> Option<Wakeup> {
         let idle = self.feed.url.is_some() && !self.feed.open;
         idle.then_some(Wakeup { at: self.feed.next, reason: "policy" })
-    }
-
-    /// Sharing goes on or off as consent, policy and kill switch say; told to the page when it changes.
-    pub(crate) fn review_sharing(&mut self) {
-        let verdict = self.may_mesh();
-        let state = (verdict.is_ok(), verdict.err().unwrap_or(Reason::Policy));
-        if self.sharing == Some(state) {
-            return;
-        }
-        let was_on = self.sharing.is_some_and(|(on, _)| on);
-        self.sharing = Some(state);
-        self.push(Output::Event(Event::Sharing { on: state.0, reason: state.1 }));
-        if was_on && !state.0 {
-            self.go_silent(state.1);
-        }
     }
 
     /// Everyone is told goodbye, every connection closes, only HTTP remains.

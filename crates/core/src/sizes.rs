@@ -109,7 +109,7 @@ fn lane_parts(lane: &Lane) -> [Part; 6] {
         info: _, rendition: _, anchor: _, target: _, live: _, ended: _, newest: _, sure: _, last_requested: _,
         latest_url: _, first_load: _, last_load: _, left: _, left_since: _, page_no: _, twin: _, bound: _,
         media_loads: _, prefetch_blocked_until: _, bitrate_bps: _, next_bps: _, map_due: _, own_setup: _,
-        extents: _, told_class: _, chance: _, proven: _, unlisted: _, refused: _,
+        extents: _, told_class: _, chance: _, proven: _, unlisted: _, refused: _, trouble: _,
     } = lane;
     let ListState {
         expected, early, unread, disputed,

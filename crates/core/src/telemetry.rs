@@ -167,7 +167,7 @@ impl Mesh {
             elections: t.elections,
             stored_bytes: self.stored_bytes(),
             segments: t.segments,
-            sharing: self.may_mesh().err().map_or("on", Reason::name).into(),
+            sharing: self.why_unshared().unwrap_or("on").into(),
         }
     }
 }

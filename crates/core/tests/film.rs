@@ -106,6 +106,7 @@ fn lane(no: u16) -> LaneInfo {
         origin: "https://origin.example".into(),
         list_url: format!("https://origin.example/film/v{no}/index.mfi.json"),
         rendition: Some(rendition(no)),
+        alone: false,
         kind: LaneKind::Main,
     }
 }

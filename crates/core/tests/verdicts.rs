@@ -356,8 +356,7 @@ fn three_disputed_segments_end_the_mesh() {
         viewer.offered(0, &first);
         ended = viewer.offered(1, &second);
     }
-    let off =
-        |o: &Output| matches!(o, Output::Event(Event::Sharing { on: false, reason: Reason::Quarantine }));
+    let off = |o: &Output| matches!(o, Output::Event(Event::Sharing { on: false, reason: "quarantine" }));
     assert!(ended.iter().any(off), "{ended:?}");
 }
 
@@ -509,7 +508,7 @@ fn advertises(viewer: &mut Viewer, body: u8) -> Vec<Output> {
 }
 
 fn goes_off(outputs: &[Output]) -> bool {
-    outputs.iter().any(|o| matches!(o, Output::Event(Event::Sharing { on: false, .. })))
+    outputs.iter().any(|o| matches!(o, Output::Disconnect | Output::Peer(_, PeerCommand::Close)))
 }
 
 /// Another origin's signer that contradicts itself is no reason to stop what this one signs.

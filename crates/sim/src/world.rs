@@ -358,6 +358,7 @@ impl World {
                 origin: "https://origin.example".into(),
                 list_url: format!("{BASE}{}/index.mfi.json", LANES[i]),
                 rendition: None,
+                alone: false,
                 kind,
             };
             self.feed(v, Input::Lane(LaneNo(i as u16), info));
@@ -376,6 +377,7 @@ impl World {
             origin: "https://ads.example".into(),
             list_url: format!("{ADVERT}index.mfi.json"),
             rendition: None,
+            alone: false,
             kind: LaneKind::Main,
         };
         self.feed(v, Input::Lane(lane, info));

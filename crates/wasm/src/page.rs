@@ -39,6 +39,7 @@ fn lane(fields: &Fields<'_, '_>) -> Result<LaneInfo, JsonError> {
         origin: fields.need_text("origin")?.into(),
         list_url: fields.need_text("listUrl")?.into(),
         rendition: fields.string("rendition")?,
+        alone: fields.flag("alone")? == Some(true),
         kind: match fields.need_text("kind")? {
             "main" => LaneKind::Main,
             "audio" => LaneKind::Audio,

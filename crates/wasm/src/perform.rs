@@ -139,7 +139,7 @@ fn tell_event(host: &Host, event: Event) {
         Event::Fallback { load, reason } => {
             ("fallback", object.whole("load", load.0.into()).text("reason", reason.name()))
         }
-        Event::Sharing { on, reason } => ("sharing", object.flag("on", on).text("reason", reason.name())),
+        Event::Sharing { on, reason } => ("sharing", object.flag("on", on).text("reason", reason)),
         Event::Warn { code, text } => return warn(host, code, &text),
     };
     host.event(name, &detail.end());

@@ -31,7 +31,7 @@ impl Mesh {
         if self.options.mutant("trust-any-key") {
             return self.trust_blindly(key, list);
         }
-        let Some(trusted) = self.trusted_key(key.lane, &list, via_https) else { return ListVerdict::NoKey };
+        let Some(trusted) = self.trusted_key(key, &list, via_https) else { return ListVerdict::NoKey };
         let Some(lane) = self.lanes.get_mut(&key.lane) else { return ListVerdict::Unusable };
         let prior = lane.segments.get(&key.msn).and_then(|s| s.list.as_ref());
         match verify(list, &trusted, prior, &mut self.check) {
@@ -42,14 +42,13 @@ impl Mesh {
             Err(VerifyError::Signature | VerifyError::Key { .. }) => {
                 self.tally.false_signatures += 1;
                 if via_https {
-                    self.warn(
-                        "list-signature",
-                        format!(
-                            "{} segment {}: the signature is false; its segments stay on HTTP",
-                            self.list_url(key.lane),
-                            key.msn
-                        ),
+                    let text = format!(
+                        "{} segment {}: the signature is false; its segments stay on HTTP",
+                        self.list_url(key.lane),
+                        key.msn
                     );
+                    self.distrust(key.lane);
+                    self.tell_trouble(key.lane, "list-signature", text);
                 }
                 ListVerdict::False
             }
@@ -73,12 +72,18 @@ impl Mesh {
     }
 
     /// The key that signed it, if that counts in this lane.
-    fn trusted_key(&mut self, no: LaneNo, list: &SignedList, via_https: bool) -> Option<PublicKey> {
+    fn trusted_key(&mut self, key: SegKey, list: &SignedList, via_https: bool) -> Option<PublicKey> {
         let use_ = KeyUse { via_https, issued_at: list.header.issued_at, now_unix: self.unix_now() };
-        let origin = self.lanes.get(&no)?.info.origin.clone();
+        let origin = self.lanes.get(&key.lane)?.info.origin.clone();
         let found = self.keys.find(&list.header.kid, list.header.stream.as_str(), &origin, use_);
         if found == Err(KeyRefusal::Unknown) {
             self.reread_keys_for_unknown_kid(&origin);
+        }
+        if let Err(why) = found
+            && via_https
+        {
+            self.distrust(key.lane);
+            self.tell_refused_key(key, &origin, why);
         }
         found.ok()
     }
@@ -157,6 +162,7 @@ impl Mesh {
         }
         lane.proven = true;
         lane.unlisted = 0;
+        lane.trouble = None;
         self.check_fit(key);
         self.grant_transfers(key);
         ListVerdict::News
@@ -179,6 +185,7 @@ impl Mesh {
         };
         seg.mismatch = !(resource && discontinuity && range) || swapped;
         if seg.mismatch {
+            self.note_trouble(key.lane, "list-mismatch");
             self.warn("list-mismatch", format!("the list of segment {} is not about the resource, discontinuity, range or init segment that the player asked for", key.msn));
         }
     }

@@ -521,6 +521,7 @@ pub(crate) fn lane_at(origin: &str, rendition: &str) -> LaneInfo {
         origin: origin.into(),
         list_url: format!("{origin}/live/v/index.mfi.json"),
         rendition: Some(rendition.into()),
+        alone: false,
         kind: LaneKind::Main,
     }
 }

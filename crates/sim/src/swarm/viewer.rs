@@ -151,6 +151,7 @@ impl Viewer {
                 origin: "https://origin.example".into(),
                 list_url: format!("{BASE}{}/index.mfi.json", desk.scene.source.lanes[i].dir),
                 rendition: None,
+                alone: false,
                 kind: desk.scene.source.lanes[i].kind,
             };
             self.feed(desk, Input::Lane(LaneNo(i as u16), info));
