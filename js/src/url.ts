@@ -1,9 +1,9 @@
 /** URLs that may be none: pages and playlists are written by others. */
 
-/** An absolute URL, or one relative to the page. */
+/** An absolute URL, or one relative to the page; where there is none yet, on a server, to one that will be. */
 export function parse(value: unknown): URL | undefined {
   try {
-    return typeof value === 'string' ? new URL(value, (globalThis as { location?: Location }).location?.href) : undefined;
+    return typeof value === 'string' ? new URL(value, (globalThis as { location?: Location }).location?.href ?? 'https://page') : undefined;
   } catch {
     return undefined;
   }

@@ -15,6 +15,8 @@ declare const MESHEDFLOW_WASM_INTEGRITY: string | undefined;
 
 type Source = CoreOptions['wasmUrl'];
 
+const HINT = "; where meshedflow_bg.wasm is not beside the SDK, give wasmUrl or import '@meshedflow/sdk/inline'";
+
 let ready: Promise<unknown> | undefined;
 /** Who waits for the module; with the last of them its download ends, too. */
 let waiting = 0;
@@ -63,7 +65,16 @@ async function load(source: Source, signal: AbortSignal): Promise<WebAssembly.Mo
   if (source instanceof WebAssembly.Module) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return compile(source as BufferSource, 'the bytes given');
   if (source instanceof Response) return fromResponse(source);
-  return fromResponse(await download(source ? String(source) : new URL('./meshedflow_bg.wasm', import.meta.url).href, signal));
+  return fromResponse(await download(source ? String(source) : beside(), signal));
+}
+
+/** Bundlers that make one file of everything leave the module behind, or know no place at all. */
+function beside(): string {
+  try {
+    return new URL('./meshedflow_bg.wasm', import.meta.url).href;
+  } catch {
+    throw new Error(`the SDK was bundled into a file that knows no place of its own${HINT}`);
+  }
 }
 
 async function download(url: string, signal: AbortSignal): Promise<Response> {
@@ -71,13 +82,13 @@ async function download(url: string, signal: AbortSignal): Promise<Response> {
   try {
     return await fetch(url, { credentials: 'same-origin', integrity, signal });
   } catch (error) {
-    throw new Error(`${url} could not be fetched, or is not the module that this SDK was built with: ${String(error)}`);
+    throw new Error(`${url} could not be fetched, or is not the module that this SDK was built with: ${String(error)}${HINT}`);
   }
 }
 
 async function fromResponse(response: Response): Promise<WebAssembly.Module> {
   const from = response.url || 'the response given';
-  if (!response.ok) throw new Error(`${from} answered ${response.status}; expected the wasm module`);
+  if (!response.ok) throw new Error(`${from} answered ${response.status}; expected the wasm module${HINT}`);
   const type = response.headers.get('content-type') || 'no content type';
   return compile(await response.arrayBuffer(), `${from} (${type})`);
 }
@@ -85,7 +96,7 @@ async function fromResponse(response: Response): Promise<WebAssembly.Module> {
 async function compile(bytes: BufferSource, from: string): Promise<WebAssembly.Module> {
   const view = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset) : new Uint8Array(bytes);
   // "\0asm": a server that answers everything with its start page would otherwise give a riddle of an error.
-  if (String.fromCharCode(...view.subarray(0, 4)) !== "\0asm") throw new Error(`${from} is not a wasm module`);
+  if (String.fromCharCode(...view.subarray(0, 4)) !== "\0asm") throw new Error(`${from} is not a wasm module${HINT}`);
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {

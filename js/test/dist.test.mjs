@@ -8,6 +8,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
+import { build } from 'esbuild';
 import { beyondFloor } from '../floor.mjs';
 
 const at = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
@@ -37,6 +38,52 @@ test('on a server: options are checked, nothing else happens', async () => {
   assert.equal(mesh.stats().state, 'off');
   assert.throws(() => server.hlsConfig({ streamId: 'no spaces' }), (e) => e instanceof server.MeshedFlowError && e.option === 'streamId');
   assert.ok(readFileSync(at('server.js')).length < 8192, 'small');
+});
+
+test('URLs relative to the page are fine where there is no page yet', async () => {
+  const options = { streamId: 'a', originBaseUrl: '/live/', remoteConfigUrl: 'policy.json', wasmUrl: '/mesh.wasm' };
+  for (const file of ['server.js', 'index.js', 'inline.js']) {
+    const { createMeshedFlow, hlsConfig, MeshedFlowError } = await import(at(file));
+    createMeshedFlow(options).destroy();
+    hlsConfig(options);
+    const refused = (more) => assert.throws(() => createMeshedFlow({ ...options, ...more }), MeshedFlowError, file);
+    refused({ originBaseUrl: 'ftp://a/' });
+    refused({ signalingUrl: '/mesh' });
+    refused({ remoteConfigUrl: 'http://cdn.example/policy.json' });
+  }
+});
+
+test('bundled into one file, the SDK says how to bring its module', async () => {
+  // Node has neither peers nor, before 21, a navigator.
+  const names = ['RTCPeerConnection', 'navigator'];
+  const kept = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
+  for (const [i, value] of [class {}, {}].entries()) Object.defineProperty(globalThis, names[i], { value, configurable: true });
+  const dir = mkdtempSync(path.join(tmpdir(), 'meshedflow-one-file-'));
+  try {
+    for (const format of ['cjs', 'esm']) {
+      const outfile = path.join(dir, `one.${format === 'cjs' ? 'cjs' : 'mjs'}`);
+      await build({ entryPoints: [at('late.js')], bundle: true, format, outfile, logLevel: 'silent' });
+      const { start } = format === 'cjs' ? require(outfile) : await import(outfile);
+      const why = await start({ streamId: 'a' }, new AbortController().signal).then(() => '', (error) => error.message);
+      assert.match(why, /wasmUrl/, format);
+      assert.match(why, /@meshedflow\/sdk\/inline/, format);
+    }
+  } finally {
+    for (const [i, name] of names.entries()) {
+      delete globalThis[name];
+      if (kept[i]) Object.defineProperty(globalThis, name, kept[i]);
+    }
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('a bundler for browsers takes the browser entry, whatever else it knows', () => {
+  const { exports } = JSON.parse(readFileSync(new URL('../../pkg-template/package.json', import.meta.url), 'utf8'));
+  for (const [name, entry] of Object.entries(exports).filter(([, entry]) => entry.node)) {
+    const order = Object.keys(entry);
+    assert.ok(order.includes('browser') && order.indexOf('browser') < order.indexOf('node'), name);
+    assert.doesNotMatch(JSON.stringify(entry.browser), /server/, name);
+  }
 });
 
 test('the package names only files that exist', () => {

@@ -190,3 +190,24 @@ fn no_directory_is_made_from_a_mistyped_path() {
     assert!(!dir.path().join("typo").exists());
     assert_eq!(tree(dir.path()), before);
 }
+
+#[test]
+fn the_edge_configurations_that_we_show_are_good() {
+    let root = media().join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let shown = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let dir = TempDir::new("edge-shown");
+    std::fs::write(dir.file("edge.toml"), shown).unwrap();
+    let example = root.join("examples/edge/edge.toml").display().to_string();
+    for file in [dir.file("edge.toml"), example] {
+        let checked = run(&["edge", "--config", &file, "--check-config"]);
+        let error = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(checked.status.success() && stdout(&checked).contains("127.0.0.1:8480"), "{file}: {error}");
+    }
+    // One text: what the README shows is what the file says.
+    let file = std::fs::read_to_string(root.join("examples/edge/edge.toml")).unwrap();
+    assert!(file.ends_with(shown), "{shown}");
+    let proxy = std::fs::read_to_string(root.join("examples/edge/nginx.conf")).unwrap();
+    let snippet = readme.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(proxy.ends_with(snippet) && snippet.contains("http://127.0.0.1:8480;"), "{snippet}");
+}
