@@ -35,7 +35,7 @@ impl Mesh {
         let cause = self.why_unshared();
         if self.sharing != Some(cause) {
             self.sharing = Some(cause);
-            let reason = cause.unwrap_or(Reason::Policy.name());
+            let reason = cause.unwrap_or_else(|| Reason::Policy.name());
             self.push(Output::Event(Event::Sharing { on: cause.is_none(), reason }));
         }
         let (was_allowed, allowed) = (self.allowed, self.may_mesh());
