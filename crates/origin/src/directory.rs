@@ -68,6 +68,8 @@ pub struct Signed {
     pub files: usize,
     /// Until when `keys.json` counts, Unix seconds.
     pub keys_until: u64,
+    /// A root signed `keys.json`, which stays as it is.
+    pub keys_by_root: bool,
     /// What the publisher should know of `keys.json`, a line each.
     pub notes: Vec<String>,
 }
@@ -92,6 +94,7 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
             fragments: 0,
             files: 0,
             keys_until: keys.until,
+            keys_by_root: keys.json.is_none(),
             notes: keys.notes,
         },
     };

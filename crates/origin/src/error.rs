@@ -97,7 +97,7 @@ impl fmt::Display for OriginError {
             Self::Io { attempt, path, source } => write!(f, "{attempt} {}: {source}", path.display()),
             Self::Playlist { path, reason } => write!(f, "playlist {}: {reason}", path.display()),
             Self::Media { path, reason } => write!(f, "media file {}: {reason}", path.display()),
-            Self::Key { place, reason } => write!(f, "signing key {place}: {reason}"),
+            Self::Key { place, reason } => write!(f, "key {place}: {reason}"),
             Self::KeySet { path, reason } => write!(f, "key set {}: {reason}", path.display()),
             Self::State { path, reason } => write!(f, "epoch state file {}: {reason}", path.display()),
             Self::Name { what, text, reason } => write!(f, "{what} {text:?}: {reason}"),

@@ -39,7 +39,8 @@ impl Named {
         Self::Key { key: signer.public(), since: signer.created() }
     }
 
-    fn kid(&self) -> [u8; 8] {
+    /// Its kid.
+    pub fn kid(&self) -> [u8; 8] {
         match self {
             Self::Key { key, .. } => key.kid(),
             Self::Kid(kid) => *kid,
@@ -108,7 +109,16 @@ pub fn parse(path: &Path, json: Vec<u8>) -> Result<KeySetFile, OriginError> {
 
 /// The set that follows the one at `path`, or the first one. Writes nothing.
 pub fn change(path: &Path, changes: &Changes<'_>, now_unix_s: u64) -> Result<Published, OriginError> {
-    let old = read(path)?;
+    follow(path, read(path)?, changes, now_unix_s)
+}
+
+/// The set that follows `old`, which is or would be at `path`.
+pub fn follow(
+    path: &Path,
+    old: Option<KeySetFile>,
+    changes: &Changes<'_>,
+    now_unix_s: u64,
+) -> Result<Published, OriginError> {
     let mut change = Change {
         path,
         changes,

@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-use meshedflow_manifest::Signer;
+use meshedflow_manifest::{PublicKey, Signer};
 
 use crate::atomic::{self, Mode};
+use crate::key_sets::{self, KeySetFile};
 use crate::{OriginError, clock};
 
 /// Makes a new key from the operating system's randomness.
@@ -37,6 +38,35 @@ pub fn load(path: &Path) -> Result<Signer, OriginError> {
     Signer::from_private_jwk(&text).map_err(|e| refuse(path, &e.to_string()))
 }
 
+/// What a file about keys can hold.
+#[derive(Debug)]
+pub enum KeyFile {
+    /// A key that signs.
+    Private(Signer),
+    /// The public part of one, and when it was made (Unix seconds) if it says.
+    Public(PublicKey, Option<u64>),
+    /// A key set.
+    Set(KeySetFile),
+}
+
+/// Reads whatever a file about keys holds.
+pub fn open(path: &Path) -> Result<KeyFile, OriginError> {
+    let bytes = fs::read(path).map_err(OriginError::io("cannot read key file", path))?;
+    let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if json.get("keys").is_some() || json.get("keyset").is_some() {
+        return key_sets::parse(path, bytes).map(KeyFile::Set);
+    }
+    if json.get("d").is_some() {
+        return load(path).map(KeyFile::Private);
+    }
+    let is_ed25519 =
+        json.get("kty").is_some_and(|v| v == "OKP") && json.get("crv").is_some_and(|v| v == "Ed25519");
+    let x = json.get("x").and_then(|x| x.as_str()).filter(|_| is_ed25519);
+    let key = x.and_then(PublicKey::from_base64url);
+    let key = key.ok_or_else(|| refuse(path, "is neither a JWK with kty OKP and crv Ed25519 nor a key set; expected one of them, as `meshedflow keys` writes them"))?;
+    Ok(KeyFile::Public(key, json.get("iat").and_then(serde_json::Value::as_u64)))
+}
+
 /// Reads a key from the text of an environment variable.
 pub fn from_env(variable: &str, text: &str) -> Result<Signer, OriginError> {
     Signer::from_private_jwk(text)
@@ -50,7 +80,7 @@ pub fn check_clock(signer: &Signer, now_ms: u64) -> Result<(), OriginError> {
             place: format!("{signer:?}"),
             reason: format!(
                 "was made at {}, and it is {} by this machine's clock; expected that clock to be right",
-                clock::iso8601(at.saturating_mul(1000)),
+                clock::iso8601_s(at),
                 clock::iso8601(now_ms)
             ),
         }),
