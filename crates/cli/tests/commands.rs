@@ -1,5 +1,7 @@
 //! Commands that end by themselves: what they print, what they write, how they refuse.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help ends the test")]
+
 mod support;
 
 use meshedflow_manifest::{Ed25519, KeySet, KeyState, KeyUse, PublicKey, SignedList};

@@ -301,7 +301,7 @@ impl Change<'_> {
         let document = KeySetDocument {
             version,
             expires: self.expires,
-            min_epoch: self.changes.min_epoch.or(old.map(|old| old.set.min_epoch())).unwrap_or(0),
+            min_epoch: self.changes.min_epoch.or_else(|| old.map(|old| old.set.min_epoch())).unwrap_or(0),
             keys: self.keys.iter().map(|info| self.entry(info)).collect(),
         };
         let json = self.changes.root.map_or_else(|| document.to_json(), |root| document.to_signed_json(root));
