@@ -1,7 +1,7 @@
 //! `meshedflow demo`: everything on one port.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,7 +11,7 @@ use meshedflow_origin::http::access;
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape, files};
 use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
-use meshedflow_origin::{Desk, clock, keys};
+use meshedflow_origin::{Desk, OriginError, clock, keys};
 
 use crate::failure::Failure;
 use crate::serving::{bind, open_log, stream_name};
@@ -86,7 +86,7 @@ impl Flags {
             stream: stream_name(&self.stream)?,
             source: LoopSource::load(&media, "master.m3u8").map_err(Failure::flag("--media"))?,
             signer: Arc::new(match &self.key {
-                Some(path) => keys::load(path).map_err(Failure::flag("--key"))?,
+                Some(path) => signing_key(path).map_err(Failure::flag("--key"))?,
                 None => keys::generate().map_err(Failure::run("cannot make a key"))?,
             }),
             site: self.site()?,
@@ -173,4 +173,9 @@ fn announce(address: SocketAddr, stream: &str, no_edge: bool) {
     if !no_edge {
         say(format_args!("edge    ws://{address}/mesh"));
     }
+}
+
+fn signing_key(path: &Path) -> Result<Signer, OriginError> {
+    let signer = keys::load(path)?;
+    keys::check_clock(&signer, clock::now_ms()).map(|()| signer)
 }

@@ -7,6 +7,7 @@
 
 mod bench;
 mod demo;
+mod duration;
 mod edge;
 mod failure;
 mod find;
@@ -41,7 +42,7 @@ enum Command {
     /// Measure the mesh
     #[command(subcommand)]
     Bench(bench::Command),
-    /// Make and show signing keys
+    /// Make and show signing keys, and publish their public parts
     #[command(subcommand)]
     Keys(keys::Command),
 }

@@ -14,7 +14,9 @@ use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
 use meshedflow_origin::{Desk, OriginError, clock, epoch, keys};
 use tokio::net::TcpListener;
 
+use crate::duration;
 use crate::failure::Failure;
+use crate::keys::publish::say_renewal;
 use crate::say;
 use crate::serving::{bind, open_log, stream_name};
 use crate::stop::{Stop, block_on};
@@ -65,7 +67,9 @@ struct ListenFlags {
 ///
 /// Reads all playlists and media first and writes nothing if anything is wrong. Writes `<playlist>.mfi.json`
 /// beside each media playlist, `<segment>.mfi` beside each segment, and keys.json, which belongs at
-/// /.well-known/meshedflow/keys.json of the host that serves the playlists.
+/// /.well-known/meshedflow/keys.json of the host that serves the playlists. What a keys.json names that is there already
+/// stays; one that a root key signed is left as it is. It counts for --keys-valid, then films are fetched over HTTP alone
+/// until it was renewed.
 #[derive(Args)]
 pub(crate) struct SignFlags {
     /// Directory to sign
@@ -79,6 +83,9 @@ pub(crate) struct SignFlags {
     /// Where the last epoch is kept [default: .meshedflow-epoch.json in the directory]
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// How long keys.json counts from now on: a whole number and s, m, h, d or w
+    #[arg(long, value_name = "SPAN", default_value = "365d", value_parser = duration::parse)]
+    keys_valid: u64,
     #[command(flatten)]
     key: KeyFlags,
 }
@@ -136,6 +143,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 impl SignFlags {
     fn run(self) -> Result<(), Failure> {
+        let keys = self.dir.join("keys.json");
         let signed = directory::sign(&SignOptions {
             stream: stream_name(&self.stream)?,
             signer: self.key.load()?,
@@ -143,13 +151,16 @@ impl SignFlags {
             entry: self.playlist,
             state: self.state,
             now_ms: clock::now_ms(),
+            keys_valid_s: self.keys_valid,
         })
         .map_err(input)?;
         say(format_args!(
             "signed {} fragments of {} segments in {} renditions, epoch {}; wrote {} files",
             signed.fragments, signed.segments, signed.renditions, signed.epoch, signed.files
         ));
+        signed.notes.iter().for_each(say);
         say("publish keys.json at /.well-known/meshedflow/keys.json");
+        say_renewal(&keys, signed.keys_until, if signed.keys_by_root { " --root FILE" } else { "" });
         Ok(())
     }
 }
@@ -210,6 +221,7 @@ impl KeyFlags {
                 return Err(Failure::Input(text));
             }
         };
+        keys::check_clock(&signer, clock::now_ms()).map_err(input)?;
         Ok(Arc::new(signer))
     }
 }

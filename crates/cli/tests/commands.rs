@@ -1,10 +1,13 @@
 //! Commands that end by themselves: what they print, what they write, how they refuse.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help ends the test")]
+
 mod support;
 
+use meshedflow_manifest::{Ed25519, KeySet, KeyState, KeyUse, PublicKey, SignedList};
 use support::{TempDir, command, copy, media, refused, run, stdout, tree};
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["demo"],
     &["edge"],
@@ -17,6 +20,7 @@ const COMMANDS: [&[&str]; 13] = [
     &["keys"],
     &["keys", "generate"],
     &["keys", "show"],
+    &["keys", "publish"],
     &["keys", "jwks"],
 ];
 
@@ -82,6 +86,188 @@ fn bad_key_inputs_are_refused_and_files_stay() {
         refused(&["keys", "show", &file], &["0644", "expected 0600"]);
     }
     refused(&["keys", "show", &dir.file("text")], &["text", "JWK"]);
+}
+
+/// A key set as viewers read it.
+fn set(file: &str) -> KeySet {
+    KeySet::parse(&std::fs::read(file).unwrap(), None).unwrap()
+}
+
+fn done(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    stdout(&output)
+}
+
+fn line<'a>(text: &'a str, prefix: &str) -> &'a str {
+    text.lines().find_map(|l| l.strip_prefix(prefix)).unwrap().trim()
+}
+
+fn states(set: &KeySet) -> Vec<KeyState> {
+    set.keys().iter().map(|info| info.state).collect()
+}
+
+#[test]
+fn a_key_set_goes_through_the_life_of_its_keys() {
+    let dir = TempDir::new("life");
+    let (one, two, out) = (dir.file("one.key"), dir.file("two.key"), dir.file("public/keys.json"));
+    let kid = |file: &str| line(&done(&["keys", "show", file]), "kid").to_owned();
+    done(&["keys", "generate", &one]);
+    done(&["keys", "generate", &two]);
+    let publish = |rest: &[&str]| done(&[&["keys", "publish", "--out", &out], rest].concat());
+    let said = publish(&[&one, "--stream", "films/*", "--valid", "30d"]);
+    let renewal = format!("renew it before with: meshedflow keys publish --out {out}");
+    assert!(said.contains("in 30 days") && said.contains("films/*") && said.contains(&renewal), "{said}");
+    let first = set(&out);
+    assert_eq!(states(&first), [KeyState::Active]);
+    assert!(first.keys()[0].nbf > 1_700_000_000, "it signs from when it was made");
+    // Published ahead, by its public part alone; then it takes over.
+    let x = line(&done(&["keys", "show", &two]), "x ").to_owned();
+    publish(&["--next", &x]);
+    assert_eq!(states(&set(&out)), [KeyState::Active, KeyState::Next]);
+    publish(&[&two, "--retired", &kid(&one), "--min-epoch", "5"]);
+    assert_eq!(states(&set(&out)), [KeyState::Retired, KeyState::Active]);
+    publish(&["--revoked", &one]);
+    // Renewed by the command that it told.
+    let words: Vec<&str> = renewal.split_whitespace().skip_while(|w| *w != "meshedflow").skip(1).collect();
+    done(&words);
+    let last = set(&out);
+    assert_eq!((states(&last), last.min_epoch()), (vec![KeyState::Revoked, KeyState::Active], 5));
+    assert!(last.version() >= first.version() + 4 && last.expires() > first.expires());
+    refused(&["keys", "publish", "--out", &out, &one], &["keys.json", "is revoked"]);
+    refused(
+        &["keys", "publish", "--out", &out, "--min-epoch", "4"],
+        &["keys.json", "lowest epoch 4", "the 5"],
+    );
+    assert_eq!(set(&out), last);
+    let shown = done(&["keys", "show", &out]);
+    for words in
+        [&format!("revoked {}", kid(&one)), &format!("active {}", kid(&two)), "lowest epoch 5", "films/*"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert_eq!(tree(&dir.path().join("public")).len(), 1, "nothing half-written");
+}
+
+#[test]
+fn a_root_signs_a_key_set() {
+    let dir = TempDir::new("root");
+    let (key, root, out) = (dir.file("a.key"), dir.file("root.key"), dir.file("keys.json"));
+    done(&["keys", "generate", &key]);
+    done(&["keys", "generate", &root]);
+    let said = done(&["keys", "publish", &key, "--stream", "s", "--out", &out, "--root", &root]);
+    assert!(said.contains(&format!("--out {out} --root {root}")), "{said}");
+    let pin = PublicKey::from_base64url(line(&done(&["keys", "show", &root]), "x ")).unwrap();
+    let json = std::fs::read(&out).unwrap();
+    assert!(KeySet::verify_root(&json, None, &pin, &mut Ed25519::default()).is_ok());
+    refused(&["keys", "publish", "--out", &out], &["signed by a root key"]);
+    assert!(done(&["keys", "show", &out]).contains("signed by a root key"));
+    // The root's set is the root's to change: the film is signed, the set stays.
+    copy(&media(), &dir.path().join("vod"));
+    let vod = dir.file("vod");
+    std::fs::copy(&out, dir.path().join("vod/keys.json")).unwrap();
+    let sign = |stream: &str| run(&["origin", "sign", &vod, "--stream", stream, "--key", &key]);
+    assert!(stdout(&sign("s")).contains("keys.json --root FILE"));
+    assert_eq!(std::fs::read(dir.path().join("vod/keys.json")).unwrap(), json);
+    let other = sign("t");
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("may not sign this stream"));
+}
+
+#[test]
+fn bad_words_for_a_key_set_are_named_and_nothing_is_written() {
+    let dir = TempDir::new("bad-publish");
+    let (key, out) = (dir.file("a.key"), dir.file("keys.json"));
+    done(&["keys", "generate", &key]);
+    let publish = |rest: &[&str], words: &[&str]| {
+        refused(&[&["keys", "publish", "--out", &out], rest].concat(), words);
+    };
+    publish(&[], &["keys.json", "no key"]);
+    publish(&[&key], &["keys.json", "no stream"]);
+    publish(&[&key, "--stream", "a b"], &["--stream", "a b"]);
+    publish(&[&dir.file("none"), "--stream", "s"], &["KEY", "none", "no such file", "public part"]);
+    publish(&["--next", &dir.file("none")], &["--next", "none"]);
+    publish(&["--revoked", "0011223344556677"], &["0011223344556677", "none"]);
+    publish(&[&key, "--stream", "s", "--root", &dir.file("none")], &["--root", "none", "cannot read"]);
+    for (span, words) in
+        [("365", "no unit"), ("1y", "s, m, h, d or w"), ("0d", "no time"), ("9999d", "too long")]
+    {
+        publish(&[&key, "--stream", "s", "--valid", span], &["--valid", span, words, "expected"]);
+    }
+    refused(
+        &["origin", "sign", &dir.file("vod"), "--stream", "s", "--keys-valid", "soon"],
+        &["--keys-valid", "soon"],
+    );
+    assert_eq!(tree(dir.path()).len(), 1, "the key only");
+}
+
+#[test]
+fn what_cannot_be_shown_says_why_and_an_expired_set_how_to_renew_it() {
+    let dir = TempDir::new("show");
+    let (key, out) = (dir.file("a.key"), dir.file("keys.json"));
+    done(&["keys", "generate", &key]);
+    let private = std::fs::read_to_string(&key).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&private).unwrap();
+    let public = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": json["x"]}).to_string();
+    std::fs::write(dir.file("public.jwk"), &public).unwrap();
+    assert!(done(&["keys", "show", &dir.file("public.jwk")]).contains("public part only"));
+    refused(&["keys", "jwks", &dir.file("none"), "--stream", "s"], &["none", "cannot read"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(dir.file("public.jwk"), mode).unwrap();
+    }
+    refused(&["keys", "jwks", &dir.file("public.jwk"), "--stream", "s"], &["public.jwk", "is a public key"]);
+    // A key of before does not tell when it was made.
+    let undated = private.replace(&format!(",\"iat\":{}", json["iat"]), "");
+    assert_ne!(undated, private);
+    std::fs::write(&key, undated).unwrap();
+    assert!(done(&["keys", "show", &key]).contains("made not told"));
+    done(&["keys", "publish", &key, "--stream", "s", "--out", &out]);
+    assert_eq!(set(&out).keys()[0].nbf, 0);
+    assert!(done(&["keys", "show", &out]).contains("lists from any time"));
+    let now = set(&out).expires();
+    let text = std::fs::read_to_string(&out).unwrap();
+    std::fs::write(&out, text.replace(&now.to_string(), "1700000000")).unwrap();
+    let expired = run(&["keys", "show", &out]);
+    let error = String::from_utf8_lossy(&expired.stderr).into_owned();
+    assert_eq!(expired.status.code(), Some(2));
+    let renew =
+        format!("expired at 2023-11-14T22:13:20Z; renew it with `meshedflow keys publish --out {out}`");
+    assert!(error.contains(&renew), "{error}");
+    assert!(stdout(&expired).contains("active "), "and is shown");
+    done(&["keys", "publish", "--out", &out]);
+    assert!(run(&["keys", "show", &out]).status.success());
+}
+
+#[test]
+fn a_film_is_shared_for_a_year_and_its_key_set_keeps_what_it_named() {
+    let dir = TempDir::new("film");
+    copy(&media(), &dir.path().join("vod"));
+    let (vod, one, two) = (dir.file("vod"), dir.file("one.key"), dir.file("two.key"));
+    let keys = dir.file("vod/keys.json");
+    done(&["keys", "generate", &one]);
+    done(&["keys", "generate", &two]);
+    let said = done(&["origin", "sign", &vod, "--stream", "film", "--key", &one]);
+    assert!(said.contains(&format!("renew it before with: meshedflow keys publish --out {keys}")), "{said}");
+    let first = set(&keys);
+    let now = u64::from(first.version());
+    assert_eq!(first.expires() - now, 365 * 24 * 3600);
+    // The list counts to the end of the year.
+    let sidecar = std::fs::read(dir.path().join("vod/v360/seg_0.m4s.mfi")).unwrap();
+    let list = SignedList::parse(&sidecar).unwrap();
+    let use_ = KeyUse { via_https: false, issued_at: list.header.issued_at, now_unix: first.expires() };
+    assert!(first.usable(&list.header.kid, "film", use_).is_ok());
+    done(&["origin", "sign", &vod, "--stream", "other", "--key", &two, "--keys-valid", "7d"]);
+    let second = set(&keys);
+    assert_eq!(states(&second), [KeyState::Active, KeyState::Active]);
+    assert!(second.version() > first.version() && second.expires() < first.expires());
+    // A key that was revoked signs nothing, and the directory stays as it was.
+    done(&["keys", "publish", "--out", &keys, "--revoked", &two]);
+    let before = tree(dir.path());
+    refused(&["origin", "sign", &vod, "--stream", "film", "--key", &two], &["keys.json", "is revoked"]);
+    assert_eq!(tree(dir.path()), before);
 }
 
 #[test]

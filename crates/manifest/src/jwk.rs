@@ -69,6 +69,20 @@ pub enum KeyState {
     Other,
 }
 
+#[cfg(feature = "sign")]
+impl KeyState {
+    /// As key sets spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Next => "next",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Which streams a key may sign: one by its name, or all below a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamPattern {
@@ -96,6 +110,16 @@ impl StreamPattern {
         match self {
             Self::Exact(name) => name.as_str() == stream,
             Self::Below(path) => stream.len() > path.as_str().len() && stream.starts_with(path.as_str()),
+        }
+    }
+}
+
+#[cfg(feature = "sign")]
+impl fmt::Display for StreamPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name.as_str()),
+            Self::Below(path) => write!(f, "{}*", path.as_str()),
         }
     }
 }

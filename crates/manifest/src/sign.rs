@@ -3,6 +3,7 @@
 use core::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
@@ -13,6 +14,7 @@ use crate::list::{Header, Record, SignedList};
 pub struct Signer {
     key: SigningKey,
     public: PublicKey,
+    created: Option<u64>,
 }
 
 /// Why a text is not a private key.
@@ -20,6 +22,10 @@ pub struct Signer {
 pub enum SignerError {
     /// Not the JSON of an OKP Ed25519 key with members `d` and `x`.
     Json,
+    /// A public key: there is no member `d`.
+    Public,
+    /// A key set.
+    Set,
     /// `d` is not base64url of 32 bytes.
     Seed,
     /// `x` is not the public key of `d`.
@@ -29,6 +35,8 @@ pub enum SignerError {
 impl fmt::Display for SignerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Public => "is a public key; expected the private one, which has a member \"d\"",
+            Self::Set => "is a key set; expected one private key",
             Self::Json => "private key is not the JSON of a JWK with kty OKP and crv Ed25519",
             Self::Seed => "member \"d\" of the private key; expected base64url of 32 bytes",
             Self::Mismatch => "member \"x\" of the private key is not the public key of \"d\"",
@@ -43,16 +51,30 @@ impl Signer {
     pub fn new(seed: [u8; 32]) -> Self {
         let key = SigningKey::from_bytes(&seed);
         let public = PublicKey::new(key.verifying_key().to_bytes());
-        Self { key, public }
+        Self { key, public, created: None }
     }
 
-    /// Reads a private JWK (RFC 8037).
+    /// The same, made at this time, Unix seconds: it signs nothing that was issued before.
+    pub fn created_at(self, unix_s: u64) -> Self {
+        Self { created: Some(unix_s), ..self }
+    }
+
+    /// When it was made, Unix seconds; `None` for a key that does not say.
+    pub fn created(&self) -> Option<u64> {
+        self.created
+    }
+
+    /// Reads a private JWK (RFC 8037). Its member `iat`, Unix seconds, says when it was made.
     pub fn from_private_jwk(json: &str) -> Result<Self, SignerError> {
         let jwk: PrivateJwk = serde_json::from_str(json).map_err(|_| SignerError::Json)?;
-        if (jwk.kty.as_str(), jwk.crv.as_str()) != ("OKP", "Ed25519") {
+        if jwk.keys.is_some() || jwk.keyset.is_some() {
+            return Err(SignerError::Set);
+        }
+        if (jwk.kty.as_str(), jwk.crv.as_str()) != ("OKP", "Ed25519") || jwk.x.is_empty() {
             return Err(SignerError::Json);
         }
-        let signer = Self::new(base64url::decode_array(&jwk.d).ok_or(SignerError::Seed)?);
+        let seed = base64url::decode_array(&jwk.d.ok_or(SignerError::Public)?).ok_or(SignerError::Seed)?;
+        let signer = Self { created: jwk.iat, ..Self::new(seed) };
         if signer.public.to_base64url() == jwk.x { Ok(signer) } else { Err(SignerError::Mismatch) }
     }
 
@@ -63,7 +85,9 @@ impl Signer {
             crv: "Ed25519".to_owned(),
             kid: hex(&self.kid()),
             x: self.public.to_base64url(),
-            d: base64url::encode(&self.key.to_bytes()),
+            d: Some(base64url::encode(&self.key.to_bytes())),
+            iat: self.created,
+            ..PrivateJwk::default()
         };
         serde_json::to_string(&jwk).unwrap_or_default()
     }
@@ -99,14 +123,22 @@ impl fmt::Debug for Signer {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// What a file that should be a private key may hold.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct PrivateJwk {
     kty: String,
     crv: String,
-    #[serde(default)]
     kid: String,
     x: String,
-    d: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<u64>,
+    #[serde(skip_serializing)]
+    keys: Option<IgnoredAny>,
+    #[serde(skip_serializing)]
+    keyset: Option<IgnoredAny>,
 }
 
 /// A key set to be published.
@@ -140,13 +172,7 @@ impl KeyEntry {
     /// An entry for `key`, valid for lists issued from `nbf` to `exp` (Unix seconds) of `streams`: names,
     /// or paths with one `*` after the final slash.
     pub fn new(key: PublicKey, state: KeyState, nbf: u64, exp: u64, streams: Vec<String>) -> Self {
-        let state = match state {
-            KeyState::Active => "active",
-            KeyState::Next => "next",
-            KeyState::Retired => "retired",
-            KeyState::Revoked => "revoked",
-            KeyState::Other => "other",
-        };
+        let state = state.name();
         let (kid, x) = (hex(&key.kid()), key.to_base64url());
         Self { kty: "OKP", crv: "Ed25519", r#use: "sig", kid, x, state, nbf, exp, streams }
     }

@@ -93,6 +93,9 @@ fn a_key_counts_for_its_streams_only() {
 fn patterns_are_a_name_or_a_path_with_one_star() {
     assert!(StreamPattern::parse("demo").unwrap().allows("demo"));
     assert!(!StreamPattern::parse("demo").unwrap().allows("demo2"));
+    for good in ["demo", "shows/*", "a/b/*"] {
+        assert_eq!(StreamPattern::parse(good).unwrap().to_string(), good);
+    }
     for bad in ["", "*", "demo*", "a/*/b", "a/**", "*/a", "a b", "/*/*"] {
         assert!(matches!(StreamPattern::parse(bad), Err(KeySetError::Stream(..))), "{bad:?}");
     }
@@ -200,6 +203,15 @@ fn a_private_key_survives_its_file_and_is_never_shown() {
     let other = jwk.replace(&signer().public().to_base64url(), &thief().public().to_base64url());
     assert_eq!(Signer::from_private_jwk(&other).unwrap_err(), SignerError::Mismatch);
     assert_eq!(Signer::from_private_jwk("{}").unwrap_err(), SignerError::Json);
+    assert_eq!(Signer::from_private_jwk(&jwk).unwrap().created(), None);
+    let dated = Signer::from_private_jwk(&signer().created_at(NBF).to_private_jwk()).unwrap();
+    assert_eq!((dated.created(), dated.kid()), (Some(NBF), signer().kid()));
+    let public = jwk.replace("\"d\":", "\"later\":");
+    assert_eq!(Signer::from_private_jwk(&public).unwrap_err(), SignerError::Public);
+    let set = document(vec![entry(&signer(), KeyState::Active)]);
+    for json in [set.to_json(), set.to_signed_json(&thief())] {
+        assert_eq!(Signer::from_private_jwk(&json).unwrap_err(), SignerError::Set);
+    }
     let short = jwk.replace(&jwk[jwk.find("\"d\":\"").unwrap() + 5..jwk.len() - 2], "AAAA");
     assert_eq!(Signer::from_private_jwk(&short).unwrap_err(), SignerError::Seed);
     assert!(parse(&format!(r#"{{"version":1,"expires":1,"keys":[{jwk}]}}"#)) == Err(KeySetError::PrivateKey));

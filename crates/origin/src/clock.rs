@@ -22,6 +22,11 @@ pub fn iso8601(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{:03}Z", ms % 1000)
 }
 
+/// The same to the second, of Unix seconds.
+pub fn iso8601_s(unix_s: u64) -> String {
+    iso8601(unix_s.saturating_mul(1000)).replace(".000Z", "Z")
+}
+
 /// Gregorian date of a day number since 1970-01-01, counted in 400-year eras that begin on March 1.
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;

@@ -8,7 +8,7 @@
 //! <playlist>.mfi.json   beside each media playlist: every segment with its closed list
 //! <segment>.mfi         beside each segment file: its closed list alone, binary. Not for byte ranges, nor
 //!                       for a file that is used twice: the list of such a file is in the index only
-//! keys.json             the key set, to be published at /.well-known/meshedflow/keys.json
+//! keys.json             the key set, to be published at /.well-known/meshedflow/keys.json: what it named stays
 //! .meshedflow-epoch.json  the epoch state (unless kept elsewhere)
 //! ```
 //!
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use meshedflow_manifest::identity::{list_url_of, sidecar_url_of};
 use meshedflow_manifest::{
-    EncodedList, EpochRange, InitEntry, Kind, ROLLING_LIMIT_BYTES, ROLLING_SEGMENT_LIMIT, Rolling,
+    EncodedList, EpochRange, InitEntry, KeyState, Kind, ROLLING_LIMIT_BYTES, ROLLING_SEGMENT_LIMIT, Rolling,
     SEGMENT_LIMIT_BYTES, SegmentEntry, SegmentState, SignedList, Signer, Text, sha256,
 };
 
@@ -30,9 +30,9 @@ use crate::atomic::{Batch, Mode, Turn};
 use crate::clock::unix_s;
 use crate::cut::{cut, whole};
 use crate::desk::{Desk, Subject};
-use crate::keys::key_set;
+use crate::key_sets::{self, Changes, Named};
 use crate::playlist::{ByteRange, Presentation, Rendition, Resource, Segment, local_path};
-use crate::{OriginError, epoch, within};
+use crate::{OriginError, epoch, keys, within};
 
 /// What to sign, and as what.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub struct SignOptions {
     pub state: Option<PathBuf>,
     /// Wall clock in milliseconds.
     pub now_ms: u64,
+    /// For how many seconds `keys.json` counts from now on.
+    pub keys_valid_s: u64,
 }
 
 /// What was signed.
@@ -64,10 +66,18 @@ pub struct Signed {
     pub fragments: usize,
     /// Files written.
     pub files: usize,
+    /// Until when `keys.json` counts, Unix seconds.
+    pub keys_until: u64,
+    /// A root signed `keys.json`, which stays as it is.
+    pub keys_by_root: bool,
+    /// What the publisher should know of `keys.json`, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Signs the directory and publishes all lists, or leaves it as it was.
 pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
+    keys::check_clock(&options.signer, options.now_ms)?;
+    let keys = key_set(options)?;
     let presentation = Presentation::open(&options.root, &options.entry)?;
     let state = options.state.clone().unwrap_or_else(|| options.root.join(".meshedflow-epoch.json"));
     let epoch = epoch::next(&state, options.now_ms)?;
@@ -77,19 +87,61 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
         issued_at: unix_s(options.now_ms),
         uses: count_uses(&presentation)?,
         batch: Batch::default(),
-        signed: Signed { epoch, renditions: 0, segments: 0, fragments: 0, files: 0 },
+        signed: Signed {
+            epoch,
+            renditions: 0,
+            segments: 0,
+            fragments: 0,
+            files: 0,
+            keys_until: keys.until,
+            keys_by_root: keys.json.is_none(),
+            notes: keys.notes,
+        },
     };
     // First into place: an epoch that was spent for nothing does no harm, one that is used twice does.
     signing.batch.stage_in(Turn::State, &state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
     for rendition in &presentation.renditions {
         signing.rendition(rendition)?;
     }
-    let streams = [options.stream.as_str().to_owned()];
-    let keys = key_set(&options.signer, &streams, options.now_ms / 1000, 0).to_json();
-    signing.batch.stage_in(Turn::Keys, &options.root.join("keys.json"), keys.as_bytes(), Mode::Public)?;
+    if let Some(json) = keys.json {
+        let path = options.root.join("keys.json");
+        signing.batch.stage_in(Turn::Keys, &path, json.as_bytes(), Mode::Public)?;
+    }
     let files = signing.batch.len();
     signing.batch.publish()?;
     Ok(Signed { files, ..signing.signed })
+}
+
+/// What becomes of `keys.json`.
+struct Keys {
+    /// `None`: it stays as it is.
+    json: Option<String>,
+    until: u64,
+    notes: Vec<String>,
+}
+
+/// The set that was there, with this key and stream. One that a root signed is the root's to change.
+fn key_set(options: &SignOptions) -> Result<Keys, OriginError> {
+    let (path, now, stream) =
+        (options.root.join("keys.json"), options.now_ms / 1000, options.stream.as_str());
+    if let Some(file) = key_sets::read(&path)?.filter(|file| file.signed) {
+        let reason = |why| {
+            format!(
+                "is signed by a root key and does not let this key sign {stream:?}: {why}; expected it to be published first, by `meshedflow keys publish --root`"
+            )
+        };
+        key_sets::lets_sign(&file, &options.signer.public(), stream, now)
+            .map_err(|why| OriginError::KeySet { path, reason: reason(why) })?;
+        return Ok(Keys { json: None, until: file.set.expires(), notes: Vec::new() });
+    }
+    let changes = Changes {
+        keys: vec![(Named::of(&options.signer), KeyState::Active)],
+        streams: vec![stream.to_owned()],
+        valid_s: options.keys_valid_s,
+        ..Changes::default()
+    };
+    let published = key_sets::change(&path, &changes, now)?;
+    Ok(Keys { json: Some(published.json), until: published.set.expires(), notes: published.notes })
 }
 
 /// How often each file is named as a segment, over all renditions.

@@ -51,6 +51,13 @@ pub enum OriginError {
         /// What is wrong and what was expected. Never contains key material.
         reason: String,
     },
+    /// A key set cannot be read, or none can follow it.
+    KeySet {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
     /// The epoch state file is unusable.
     State {
         /// Which file.
@@ -112,7 +119,8 @@ impl fmt::Display for OriginError {
             }
             Self::Playlist { path, reason } => write!(f, "playlist {}: {reason}", path.display()),
             Self::Media { path, reason } => write!(f, "media file {}: {reason}", path.display()),
-            Self::Key { place, reason } => write!(f, "signing key {place}: {reason}"),
+            Self::Key { place, reason } => write!(f, "key {place}: {reason}"),
+            Self::KeySet { path, reason } => write!(f, "key set {}: {reason}", path.display()),
             Self::State { path, reason } => write!(f, "epoch state file {}: {reason}", path.display()),
             Self::Name { what, text, reason } => write!(f, "{what} {text:?}: {reason}"),
             Self::TwoDigests { msn, name, epoch } => write!(

@@ -41,7 +41,7 @@ pub use respond::not_found;
 pub use shape::Shape;
 
 use crate::clock;
-use crate::keys::key_set;
+use crate::key_sets::live_set;
 use meshedflow_manifest::Signer;
 use respond::{Entity, KEYS_CACHE, entity};
 
@@ -88,7 +88,7 @@ impl Keys {
     fn json(&self) -> Option<String> {
         let Self::Of { signer, streams, min_epoch, since } = self else { return None };
         // What runs for months goes on signing: only the version stays.
-        let mut set = key_set(signer, streams, clock::now_ms() / 1000, *min_epoch);
+        let mut set = live_set(signer, streams, clock::now_ms() / 1000, *min_epoch);
         set.version = u32::try_from(*since).unwrap_or(u32::MAX);
         Some(set.to_json())
     }

@@ -6,21 +6,17 @@
 use std::fs;
 use std::path::Path;
 
-use meshedflow_manifest::{KeyEntry, KeySetDocument, KeyState, Signer};
+use meshedflow_manifest::{PublicKey, Signer};
 
-use crate::OriginError;
 use crate::atomic::{self, Mode};
-
-/// How long a published key set counts without being refreshed, in seconds.
-pub const KEY_SET_LIFETIME_S: u64 = 24 * 3600;
-/// How long a key published by [`key_set`] may sign, in seconds.
-pub const KEY_LIFETIME_S: u64 = 90 * 24 * 3600;
+use crate::key_sets::{self, KeySetFile};
+use crate::{OriginError, clock};
 
 /// Makes a new key from the operating system's randomness.
 pub fn generate() -> Result<Signer, OriginError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| OriginError::Random(e.to_string()))?;
-    Ok(Signer::new(seed))
+    Ok(Signer::new(seed).created_at(clock::now_ms() / 1000))
 }
 
 /// Writes a key to a new file of mode 0600. An existing file is never replaced.
@@ -42,22 +38,53 @@ pub fn load(path: &Path) -> Result<Signer, OriginError> {
     Signer::from_private_jwk(&text).map_err(|e| refuse(path, &e.to_string()))
 }
 
+/// What a file about keys can hold.
+#[derive(Debug)]
+pub enum KeyFile {
+    /// A key that signs.
+    Private(Signer),
+    /// The public part of one, and when it was made (Unix seconds) if it says.
+    Public(PublicKey, Option<u64>),
+    /// A key set.
+    Set(KeySetFile),
+}
+
+/// Reads whatever a file about keys holds.
+pub fn open(path: &Path) -> Result<KeyFile, OriginError> {
+    let bytes = fs::read(path).map_err(OriginError::io("cannot read key file", path))?;
+    let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if json.get("keys").is_some() || json.get("keyset").is_some() {
+        return key_sets::parse(path, bytes).map(KeyFile::Set);
+    }
+    if json.get("d").is_some() {
+        return load(path).map(KeyFile::Private);
+    }
+    let is_ed25519 =
+        json.get("kty").is_some_and(|v| v == "OKP") && json.get("crv").is_some_and(|v| v == "Ed25519");
+    let x = json.get("x").and_then(|x| x.as_str()).filter(|_| is_ed25519);
+    let key = x.and_then(PublicKey::from_base64url);
+    let key = key.ok_or_else(|| refuse(path, "is neither a JWK with kty OKP and crv Ed25519 nor a key set; expected one of them, as `meshedflow keys` writes them"))?;
+    Ok(KeyFile::Public(key, json.get("iat").and_then(serde_json::Value::as_u64)))
+}
+
 /// Reads a key from the text of an environment variable.
 pub fn from_env(variable: &str, text: &str) -> Result<Signer, OriginError> {
     Signer::from_private_jwk(text)
         .map_err(|e| OriginError::Key { place: format!("in ${variable}"), reason: e.to_string() })
 }
 
-/// A key set with this one key, active for `streams` (names, or one trailing `*` after a `/`). Nobody knows here since
-/// when the key signs: a film that it signed at any time before counts.
-pub fn key_set(signer: &Signer, streams: &[String], now_unix_s: u64, min_epoch: u64) -> KeySetDocument {
-    let (nbf, exp) = (0, now_unix_s + KEY_LIFETIME_S);
-    KeySetDocument {
-        // Seconds since 1970 rise without a state file and stay below 2^32 until 2106.
-        version: u32::try_from(now_unix_s).unwrap_or(u32::MAX),
-        expires: now_unix_s + KEY_SET_LIFETIME_S,
-        min_epoch,
-        keys: vec![KeyEntry::new(signer.public(), KeyState::Active, nbf, exp, streams.to_vec())],
+/// Refuses a key that was made later than it is now: what it signed would count for nobody.
+pub fn check_clock(signer: &Signer, now_ms: u64) -> Result<(), OriginError> {
+    match signer.created() {
+        Some(at) if at > now_ms / 1000 => Err(OriginError::Key {
+            place: format!("{signer:?}"),
+            reason: format!(
+                "was made at {}, and it is {} by this machine's clock; expected that clock to be right",
+                clock::iso8601_s(at),
+                clock::iso8601(now_ms)
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -83,7 +110,6 @@ fn refuse(path: &Path, reason: &str) -> OriginError {
 mod tests {
     use super::*;
     use crate::testing::TempDir;
-    use meshedflow_manifest::{KeySet, KeyUse};
 
     #[test]
     fn a_saved_key_comes_back_and_is_never_overwritten() {
@@ -117,16 +143,29 @@ mod tests {
     }
 
     #[test]
-    fn the_published_set_lets_a_viewer_use_the_key() {
+    fn a_key_says_when_it_was_made_and_signs_nothing_before() {
+        let dir = TempDir::new();
+        let path = dir.path().join("origin.key");
         let key = generate().unwrap();
-        let json = key_set(&key, &["demo".into()], 1_800_000_000, 3).to_json();
-        let set = KeySet::parse(json.as_bytes(), None).unwrap();
-        let use_ = KeyUse { via_https: true, issued_at: 1_800_000_000, now_unix: 1_800_000_001 };
-        assert_eq!(set.usable(&key.kid(), "demo", use_).unwrap().bytes(), key.public().bytes());
-        assert!(set.usable(&key.kid(), "other", use_).is_err());
-        // Signed a year before the server that publishes the key was started.
-        let film = KeyUse { issued_at: 1_768_000_000, ..use_ };
-        assert!(set.usable(&key.kid(), "demo", film).is_ok());
-        assert_eq!(set.min_epoch(), 3);
+        save(&path, &key).unwrap();
+        let made = load(&path).unwrap().created().unwrap();
+        assert_eq!(Some(made), key.created());
+        assert!(check_clock(&key, made * 1000).is_ok());
+        let error = check_clock(&key, made * 1000 - 1).unwrap_err().to_string();
+        assert!(error.contains("was made at") && error.contains("clock"), "{error}");
+        assert!(check_clock(&Signer::new([1; 32]), 0).is_ok(), "a key without a time");
+    }
+
+    #[test]
+    fn what_is_no_private_key_is_named() {
+        let key = generate().unwrap();
+        let public =
+            format!("{{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{}\"}}", key.public().to_base64url());
+        for (text, words) in
+            [(&*public, "is a public key"), ("{\"keys\":[]}", "is a key set"), ("hello", "JWK")]
+        {
+            let error = from_env("KEY", text).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("$KEY"), "{error}");
+        }
     }
 }

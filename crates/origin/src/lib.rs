@@ -13,7 +13,8 @@
 //!
 //! Whatever the input, signing goes through one [`Desk`]: it holds the key, the stream's name and the
 //! [epoch], and refuses to sign two digests for one media sequence number and resource. [`cut`] finds
-//! the pieces, [`keys`] keeps the private key private, [`atomic`] makes files appear whole or not at all.
+//! the pieces, [`keys`] keeps the private key private, [`key_sets`] publishes
+//! the public ones, [`atomic`] makes files appear whole or not at all.
 //!
 //! [`http`] is an ordinary HTTP server over all this: playlists, media with ranges, lists that can be waited
 //! for, the key set, an access log that counts the bytes really sent, and knobs that make it as slow as a
@@ -28,6 +29,7 @@ pub mod directory;
 pub mod epoch;
 mod error;
 pub mod http;
+pub mod key_sets;
 pub mod keys;
 pub mod loop_live;
 pub mod playlist;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use meshedflow_manifest::{Ed25519, KeySet, Kind, Rolling, SignedList, Text, sha256, verify};
 use meshedflow_origin::directory::{SignOptions, sign};
+use meshedflow_origin::key_sets::FILM_SET_S;
 use support::{Origin, TempDir, With, copy, media, signer};
 
 fn options(root: &Path) -> SignOptions {
@@ -18,6 +19,7 @@ fn options(root: &Path) -> SignOptions {
         signer: signer(),
         state: None,
         now_ms: 1_800_000_000_000,
+        keys_valid_s: FILM_SET_S,
     }
 }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { offload } from '../offload.mjs';
 import { bytesEqualOrigin, playsWell, quiet, requestsInLog, statsComplete } from '../lib/checks.mjs';
+import { wants } from '../lib/pages.mjs';
 import { brief, pause } from '../lib/viewers.mjs';
 
 const JOIN_GAP_MS = 1000;
@@ -14,6 +15,7 @@ export const cases = [
   { name: 'snippet-1.5', limitMs: 45_000, run: (job) => pluggedIn(job, '1.5', 'snippet') },
   { name: 'snippet-1.6', limitMs: 45_000, run: (job) => pluggedIn(job, '1.6', 'snippet') },
   { name: 'shared-loader-1.7', limitMs: 45_000, run: (job) => pluggedIn(job, '1.7', 'shared') },
+  { name: 'rendition-alone', limitMs: 60_000, run: alone },
 ];
 
 async function playback(job, version, count, wholeMs) {
@@ -49,6 +51,34 @@ async function pluggedIn(job, version, way) {
   const compared = await bytesEqualOrigin(job.witness, viewers);
   for (const viewer of viewers) statsComplete(viewer.name, await viewer.fragments());
   requestsInLog(viewers, job.demo.log());
+  await quiet(viewers);
+  return `${reports.map((r) => r.fromPeers).join('/')} B from peers, ${compared} payloads equal`;
+}
+
+/**
+ * A rendition that a player loads on its own, attached: at once, with and without `originBaseUrl`, and by `loadSource()` after
+ * the multivariant playlist. All of them are in the lane that the signer named.
+ */
+async function alone(job) {
+  const src = '/live/demo/v216/index.m3u8';
+  const originBaseUrl = `${job.proxy.url}/live/demo/`;
+  const first = await job.mesh('first', { src }, { faults: [[wants, { originBaseUrl }]] });
+  await first.playing();
+  const viewers = [first, await job.mesh('without-base', { src }, { faults: [[wants, { originBaseUrl: undefined }]] }), await job.mesh('later')];
+  const [, open, later] = viewers;
+  await later.playing();
+  await later.page.evaluate((url) => window.viewer.hls.loadSource(url), src);
+  const since = (await later.report()).segments.length;
+  await open.until('bytes from peers', (r) => r.fromPeers > 0, 25_000);
+  const ofRendition = (s) => s.url.includes('/v216/') && s.fromPeers > 0;
+  await later.until('bytes of the rendition from peers', (r) => r.segments.slice(since).some(ofRendition), 25_000);
+  const reports = await job.viewers.reports();
+  playsWell(reports.slice(0, 2));
+  const compared = await bytesEqualOrigin(job.witness, viewers);
+  for (const viewer of viewers) {
+    const [sharing, warnings] = await viewer.page.evaluate(() => [window.viewer.mesh.stats().mesh.sharing, window.viewer.mesh && window.viewer.report().warnings]);
+    assert.equal(sharing, 'on', `${viewer.name}: ${JSON.stringify(warnings)}`);
+  }
   await quiet(viewers);
   return `${reports.map((r) => r.fromPeers).join('/')} B from peers, ${compared} payloads equal`;
 }
