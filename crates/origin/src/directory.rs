@@ -31,7 +31,8 @@ use crate::clock::unix_s;
 use crate::cut::{cut, whole};
 use crate::desk::{Desk, Subject};
 use crate::keys::key_set;
-use crate::playlist::{ByteRange, Presentation, Rendition, Resource, Segment, local_path};
+use crate::playlist::{ByteRange, LeftOut, Presentation, Rendition, Resource, Segment, local_path};
+use crate::remarks::{Remark, Remarks};
 use crate::{OriginError, epoch};
 
 /// What to sign, and as what.
@@ -64,6 +65,8 @@ pub struct Signed {
     pub fragments: usize,
     /// Files written.
     pub files: usize,
+    /// What is in no list, and what was signed with a doubt.
+    pub remarks: Remarks,
 }
 
 /// Signs the directory and publishes all lists, or leaves it as it was.
@@ -77,7 +80,14 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
         issued_at: unix_s(options.now_ms),
         uses: count_uses(&presentation)?,
         batch: Batch::default(),
-        signed: Signed { epoch, renditions: 0, segments: 0, fragments: 0, files: 0 },
+        signed: Signed {
+            epoch,
+            renditions: 0,
+            segments: 0,
+            fragments: 0,
+            files: 0,
+            remarks: Remarks::default(),
+        },
     };
     // First into place: an epoch that was spent for nothing does no harm, one that is used twice does.
     signing.batch.stage(&state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
@@ -96,7 +106,7 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
 fn count_uses(presentation: &Presentation) -> Result<BTreeMap<PathBuf, usize>, OriginError> {
     let mut uses = BTreeMap::new();
     for rendition in &presentation.renditions {
-        for segment in &rendition.playlist.segments {
+        for segment in rendition.playlist.segments.iter().filter(|s| s.left_out.is_none()) {
             *uses.entry(rendition.file(&segment.uri)?).or_default() += 1;
         }
     }
@@ -128,6 +138,10 @@ impl Signing<'_> {
         let mut inits: BTreeMap<Resource, Init> = BTreeMap::new();
         let mut segments = Vec::with_capacity(playlist.segments.len());
         for segment in &playlist.segments {
+            if let Some(reason) = &segment.left_out {
+                self.leave_out(rendition, segment, reason);
+                continue;
+            }
             let init_digest = match &segment.init {
                 None => [0; 32],
                 Some(init) => match inits.get(init) {
@@ -141,6 +155,11 @@ impl Signing<'_> {
             segments.push(self.segment(rendition, segment, init_digest)?);
         }
         self.index(rendition, inits.into_values().map(|i| i.entry).collect(), segments)
+    }
+
+    fn leave_out(&mut self, rendition: &Rendition, segment: &Segment, reason: &LeftOut) {
+        let place = format!("{} line {}", rendition.path.display(), segment.line);
+        self.signed.remarks.add(Remark { kind: reason.kind, place, what: reason.what.clone() });
     }
 
     fn init(&mut self, rendition: &Rendition, first: &Segment, init: &Resource) -> Result<Init, OriginError> {

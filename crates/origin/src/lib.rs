@@ -31,6 +31,7 @@ pub mod http;
 pub mod keys;
 pub mod loop_live;
 pub mod playlist;
+pub mod remarks;
 pub mod retime;
 #[cfg(test)]
 mod testing;

@@ -13,6 +13,7 @@ use quick_m3u8::{HlsLine, Reader};
 use url::Url;
 
 use crate::OriginError;
+use crate::remarks::Kind;
 
 /// A media playlist (RFC 8216bis section 4.4.3) with its segments in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,19 @@ pub struct Segment {
     pub range: Option<ByteRange>,
     /// The `EXT-X-MAP` in force.
     pub init: Option<Resource>,
+    /// Line of the URI in the playlist, from 1.
+    pub line: usize,
+    /// Set if the segment cannot be in a list: it keeps its number, and the signer says why.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Why a segment is in no list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What kind of reason.
+    pub kind: Kind,
+    /// What stands in the playlist, and what was expected.
+    pub what: String,
 }
 
 /// A file, or a byte range of it.
@@ -88,6 +102,7 @@ pub fn parse(text: &str) -> Result<Playlist, String> {
         .map_err(|e| format!("line {:?}: {}; expected an HLS tag or URI", e.errored_line, e.error))?
     {
         number += 1;
+        building.number = number;
         building.line(line).map_err(|reason| format!("line {number}: {reason}"))?;
     }
     building.finish()
@@ -106,6 +121,8 @@ struct Building {
     range: Option<(u64, Option<u64>)>,
     init: Option<Resource>,
     variant_follows: bool,
+    gap: bool,
+    number: usize,
 }
 
 impl Building {
@@ -128,6 +145,7 @@ impl Building {
                     .map_err(|_| "EXT-X-DISCONTINUITY-SEQUENCE above 2^32".to_owned())?;
             }
             Tag::Discontinuity(_) => self.dsn = self.dsn.saturating_add(1),
+            Tag::Gap(_) => self.gap = true,
             Tag::Endlist(_) => self.ended = true,
             Tag::Inf(t) => self.duration_s = Some(t.duration()),
             Tag::Byterange(t) => self.range = Some((t.length(), t.offset())),
@@ -155,8 +173,14 @@ impl Building {
             self.range.take().map(|(length, offset)| self.resolve_range(uri, length, offset)).transpose()?;
         let msn = self.media_sequence.saturating_add(self.segments.len() as u64);
         let init = self.init.clone();
-        self.segments.push(Segment { msn, dsn: self.dsn, uri: uri.to_owned(), duration_s, range, init });
+        let (line, left_out) = (self.number, self.gap_before(uri));
+        let uri = uri.to_owned();
+        self.segments.push(Segment { msn, dsn: self.dsn, uri, duration_s, range, init, line, left_out });
         Ok(())
+    }
+
+    fn gap_before(&mut self, uri: &str) -> Option<LeftOut> {
+        std::mem::take(&mut self.gap).then(|| LeftOut { kind: Kind::Gap, what: format!("{uri:?}") })
     }
 
     /// A range without offset begins where the previous segment of the same file ended (4.4.4.2).

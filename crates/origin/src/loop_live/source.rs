@@ -121,6 +121,14 @@ impl LoopRendition {
         if list.segments.iter().any(|s| s.range.is_some() || s.dsn != 0) {
             return Err(bad("has byte ranges or discontinuities; expected one file per segment".into()));
         }
+        if let Some((segment, reason)) =
+            list.segments.iter().find_map(|s| s.left_out.as_ref().map(|r| (s, r)))
+        {
+            return Err(bad(format!(
+                "line {}: {}; expected a file for each segment",
+                segment.line, reason.what
+            )));
+        }
         if init_uri.contains(['/', '?', '#', '%']) {
             return Err(bad(format!(
                 "init segment {init_uri:?}; expected a plain file name beside the playlist"
