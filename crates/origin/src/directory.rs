@@ -20,7 +20,6 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meshedflow_manifest::identity::{list_url_of, sidecar_url_of};
 use meshedflow_manifest::{
     EncodedList, EpochRange, InitEntry, Kind, ROLLING_LIMIT_BYTES, ROLLING_SEGMENT_LIMIT, Rolling,
     SEGMENT_LIMIT_BYTES, SegmentEntry, SegmentState, SignedList, Signer, Text, sha256,
@@ -31,7 +30,7 @@ use crate::clock::unix_s;
 use crate::cut::{cut, whole};
 use crate::desk::{Desk, Subject};
 use crate::keys::key_set;
-use crate::playlist::{ByteRange, LeftOut, Presentation, Rendition, Resource, Segment, local_path};
+use crate::playlist::{ByteRange, LeftOut, Presentation, Reading, Rendition, Resource, Segment};
 use crate::remarks::{Remark, Remarks};
 use crate::{OriginError, epoch};
 
@@ -42,6 +41,8 @@ pub struct SignOptions {
     pub root: PathBuf,
     /// File name of the entry playlist (multivariant, or the only media playlist).
     pub entry: String,
+    /// Where it is published, and what to do with renditions that cannot be read.
+    pub reading: Reading,
     /// The stream.
     pub stream: Text,
     /// Whose key.
@@ -71,7 +72,7 @@ pub struct Signed {
 
 /// Signs the directory and publishes all lists, or leaves it as it was.
 pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
-    let presentation = Presentation::open(&options.root, &options.entry)?;
+    let presentation = Presentation::open(&options.root, &options.entry, &options.reading)?;
     let state = options.state.clone().unwrap_or_else(|| options.root.join(".meshedflow-epoch.json"));
     let epoch = epoch::next(&state, options.now_ms)?;
     let mut signing = Signing {
@@ -91,8 +92,12 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
     };
     // First into place: an epoch that was spent for nothing does no harm, one that is used twice does.
     signing.batch.stage(&state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
+    presentation.remarks.iter().cloned().for_each(|remark| signing.signed.remarks.add(remark));
     for rendition in &presentation.renditions {
         signing.rendition(rendition)?;
+    }
+    if signing.signed.renditions == 0 {
+        return Err(nothing_to_sign(options, &signing.signed.remarks));
     }
     let streams = [options.stream.as_str().to_owned()];
     let keys = key_set(&options.signer, &streams, options.now_ms / 1000, 0).to_json();
@@ -100,6 +105,11 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
     let files = signing.batch.len();
     signing.batch.publish()?;
     Ok(Signed { files, ..signing.signed })
+}
+
+fn nothing_to_sign(options: &SignOptions, remarks: &Remarks) -> OriginError {
+    let why: Vec<_> = remarks.lines().collect();
+    OriginError::playlist(options.root.join(&options.entry), format!("nothing to sign: {}", why.join("; ")))
 }
 
 /// How often each file is named as a segment, over all renditions.
@@ -227,9 +237,7 @@ impl Signing<'_> {
         if segment.range.is_some() || self.uses.get(&file) != Some(&1) {
             return Ok(());
         }
-        let url = rendition.url.join(&segment.uri).map(|url| sidecar_url_of(&url));
-        let path = url.map_err(|e| e.to_string()).and_then(|url| local_path(&url));
-        let path = path.map_err(|reason| OriginError::playlist(&rendition.path, reason))?;
+        let path = rendition.sidecar_path(&segment.uri)?;
         self.batch.stage(&self.root.join(path), &list.encode(), Mode::Public)
     }
 
@@ -264,7 +272,7 @@ impl Signing<'_> {
                 json.len()
             )));
         }
-        let path = local_path(&list_url_of(&rendition.url)).map_err(bad)?;
+        let path = rendition.index_path()?;
         self.batch.stage(&self.root.join(path), json.as_bytes(), Mode::Public)?;
         self.signed.renditions += 1;
         Ok(())

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Kind {
     /// A rendition has no index.
     Rendition,
+    /// A playlist of a kind that viewers do not share.
+    PassedOver,
     /// `EXT-X-GAP` marks the segment: no player asks for it.
     Gap,
     /// The segment or its init segment is not in this directory.
@@ -25,14 +27,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Is what the remark is about in no list?
+    /// Is the segment that the remark is about in no list?
     pub fn leaves_out(self) -> bool {
-        !matches!(self, Self::CutOff | Self::OtherName)
+        !matches!(self, Self::Rendition | Self::PassedOver | Self::CutOff | Self::OtherName)
     }
 
     fn says(self) -> &'static str {
         match self {
             Self::Rendition => "rendition left out",
+            Self::PassedOver => "not signed, as no viewer shares it",
             Self::Gap => "segment left out: a gap (EXT-X-GAP), which players skip",
             Self::Elsewhere => "segment left out: not in this directory",
             Self::NoFile => "segment left out: names no file",
@@ -72,8 +75,7 @@ impl Remarks {
 
     /// How many segments are in no list.
     pub fn left_out(&self) -> usize {
-        let kinds = self.0.iter().filter(|(kind, _)| kind.leaves_out() && **kind != Kind::Rendition);
-        kinds.map(|(_, (_, count))| count).sum()
+        self.0.iter().filter(|(kind, _)| kind.leaves_out()).map(|(_, (_, count))| count).sum()
     }
 
     /// One line for each kind.
