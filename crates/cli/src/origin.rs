@@ -11,6 +11,7 @@ use meshedflow_origin::http::access::{self, AccessLog};
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape};
 use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::playlist::{Reading, Site};
 use meshedflow_origin::{Desk, OriginError, clock, epoch, keys};
 use tokio::net::TcpListener;
 
@@ -63,7 +64,8 @@ struct ListenFlags {
 
 /// Sign a VOD directory.
 ///
-/// Reads all playlists and media first and writes nothing if anything is wrong. Writes `<playlist>.mfi.json`
+/// Reads all playlists, as HLS.js does, and media first and writes nothing if anything is wrong. What players never ask this
+/// directory for (gaps, other hosts, empty files) is left out of the lists, one line on stderr for each kind. Writes `<playlist>.mfi.json`
 /// beside each media playlist, `<segment>.mfi` beside each segment, and keys.json, which belongs at
 /// /.well-known/meshedflow/keys.json of the host that serves the playlists.
 #[derive(Args)]
@@ -79,6 +81,12 @@ pub(crate) struct SignFlags {
     /// Where the last epoch is kept [default: .meshedflow-epoch.json in the directory]
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// URL at which the directory will be published: absolute URLs below it are files of the directory
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Leave out renditions whose playlist is missing or cannot be read, instead of refusing the whole
+    #[arg(long)]
+    skip_unreadable: bool,
     #[command(flatten)]
     key: KeyFlags,
 }
@@ -136,7 +144,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 impl SignFlags {
     fn run(self) -> Result<(), Failure> {
+        let site = self.base_url.as_deref().map_or_else(|| Ok(Site::default()), Site::published_at);
+        let site = site.map_err(|reason| Failure::Input(format!("--base-url {reason}")))?;
         let signed = directory::sign(&SignOptions {
+            reading: Reading { site, leave_out_unreadable: self.skip_unreadable },
             stream: stream_name(&self.stream)?,
             signer: self.key.load()?,
             root: self.dir,
@@ -145,8 +156,13 @@ impl SignFlags {
             now_ms: clock::now_ms(),
         })
         .map_err(input)?;
+        signed.remarks.lines().for_each(|line| eprintln!("{line}"));
+        let left_out = match signed.remarks.left_out() {
+            0 => String::new(),
+            count => format!(", left out {count} segments"),
+        };
         say(format_args!(
-            "signed {} fragments of {} segments in {} renditions, epoch {}; wrote {} files",
+            "signed {} fragments of {} segments in {} renditions{left_out}, epoch {}; wrote {} files",
             signed.fragments, signed.segments, signed.renditions, signed.epoch, signed.files
         ));
         say("publish keys.json at /.well-known/meshedflow/keys.json");

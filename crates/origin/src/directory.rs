@@ -15,6 +15,7 @@
 //! two lists for one segment in one epoch would look like an attack to a viewer.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -28,10 +29,11 @@ use meshedflow_manifest::{
 use crate::atomic::{Batch, Mode};
 use crate::clock::unix_s;
 use crate::cut::{cut, whole};
+use crate::cut_off::cut_off;
 use crate::desk::{Desk, Subject};
 use crate::keys::key_set;
 use crate::playlist::{ByteRange, LeftOut, Presentation, Reading, Rendition, Resource, Segment};
-use crate::remarks::{Remark, Remarks};
+use crate::remarks::{self, Remark, Remarks};
 use crate::{OriginError, epoch};
 
 /// What to sign, and as what.
@@ -81,6 +83,7 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
         issued_at: unix_s(options.now_ms),
         uses: count_uses(&presentation)?,
         batch: Batch::default(),
+        named: BTreeMap::new(),
         signed: Signed {
             epoch,
             renditions: 0,
@@ -129,6 +132,8 @@ struct Signing<'a> {
     issued_at: u32,
     uses: BTreeMap<PathBuf, usize>,
     batch: Batch,
+    /// Names by media sequence number and content.
+    named: BTreeMap<(u64, [u8; 32]), String>,
     signed: Signed,
 }
 
@@ -145,53 +150,94 @@ impl Signing<'_> {
             let reason = "has no EXT-X-ENDLIST; expected a finished playlist";
             return Err(OriginError::playlist(self.root.join(&rendition.path), reason));
         }
-        let mut inits: BTreeMap<Resource, Init> = BTreeMap::new();
+        let mut inits = BTreeMap::new();
         let mut segments = Vec::with_capacity(playlist.segments.len());
         for segment in &playlist.segments {
-            if let Some(reason) = &segment.left_out {
-                self.leave_out(rendition, segment, reason);
-                continue;
-            }
-            let init_digest = match &segment.init {
-                None => [0; 32],
-                Some(init) => match inits.get(init) {
-                    Some(known) => known.digest,
-                    None => {
-                        let signed = self.init(rendition, segment, init)?;
-                        inits.entry(init.clone()).or_insert(signed).digest
-                    }
-                },
+            let signed = match &segment.left_out {
+                Some(why) => Err(why.clone()),
+                None => self
+                    .whole_segment(rendition, segment, &mut inits)
+                    .map_err(|error| self.at_line(rendition, segment, &error))?,
             };
-            segments.push(self.segment(rendition, segment, init_digest)?);
+            match signed {
+                Ok(entry) => segments.push(entry),
+                Err(why) => self.remark(why.kind, place(rendition, segment), why.what),
+            }
+        }
+        if segments.is_empty() {
+            let (place, what) =
+                (rendition.path.display().to_string(), "all its segments are left out".into());
+            self.remark(remarks::Kind::Rendition, place, what);
+            return Ok(());
         }
         self.index(rendition, inits.into_values().map(|i| i.entry).collect(), segments)
     }
 
-    fn leave_out(&mut self, rendition: &Rendition, segment: &Segment, reason: &LeftOut) {
-        let place = format!("{} line {}", rendition.path.display(), segment.line);
-        self.signed.remarks.add(Remark { kind: reason.kind, place, what: reason.what.clone() });
+    /// A segment and, if it is the first to need it, its init segment; or why they are in no list.
+    fn whole_segment(
+        &mut self,
+        rendition: &Rendition,
+        segment: &Segment,
+        inits: &mut BTreeMap<Resource, Init>,
+    ) -> Result<Result<SegmentEntry, LeftOut>, OriginError> {
+        let bytes = self.read(rendition, &segment.uri, segment.range)?;
+        if bytes.is_empty() {
+            return Ok(Err(empty(&segment.uri)));
+        }
+        let mut init_digest = [0; 32];
+        if let Some(init) = &segment.init {
+            if !inits.contains_key(init) {
+                match self.init(rendition, segment, init)? {
+                    Ok(signed) => drop(inits.insert(init.clone(), signed)),
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
+            init_digest = inits.get(init).map_or(init_digest, |known| known.digest);
+        }
+        self.segment(rendition, segment, &bytes, init_digest).map(Ok)
     }
 
-    fn init(&mut self, rendition: &Rendition, first: &Segment, init: &Resource) -> Result<Init, OriginError> {
-        let (path, bytes) = self.read(rendition, &init.uri, init.range)?;
+    fn remark(&mut self, kind: remarks::Kind, place: String, what: String) {
+        self.signed.remarks.add(Remark { kind, place, what });
+    }
+
+    /// The line is where the owner of a playlist looks first.
+    fn at_line(&self, rendition: &Rendition, segment: &Segment, error: &OriginError) -> OriginError {
+        let path = self.root.join(&rendition.path);
+        OriginError::playlist(path, format!("line {}: {error}", segment.line))
+    }
+
+    fn init(
+        &mut self,
+        rendition: &Rendition,
+        first: &Segment,
+        init: &Resource,
+    ) -> Result<Result<Init, LeftOut>, OriginError> {
+        let bytes = self.read(rendition, &init.uri, init.range)?;
+        if bytes.is_empty() {
+            return Ok(Err(empty(&init.uri)));
+        }
+        self.doubt_end(rendition, first, &init.uri, &bytes);
         let name = rendition.resource_name(&init.uri)?;
-        let cut = whole(&bytes).ok_or_else(|| too_long(&path))?;
+        let cut = whole(&bytes).ok_or_else(|| too_long(Path::new(&init.uri)))?;
         let subject = self.subject(rendition, first, Kind::Init, name.clone(), init.range, [0; 32]);
         let list = self.desk.sign_whole(subject, &bytes, &[cut])?;
-        Ok(Init { digest: sha256(&bytes), entry: InitEntry { name, list: EncodedList::of(&list) } })
+        Ok(Ok(Init { digest: sha256(&bytes), entry: InitEntry { name, list: EncodedList::of(&list) } }))
     }
 
     fn segment(
         &mut self,
         rendition: &Rendition,
         segment: &Segment,
+        bytes: &[u8],
         init_digest: [u8; 32],
     ) -> Result<SegmentEntry, OriginError> {
-        let (path, bytes) = self.read(rendition, &segment.uri, segment.range)?;
-        let (kind, cuts) = cut(&bytes).map_err(|e| OriginError::media(&path, e.to_string()))?;
+        let (kind, cuts) = cut(bytes).map_err(|e| OriginError::media(&segment.uri, e.to_string()))?;
         let name = rendition.resource_name(&segment.uri)?;
         let subject = self.subject(rendition, segment, kind, name.clone(), segment.range, init_digest);
-        let list = self.desk.sign_whole(subject, &bytes, &cuts)?;
+        let list = self.desk.sign_whole(subject, bytes, &cuts)?;
+        self.doubt_end(rendition, segment, &segment.uri, bytes);
+        self.doubt_name(rendition, segment, &name, &list);
         self.sidecar(rendition, segment, &list)?;
         self.signed.segments += 1;
         self.signed.fragments += list.records.len();
@@ -204,6 +250,25 @@ impl Signing<'_> {
             state: SegmentState::Complete,
             list: EncodedList::of(&list),
         })
+    }
+
+    fn doubt_end(&mut self, rendition: &Rendition, segment: &Segment, uri: &str, bytes: &[u8]) {
+        if let Some(why) = cut_off(bytes) {
+            self.remark(remarks::Kind::CutOff, place(rendition, segment), format!("{uri:?}: {why}"));
+        }
+    }
+
+    /// Viewers of two renditions share a segment only if both call it the same.
+    fn doubt_name(&mut self, rendition: &Rendition, segment: &Segment, name: &str, list: &SignedList) {
+        let content = sha256(&list.records.iter().flat_map(|record| record.sha256).collect::<Vec<_>>());
+        match self.named.entry((segment.msn, content)) {
+            Entry::Vacant(entry) => drop(entry.insert(name.to_owned())),
+            Entry::Occupied(entry) if entry.get() == name => {}
+            Entry::Occupied(entry) => {
+                let what = format!("{name:?} has the bytes of {:?}", entry.get());
+                self.remark(remarks::Kind::OtherName, place(rendition, segment), what);
+            }
+        }
     }
 
     fn subject(
@@ -283,14 +348,17 @@ impl Signing<'_> {
         rendition: &Rendition,
         uri: &str,
         range: Option<ByteRange>,
-    ) -> Result<(PathBuf, Vec<u8>), OriginError> {
-        let path = self.root.join(rendition.file(uri)?);
-        let bytes = read_range(&path, range)?;
-        if bytes.is_empty() {
-            return Err(OriginError::media(path, "is empty; expected media"));
-        }
-        Ok((path, bytes))
+    ) -> Result<Vec<u8>, OriginError> {
+        read_range(&self.root.join(rendition.file(uri)?), range)
     }
+}
+
+fn place(rendition: &Rendition, segment: &Segment) -> String {
+    format!("{} line {}", rendition.path.display(), segment.line)
+}
+
+fn empty(uri: &str) -> LeftOut {
+    LeftOut { kind: remarks::Kind::Empty, what: format!("{uri:?} has no bytes; expected media") }
 }
 
 fn read_range(path: &Path, range: Option<ByteRange>) -> Result<Vec<u8>, OriginError> {

@@ -23,6 +23,7 @@ pub mod atomic;
 mod boxes;
 pub mod clock;
 pub mod cut;
+mod cut_off;
 mod desk;
 pub mod directory;
 pub mod epoch;

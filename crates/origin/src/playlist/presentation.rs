@@ -12,7 +12,7 @@ use super::multivariant::{self, Reference};
 use super::paths::{Located, Site};
 use super::text::decode;
 use super::variables::Values;
-use super::{MediaPlaylist, Segment, media};
+use super::{ByteRange, LeftOut, MediaPlaylist, Segment, media};
 use crate::OriginError;
 use crate::remarks::{Kind, Remark};
 
@@ -196,10 +196,15 @@ impl Opening<'_> {
 }
 
 /// Is a file of the segment or of its init segment not in the directory?
-fn missing(site: &Site, located: &Located, segment: &Segment) -> Result<(), super::LeftOut> {
-    site.find_named(located, &segment.uri)?;
-    if let Some(init) = &segment.init {
-        site.find_named(located, &init.uri)?;
+fn missing(site: &Site, located: &Located, segment: &Segment) -> Result<(), LeftOut> {
+    let (own, _) = site.find_named(located, &segment.uri)?;
+    let Some(init) = &segment.init else { return Ok(()) };
+    let (other, _) = site.find_named(located, &init.uri)?;
+    let start = |range: Option<ByteRange>| range.map_or(0, |range| range.offset);
+    if own.path == other.path && start(segment.range) == start(init.range) {
+        // One place, one list: it cannot be cut up in two ways.
+        let what = format!("{:?} is its own init segment", segment.uri);
+        return Err(LeftOut { kind: Kind::Range, what });
     }
     Ok(())
 }
