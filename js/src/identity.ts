@@ -38,6 +38,16 @@ export function renditionOf(multivariant: URL, playlist: URL): string {
 }
 
 /**
+ * What lists can say of a path: itself, if it is a name; otherwise the end of it, `~` for what no name holds, and a hash
+ * (FNV-0, 32 bits) of the whole.
+ */
+function asName(path: string): string {
+  let hash = 0;
+  for (const char of path) hash = Math.imul(hash ^ char.charCodeAt(0), 0x1000193);
+  return /^[\w.~/-]{1,128}$/.test(path) ? path : `${path.replace(/[^\w./-]+/g, '~').slice(-99)}~${(hash >>> 0).toString(16)}`;
+}
+
+/**
  * Describes a lane. `multivariant` is the playlist an attached player loaded; `originBase` a directory known from the
  * options, which counts only when the playlist lies below it. A player that loaded a media playlist and nothing else
  * does not know a name for it: it may be the only one of its stream, or a rendition that is played on its own.
@@ -49,9 +59,9 @@ export function laneOf(playlistUrl: string, kind: LaneKind, multivariant?: strin
   const master = multivariant && bare(multivariant);
   const alone = !master || master.href === playlist.href;
   const rendition = alone ? below(originBase, playlist) : renditionOf(master, playlist);
-  // A list can say no other name; without one the core reads it from the list.
-  if (rendition && /^[A-Za-z0-9._~/-]{1,128}$/.test(rendition)) {
-    lane.rendition = rendition;
+  // Without one the core reads it from the list.
+  if (rendition) {
+    lane.rendition = asName(rendition);
     if (alone) lane.alone = alone;
   }
   return lane;

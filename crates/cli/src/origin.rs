@@ -11,6 +11,7 @@ use meshedflow_origin::http::access::{self, AccessLog};
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape};
 use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::playlist::{Reading, Site};
 use meshedflow_origin::{Desk, OriginError, clock, epoch, keys};
 use tokio::net::TcpListener;
 
@@ -65,7 +66,8 @@ struct ListenFlags {
 
 /// Sign a VOD directory.
 ///
-/// Reads all playlists and media first and writes nothing if anything is wrong. Writes `<playlist>.mfi.json`
+/// Reads all playlists, as HLS.js does, and media first and writes nothing if anything is wrong. What players never ask this
+/// directory for (gaps, other hosts, empty files) is left out of the lists, one line on stderr for each kind. Writes `<playlist>.mfi.json`
 /// beside each media playlist, `<segment>.mfi` beside each segment, and keys.json, which belongs at
 /// /.well-known/meshedflow/keys.json of the host that serves the playlists. What a keys.json names that is there already
 /// stays; one that a root key signed is left as it is. It counts for --keys-valid, then films are fetched over HTTP alone
@@ -86,6 +88,12 @@ pub(crate) struct SignFlags {
     /// How long keys.json counts from now on: a whole number and s, m, h, d or w
     #[arg(long, value_name = "SPAN", default_value = "365d", value_parser = duration::parse)]
     keys_valid: u64,
+    /// URL at which the directory will be published: absolute URLs below it are files of the directory
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Leave out renditions whose playlist is missing or cannot be read, instead of refusing the whole
+    #[arg(long)]
+    skip_unreadable: bool,
     #[command(flatten)]
     key: KeyFlags,
 }
@@ -144,7 +152,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 impl SignFlags {
     fn run(self) -> Result<(), Failure> {
         let keys = self.dir.join("keys.json");
+        let site = self.base_url.as_deref().map_or_else(|| Ok(Site::default()), Site::published_at);
+        let site = site.map_err(|reason| Failure::Input(format!("--base-url {reason}")))?;
         let signed = directory::sign(&SignOptions {
+            reading: Reading { site, leave_out_unreadable: self.skip_unreadable },
             stream: stream_name(&self.stream)?,
             signer: self.key.load()?,
             root: self.dir,
@@ -154,8 +165,13 @@ impl SignFlags {
             keys_valid_s: self.keys_valid,
         })
         .map_err(input)?;
+        signed.remarks.lines().for_each(|line| eprintln!("{line}"));
+        let left_out = match signed.remarks.left_out() {
+            0 => String::new(),
+            count => format!(", left out {count} segments"),
+        };
         say(format_args!(
-            "signed {} fragments of {} segments in {} renditions, epoch {}; wrote {} files",
+            "signed {} fragments of {} segments in {} renditions{left_out}, epoch {}; wrote {} files",
             signed.fragments, signed.segments, signed.renditions, signed.epoch, signed.files
         ));
         signed.notes.iter().for_each(say);

@@ -93,16 +93,6 @@ fn renditions_are_named_against_the_multivariant_playlist() {
 }
 
 #[test]
-fn a_rendition_that_is_no_name_says_which() {
-    let error = rendition_of(Some(&url("https://a.example/m.m3u8")), &url("https://a.example/v%20.m3u8"));
-    let text = error.unwrap_err().to_string();
-    assert_eq!(
-        text,
-        "rendition \"v%20.m3u8\": byte 0x25 at offset 1 of a name; expected one of [A-Za-z0-9._~/-]"
-    );
-}
-
-#[test]
 fn documents_stand_beside_what_they_are_about() {
     for ListUrl { story, playlist, list_url } in vectors().list_urls {
         assert_eq!(list_url_of(&playlist).as_str(), list_url, "{story}");

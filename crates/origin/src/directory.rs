@@ -16,11 +16,11 @@
 //! two lists for one segment in one epoch would look like an attack to a viewer.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meshedflow_manifest::identity::{list_url_of, sidecar_url_of};
 use meshedflow_manifest::{
     EncodedList, EpochRange, InitEntry, KeyState, Kind, ROLLING_LIMIT_BYTES, ROLLING_SEGMENT_LIMIT, Rolling,
     SEGMENT_LIMIT_BYTES, SegmentEntry, SegmentState, SignedList, Signer, Text, sha256,
@@ -29,9 +29,11 @@ use meshedflow_manifest::{
 use crate::atomic::{Batch, Mode, Turn};
 use crate::clock::unix_s;
 use crate::cut::{cut, whole};
+use crate::cut_off::cut_off;
 use crate::desk::{Desk, Subject};
 use crate::key_sets::{self, Changes, Named};
-use crate::playlist::{ByteRange, Presentation, Rendition, Resource, Segment, local_path};
+use crate::playlist::{ByteRange, LeftOut, Presentation, Reading, Rendition, Resource, Segment};
+use crate::remarks::{self, Remark, Remarks};
 use crate::{OriginError, epoch, keys, within};
 
 /// What to sign, and as what.
@@ -41,6 +43,8 @@ pub struct SignOptions {
     pub root: PathBuf,
     /// File name of the entry playlist (multivariant, or the only media playlist).
     pub entry: String,
+    /// Where it is published, and what to do with renditions that cannot be read.
+    pub reading: Reading,
     /// The stream.
     pub stream: Text,
     /// Whose key.
@@ -72,13 +76,15 @@ pub struct Signed {
     pub keys_by_root: bool,
     /// What the publisher should know of `keys.json`, a line each.
     pub notes: Vec<String>,
+    /// What is in no list, and what was signed with a doubt.
+    pub remarks: Remarks,
 }
 
 /// Signs the directory and publishes all lists, or leaves it as it was.
 pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
     keys::check_clock(&options.signer, options.now_ms)?;
     let keys = key_set(options)?;
-    let presentation = Presentation::open(&options.root, &options.entry)?;
+    let presentation = Presentation::open(&options.root, &options.entry, &options.reading)?;
     let state = options.state.clone().unwrap_or_else(|| options.root.join(".meshedflow-epoch.json"));
     let epoch = epoch::next(&state, options.now_ms)?;
     let mut signing = Signing {
@@ -87,6 +93,7 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
         issued_at: unix_s(options.now_ms),
         uses: count_uses(&presentation)?,
         batch: Batch::default(),
+        named: BTreeMap::new(),
         signed: Signed {
             epoch,
             renditions: 0,
@@ -96,12 +103,17 @@ pub fn sign(options: &SignOptions) -> Result<Signed, OriginError> {
             keys_until: keys.until,
             keys_by_root: keys.json.is_none(),
             notes: keys.notes,
+            remarks: Remarks::default(),
         },
     };
     // First into place: an epoch that was spent for nothing does no harm, one that is used twice does.
     signing.batch.stage_in(Turn::State, &state, epoch::state_json(epoch).as_bytes(), Mode::Public)?;
+    presentation.remarks.iter().cloned().for_each(|remark| signing.signed.remarks.add(remark));
     for rendition in &presentation.renditions {
         signing.rendition(rendition)?;
+    }
+    if signing.signed.renditions == 0 {
+        return Err(nothing_to_sign(options, &signing.signed.remarks));
     }
     if let Some(json) = keys.json {
         let path = options.root.join("keys.json");
@@ -144,11 +156,16 @@ fn key_set(options: &SignOptions) -> Result<Keys, OriginError> {
     Ok(Keys { json: Some(published.json), until: published.set.expires(), notes: published.notes })
 }
 
+fn nothing_to_sign(options: &SignOptions, remarks: &Remarks) -> OriginError {
+    let why: Vec<_> = remarks.lines().collect();
+    OriginError::playlist(options.root.join(&options.entry), format!("nothing to sign: {}", why.join("; ")))
+}
+
 /// How often each file is named as a segment, over all renditions.
 fn count_uses(presentation: &Presentation) -> Result<BTreeMap<PathBuf, usize>, OriginError> {
     let mut uses = BTreeMap::new();
     for rendition in &presentation.renditions {
-        for segment in &rendition.playlist.segments {
+        for segment in rendition.playlist.segments.iter().filter(|s| s.left_out.is_none()) {
             *uses.entry(rendition.file(&segment.uri)?).or_default() += 1;
         }
     }
@@ -161,6 +178,8 @@ struct Signing<'a> {
     issued_at: u32,
     uses: BTreeMap<PathBuf, usize>,
     batch: Batch,
+    /// Names by media sequence number and content.
+    named: BTreeMap<(u64, [u8; 32]), String>,
     signed: Signed,
 }
 
@@ -177,44 +196,94 @@ impl Signing<'_> {
             let reason = "has no EXT-X-ENDLIST; expected a finished playlist";
             return Err(OriginError::playlist(self.root.join(&rendition.path), reason));
         }
-        let mut inits: BTreeMap<Resource, Init> = BTreeMap::new();
+        let mut inits = BTreeMap::new();
         let mut segments = Vec::with_capacity(playlist.segments.len());
         for segment in &playlist.segments {
-            let init_digest = match &segment.init {
-                None => [0; 32],
-                Some(init) => match inits.get(init) {
-                    Some(known) => known.digest,
-                    None => {
-                        let signed = self.init(rendition, segment, init)?;
-                        inits.entry(init.clone()).or_insert(signed).digest
-                    }
-                },
+            let signed = match &segment.left_out {
+                Some(why) => Err(why.clone()),
+                None => self
+                    .whole_segment(rendition, segment, &mut inits)
+                    .map_err(|error| self.at_line(rendition, segment, &error))?,
             };
-            segments.push(self.segment(rendition, segment, init_digest)?);
+            match signed {
+                Ok(entry) => segments.push(entry),
+                Err(why) => self.remark(why.kind, place(rendition, segment), why.what),
+            }
+        }
+        if segments.is_empty() {
+            let (place, what) =
+                (rendition.path.display().to_string(), "all its segments are left out".into());
+            self.remark(remarks::Kind::Rendition, place, what);
+            return Ok(());
         }
         self.index(rendition, inits.into_values().map(|i| i.entry).collect(), segments)
     }
 
-    fn init(&mut self, rendition: &Rendition, first: &Segment, init: &Resource) -> Result<Init, OriginError> {
-        let (path, bytes) = self.read(rendition, &init.uri, init.range)?;
+    /// A segment and, if it is the first to need it, its init segment; or why they are in no list.
+    fn whole_segment(
+        &mut self,
+        rendition: &Rendition,
+        segment: &Segment,
+        inits: &mut BTreeMap<Resource, Init>,
+    ) -> Result<Result<SegmentEntry, LeftOut>, OriginError> {
+        let bytes = self.read(rendition, &segment.uri, segment.range)?;
+        if bytes.is_empty() {
+            return Ok(Err(empty(&segment.uri)));
+        }
+        let mut init_digest = [0; 32];
+        if let Some(init) = &segment.init {
+            if !inits.contains_key(init) {
+                match self.init(rendition, segment, init)? {
+                    Ok(signed) => drop(inits.insert(init.clone(), signed)),
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
+            init_digest = inits.get(init).map_or(init_digest, |known| known.digest);
+        }
+        self.segment(rendition, segment, &bytes, init_digest).map(Ok)
+    }
+
+    fn remark(&mut self, kind: remarks::Kind, place: String, what: String) {
+        self.signed.remarks.add(Remark { kind, place, what });
+    }
+
+    /// The line is where the owner of a playlist looks first.
+    fn at_line(&self, rendition: &Rendition, segment: &Segment, error: &OriginError) -> OriginError {
+        let path = self.root.join(&rendition.path);
+        OriginError::playlist(path, format!("line {}: {error}", segment.line))
+    }
+
+    fn init(
+        &mut self,
+        rendition: &Rendition,
+        first: &Segment,
+        init: &Resource,
+    ) -> Result<Result<Init, LeftOut>, OriginError> {
+        let bytes = self.read(rendition, &init.uri, init.range)?;
+        if bytes.is_empty() {
+            return Ok(Err(empty(&init.uri)));
+        }
+        self.doubt_end(rendition, first, &init.uri, &bytes);
         let name = rendition.resource_name(&init.uri)?;
-        let cut = whole(&bytes).ok_or_else(|| too_long(&path))?;
+        let cut = whole(&bytes).ok_or_else(|| too_long(Path::new(&init.uri)))?;
         let subject = self.subject(rendition, first, Kind::Init, name.clone(), init.range, [0; 32]);
         let list = self.desk.sign_whole(subject, &bytes, &[cut])?;
-        Ok(Init { digest: sha256(&bytes), entry: InitEntry { name, list: EncodedList::of(&list) } })
+        Ok(Ok(Init { digest: sha256(&bytes), entry: InitEntry { name, list: EncodedList::of(&list) } }))
     }
 
     fn segment(
         &mut self,
         rendition: &Rendition,
         segment: &Segment,
+        bytes: &[u8],
         init_digest: [u8; 32],
     ) -> Result<SegmentEntry, OriginError> {
-        let (path, bytes) = self.read(rendition, &segment.uri, segment.range)?;
-        let (kind, cuts) = cut(&bytes).map_err(|e| OriginError::media(&path, e.to_string()))?;
+        let (kind, cuts) = cut(bytes).map_err(|e| OriginError::media(&segment.uri, e.to_string()))?;
         let name = rendition.resource_name(&segment.uri)?;
         let subject = self.subject(rendition, segment, kind, name.clone(), segment.range, init_digest);
-        let list = self.desk.sign_whole(subject, &bytes, &cuts)?;
+        let list = self.desk.sign_whole(subject, bytes, &cuts)?;
+        self.doubt_end(rendition, segment, &segment.uri, bytes);
+        self.doubt_name(rendition, segment, &name, &list);
         self.sidecar(rendition, segment, &list)?;
         self.signed.segments += 1;
         self.signed.fragments += list.records.len();
@@ -227,6 +296,25 @@ impl Signing<'_> {
             state: SegmentState::Complete,
             list: EncodedList::of(&list),
         })
+    }
+
+    fn doubt_end(&mut self, rendition: &Rendition, segment: &Segment, uri: &str, bytes: &[u8]) {
+        if let Some(why) = cut_off(bytes) {
+            self.remark(remarks::Kind::CutOff, place(rendition, segment), format!("{uri:?}: {why}"));
+        }
+    }
+
+    /// Viewers of two renditions share a segment only if both call it the same.
+    fn doubt_name(&mut self, rendition: &Rendition, segment: &Segment, name: &str, list: &SignedList) {
+        let content = sha256(&list.records.iter().flat_map(|record| record.sha256).collect::<Vec<_>>());
+        match self.named.entry((segment.msn, content)) {
+            Entry::Vacant(entry) => drop(entry.insert(name.to_owned())),
+            Entry::Occupied(entry) if entry.get() == name => {}
+            Entry::Occupied(entry) => {
+                let what = format!("{name:?} has the bytes of {:?}", entry.get());
+                self.remark(remarks::Kind::OtherName, place(rendition, segment), what);
+            }
+        }
     }
 
     fn subject(
@@ -260,9 +348,7 @@ impl Signing<'_> {
         if segment.range.is_some() || self.uses.get(&file) != Some(&1) {
             return Ok(());
         }
-        let url = rendition.url.join(&segment.uri).map(|url| sidecar_url_of(&url));
-        let path = url.map_err(|e| e.to_string()).and_then(|url| local_path(&url));
-        let path = path.map_err(|reason| OriginError::playlist(&rendition.path, reason))?;
+        let path = rendition.sidecar_path(&segment.uri)?;
         self.batch.stage(&self.root.join(path), &list.encode(), Mode::Public)
     }
 
@@ -297,7 +383,7 @@ impl Signing<'_> {
                 json.len()
             )));
         }
-        let path = local_path(&list_url_of(&rendition.url)).map_err(bad)?;
+        let path = rendition.index_path()?;
         self.batch.stage_in(Turn::Index, &self.root.join(path), json.as_bytes(), Mode::Public)?;
         self.signed.renditions += 1;
         Ok(())
@@ -308,15 +394,17 @@ impl Signing<'_> {
         rendition: &Rendition,
         uri: &str,
         range: Option<ByteRange>,
-    ) -> Result<(PathBuf, Vec<u8>), OriginError> {
-        let file = rendition.file(uri)?;
-        let bytes = read_range(self.root, &file, range)?;
-        let path = self.root.join(file);
-        if bytes.is_empty() {
-            return Err(OriginError::media(path, "is empty; expected media"));
-        }
-        Ok((path, bytes))
+    ) -> Result<Vec<u8>, OriginError> {
+        read_range(self.root, &rendition.file(uri)?, range)
     }
+}
+
+fn place(rendition: &Rendition, segment: &Segment) -> String {
+    format!("{} line {}", rendition.path.display(), segment.line)
+}
+
+fn empty(uri: &str) -> LeftOut {
+    LeftOut { kind: remarks::Kind::Empty, what: format!("{uri:?} has no bytes; expected media") }
 }
 
 /// A file of the directory, or a part of one.

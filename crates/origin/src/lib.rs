@@ -24,6 +24,7 @@ pub mod atomic;
 mod boxes;
 pub mod clock;
 pub mod cut;
+mod cut_off;
 mod desk;
 pub mod directory;
 pub mod epoch;
@@ -33,6 +34,7 @@ pub mod key_sets;
 pub mod keys;
 pub mod loop_live;
 pub mod playlist;
+pub mod remarks;
 pub mod retime;
 mod staging;
 #[cfg(test)]

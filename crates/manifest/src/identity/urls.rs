@@ -7,6 +7,9 @@ use url::Url;
 use super::LONE_RENDITION;
 use crate::text::{Text, TextError};
 
+/// Of a path that is no name, this much of its end is kept.
+const KEPT_BYTES: usize = 99;
+
 /// Why a URL gives no name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
@@ -14,7 +17,7 @@ pub enum IdentityError {
     Unresolvable(String),
     /// A scheme other than http and https.
     Scheme(String),
-    /// The rendition's path is no name; the playlist needs a name of its own.
+    /// The rendition's path cannot be made a name.
     Rendition(String, TextError),
 }
 
@@ -46,13 +49,30 @@ pub fn name_of(playlist: &Url, uri: &str) -> Result<String, IdentityError> {
 }
 
 /// The rendition of the media playlist at `playlist`, named against its multivariant playlist if it
-/// has one.
+/// has one: its path if that is a name, [`as_name`] of it otherwise.
 pub fn rendition_of(multivariant: Option<&Url>, playlist: &Url) -> Result<Text, IdentityError> {
     let name = match multivariant {
         Some(multivariant) => name_of(multivariant, playlist.as_str())?,
         None => LONE_RENDITION.to_owned(),
     };
-    Text::new(name.as_str()).map_err(|error| IdentityError::Rendition(name, error))
+    let text = Text::new(name.as_str()).or_else(|_| Text::new(as_name(&name)));
+    text.map_err(|error| IdentityError::Rendition(name, error))
+}
+
+/// A name for a path that is none, being too long or holding other characters than names may: what a name can
+/// hold of its end, `~` for the rest, and a hash (FNV-0, 32 bits) of the whole, since other paths look like it.
+fn as_name(path: &str) -> String {
+    let hash = path.bytes().fold(0_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let mut name = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'/' | b'-' => name.push(byte as char),
+            _ if name.ends_with('~') => {}
+            _ => name.push('~'),
+        }
+    }
+    let end = name.get(name.len().saturating_sub(KEPT_BYTES)..).unwrap_or_default();
+    format!("{end}~{hash:x}")
 }
 
 /// Where the rolling list of a media playlist is: beside it, `.mfi.json` instead of its extension.

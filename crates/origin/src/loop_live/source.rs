@@ -6,9 +6,9 @@ use bytes::Bytes;
 use meshedflow_manifest::{Kind, Text, sha256};
 
 use crate::cut::{Cut, cut};
-use crate::playlist::{Presentation, Rendition, Resource, Segment};
+use crate::playlist::{Presentation, Reading, Rendition, Resource, Segment};
 use crate::retime::{self, Timing, Track};
-use crate::{OriginError, within};
+use crate::{OriginError, remarks, within};
 
 /// Most bytes of media that a loop keeps in memory.
 const LOOP_LIMIT_BYTES: u64 = 1 << 30;
@@ -63,8 +63,13 @@ pub struct LoopSegment {
 impl LoopSource {
     /// Reads the directory `root`, whose multivariant playlist is `entry`.
     pub fn load(root: &Path, entry: &str) -> Result<Self, OriginError> {
-        let presentation = Presentation::open(root, entry)?;
+        let presentation = Presentation::open(root, entry, &Reading::default())?;
         let path = root.join(entry);
+        if let Some(left_out) =
+            presentation.remarks.iter().find(|remark| remark.kind == remarks::Kind::Rendition)
+        {
+            return Err(OriginError::playlist(path, format!("{}: {}", left_out.place, left_out.what)));
+        }
         let Some(multivariant) = presentation.multivariant.clone() else {
             return Err(OriginError::playlist(path, "is a media playlist; expected a multivariant playlist"));
         };
@@ -120,6 +125,14 @@ impl LoopRendition {
         }
         if list.segments.iter().any(|s| s.range.is_some() || s.dsn != 0) {
             return Err(bad("has byte ranges or discontinuities; expected one file per segment".into()));
+        }
+        if let Some((segment, reason)) =
+            list.segments.iter().find_map(|s| s.left_out.as_ref().map(|r| (s, r)))
+        {
+            return Err(bad(format!(
+                "line {}: {}; expected a file for each segment",
+                segment.line, reason.what
+            )));
         }
         if init_uri.contains(['/', '?', '#', '%']) {
             return Err(bad(format!(

@@ -80,9 +80,10 @@ mod tests {
     use super::*;
     use crate::desk::Desk;
     use crate::loop_live::{LoopOptions, LoopSource};
-    use crate::playlist::{Playlist, parse};
+    use crate::playlist::read_media;
     use crate::testing::media;
     use meshedflow_manifest::{Ed25519, Signer, Text, sha256, verify};
+    use url::Url;
 
     const T0: u64 = 1_800_000_000_000;
 
@@ -93,13 +94,10 @@ mod tests {
     }
 
     fn window(live: &LiveLoop, index: usize) -> Vec<u64> {
-        match parse(&media_playlist(live, index).unwrap()).unwrap() {
-            Playlist::Media(list) => {
-                assert_eq!(list.target_duration_s, 4);
-                list.segments.iter().map(|s| s.msn).collect()
-            }
-            other => panic!("{other:?}"),
-        }
+        let url = Url::parse("http://a.example/i.m3u8").unwrap();
+        let list = read_media(media_playlist(live, index).unwrap().as_bytes(), &url).unwrap();
+        assert_eq!(list.target_duration_s, 4);
+        list.segments.iter().map(|s| s.msn).collect()
     }
 
     #[test]
