@@ -20,10 +20,10 @@ impl Attributes {
             let name = trim(pair.name);
             let quoted = unquoted(pair.value);
             let mut value = quoted.unwrap_or(pair.value).to_owned();
-            if let Some(variables) = variables.as_deref_mut() {
-                if quoted.is_some() || HEXADECIMAL.contains(&name) {
-                    value = variables.substitute(&value).into_owned();
-                }
+            if let Some(variables) = variables.as_deref_mut()
+                && (quoted.is_some() || HEXADECIMAL.contains(&name))
+            {
+                value = variables.substitute(&value).into_owned();
             }
             found.push((name.to_owned(), value));
             rest = pair.rest;

@@ -118,10 +118,11 @@ impl<'a> Reading<'a> {
         match place.token {
             Token::Duration(number) => self.filling.duration = parse_float(number),
             Token::Uri(uri) => self.uri(uri, lines.at(place.at))?,
-            Token::Tag(tag) => match known_tag(tag) {
-                Some((name, value)) => self.tag(name, value)?,
-                None => {}
-            },
+            Token::Tag(tag) => {
+                if let Some((name, value)) = known_tag(tag) {
+                    self.tag(name, value)?
+                }
+            }
         }
         self.variables.take_fault().map_or(Ok(()), Err)
     }
@@ -355,7 +356,7 @@ fn why_left_out(filled: &Filling, uri: &str) -> Option<LeftOut> {
 /// The range as a player asks for it; `None` if it cannot.
 fn bytes((start, end): Range) -> Option<ByteRange> {
     let can_be_asked_for = start >= 0.0 && end > start && end <= LARGEST as f64;
-    can_be_asked_for.then(|| ByteRange { offset: start as u64, length: (end - start) as u64 })
+    can_be_asked_for.then_some(ByteRange { offset: start as u64, length: (end - start) as u64 })
 }
 
 /// `length@offset`; without offset it begins where the range of the segment before ended, whatever file that is of.

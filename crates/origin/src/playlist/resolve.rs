@@ -96,10 +96,10 @@ fn normal(path: &str) -> String {
 /// Takes out each `.` that a slash precedes.
 fn drop_dots(components: &mut Vec<&str>) {
     let last = components.len().saturating_sub(1);
-    if last > 0 {
-        if let Some(end) = components.last_mut().filter(|end| **end == ".") {
-            *end = "";
-        }
+    if last > 0
+        && let Some(end) = components.last_mut().filter(|end| **end == ".")
+    {
+        *end = "";
     }
     let mut index = 0;
     components.retain(|component| {

@@ -85,7 +85,7 @@ impl Variables {
         };
         let values = self.values.get_or_insert_default();
         if values.contains_key(name) || INHERITED.contains(&name) {
-            self.fault.get_or_insert(format!("EXT-X-DEFINE of {name:?}, which is defined already"));
+            self.fault.get_or_insert_with(|| format!("EXT-X-DEFINE of {name:?}, which is defined already"));
         } else {
             values.insert(name.to_owned(), value.unwrap_or_default());
         }
@@ -94,7 +94,7 @@ impl Variables {
     fn query_parameter(&mut self, name: &str, url: &Url) -> Option<String> {
         let value = url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         if value.is_none() {
-            self.fault.get_or_insert(format!(
+            self.fault.get_or_insert_with(|| format!(
                 "EXT-X-DEFINE takes {name:?} from the query of the playlist's own URL, which is not known here"
             ));
         }
