@@ -21,6 +21,9 @@ const TABLES_BYTES: f64 = 7.0 * 188.0;
 
 /// Reads the media playlist `text` that was loaded from `url`; `imported` are the multivariant playlist's variables.
 pub(super) fn parse(text: &str, url: &Url, imported: Option<&Values>) -> Result<MediaPlaylist, String> {
+    if !text.starts_with("#EXTM3U") {
+        return Err("line 1: expected #EXTM3U at the beginning".into());
+    }
     let lines = LineNumbers::of(text);
     let mut reading = Reading::new(text, url, imported);
     for (index, place) in tokens(text).enumerate() {
