@@ -14,6 +14,7 @@ use super::variables::{Values, Variables};
 use super::{ByteRange, LeftOut, MediaPlaylist, Resource, Segment};
 use crate::remarks::Kind;
 
+const NO_FIRST_LINE: &str = "expected a first line of #EXTM3U and nothing else";
 /// Largest whole number that JavaScript counts with.
 const LARGEST: u64 = (1 << 53) - 1;
 /// What HLS.js takes for the tables at the beginning of a transport stream, in bytes.
@@ -22,13 +23,13 @@ const TABLES_BYTES: f64 = 7.0 * 188.0;
 /// Reads the media playlist `text` that was loaded from `url`; `imported` are the multivariant playlist's variables.
 pub(super) fn parse(text: &str, url: &Url, imported: Option<&Values>) -> Result<MediaPlaylist, String> {
     if !text.starts_with("#EXTM3U") {
-        return Err("line 1: expected #EXTM3U at the beginning".into());
+        return Err(format!("line 1: {NO_FIRST_LINE}"));
     }
     let lines = LineNumbers::of(text);
     let mut reading = Reading::new(text, url, imported);
     for (index, place) in tokens(text).enumerate() {
         let fault = if index == 0 && place.token != Token::Tag("#EXTM3U") {
-            Err("expected a first line of #EXTM3U and nothing else".to_owned())
+            Err(NO_FIRST_LINE.to_owned())
         } else {
             reading.token(&place, &lines)
         };
@@ -491,6 +492,7 @@ mod tests {
         for (text, expected) in [
             ("hello", "line 1: expected a first line of #EXTM3U"),
             ("#EXTM3U \na\n", "line 1: expected a first line of #EXTM3U"),
+            ("\n#EXTM3U\na\n", "line 1: expected a first line of #EXTM3U"),
             ("#EXTM3U\na\n", "no #EXT-X-TARGETDURATION"),
             ("#EXTM3U\na\n#EXT-X-TARGETDURATION:x\n", "line 3: #EXT-X-TARGETDURATION without a number"),
         ] {
