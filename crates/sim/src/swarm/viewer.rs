@@ -329,7 +329,7 @@ impl Viewer {
         let fate = &mut self.fate;
         (fate.uploaded, fate.duplicate) = (stats.uploaded_bytes, stats.duplicate_bytes);
         (fate.stray, fate.refused) = (stats.stray_bytes, stats.verify_failures);
-        fate.elections = stats.elections;
+        (fate.elections, fate.back_offs) = (stats.elections, stats.back_offs);
         fate.neighbours = stats.peers;
     }
 
