@@ -158,6 +158,11 @@ impl<M: Message> Uplink<M> {
         self.ends.iter_mut().filter_map(low).collect()
     }
 
+    /// Will the browser still tell that this data channel is low? Of a closed one the core hears otherwise.
+    pub(crate) fn will_tell(&self, conn: ConnNo) -> bool {
+        self.ends.get(&conn).is_none_or(|end| end.page.bytes > end.page.low)
+    }
+
     /// Begins with the next message, if the line is free; returns when to [`Self::finish`].
     pub(crate) fn begin(&mut self, now: Micros, bytes_per_s: u64) -> Option<Micros> {
         if self.leaving.is_some() || self.waits {
@@ -202,7 +207,12 @@ fn time(bytes: u64, bytes_per_s: u64) -> Micros {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics is a test that fails")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what panics is a test that fails"
+)]
 mod tests {
     use super::*;
     use serde_json::Value;
