@@ -52,11 +52,8 @@ pub(crate) enum Happening {
         conn: ConnNo,
         message: Vec<u8>,
     },
-    /// So many bytes of a channel have left.
-    Left {
-        conn: ConnNo,
-        bytes: usize,
-    },
+    /// The message under way has left the uplink.
+    Left,
     ConnClosed {
         conn: ConnNo,
     },

@@ -35,6 +35,7 @@ mod player;
 mod press;
 mod scenario;
 mod swarm;
+mod uplink;
 mod viewer;
 mod world;
 

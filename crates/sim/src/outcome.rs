@@ -100,6 +100,8 @@ pub struct Fate {
     pub signaling: u64,
     /// Segments fetched because of an election.
     pub elections: u32,
+    /// Times it sent less because round trips had become longer.
+    pub back_offs: u32,
     /// Loads by the reason of their way.
     pub reasons: std::collections::BTreeMap<&'static str, u32>,
     /// Its GETs of media: when in milliseconds, lane, number.

@@ -8,8 +8,9 @@ use meshedflow_core::{ConnNo, LoadId, Mesh, Stats, Table, Time};
 use crate::driver::Driver;
 use crate::event::Micros;
 use crate::forge::{Forgery, Lanes};
-use crate::link::{Link, Uplink};
+use crate::link::Link;
 use crate::player::Player;
+use crate::uplink::{Message, Uplink};
 
 /// How a viewer misbehaves towards its neighbours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,15 +41,29 @@ pub enum Evil {
 pub(crate) struct Conn {
     pub(crate) other: Option<(usize, ConnNo)>,
     pub(crate) open: bool,
-    /// Bytes given to the channel that have not left.
-    pub(crate) queued: usize,
-    /// Its low mark.
-    pub(crate) low: usize,
 }
 
 impl Conn {
     pub(crate) fn to(other: Option<(usize, ConnNo)>, open: bool) -> Self {
-        Self { other, open, queued: 0, low: 0 }
+        Self { other, open }
+    }
+}
+
+/// Something on its way to a neighbour.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Frames(Vec<u8>),
+    /// Media; withheld, it leaves and never arrives.
+    Media {
+        message: Vec<u8>,
+        withheld: bool,
+    },
+}
+
+impl Message for Outgoing {
+    fn bytes(&self) -> u64 {
+        let (Self::Frames(bytes) | Self::Media { message: bytes, .. }) = self;
+        bytes.len() as u64
     }
 }
 
@@ -57,7 +72,9 @@ pub(crate) struct Viewer {
     pub(crate) driver: Driver,
     pub(crate) player: Player,
     pub(crate) link: Link,
-    pub(crate) uplink: Uplink,
+    pub(crate) up: Uplink<Outgoing>,
+    /// Something was sent on a data channel: the driver looks at them all in its next task.
+    pub(crate) sent: bool,
     pub(crate) conns: BTreeMap<ConnNo, Conn>,
     pub(crate) loads: BTreeMap<u32, (usize, u64)>,
     pub(crate) dues: BTreeMap<u32, Option<Time>>,
@@ -133,7 +150,8 @@ impl Viewer {
             driver: Driver::default(),
             player,
             link,
-            uplink: Uplink::default(),
+            up: Uplink::default(),
+            sent: false,
             conns: BTreeMap::new(),
             loads: BTreeMap::new(),
             dues: BTreeMap::new(),

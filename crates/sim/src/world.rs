@@ -279,9 +279,12 @@ impl World {
             Happening::Described { conn, sdp } => self.feed(v, Input::Peer(conn, PeerInput::Described(&sdp))),
             Happening::ChannelsOpen { conn } => self.feed(v, Input::Peer(conn, PeerInput::Opened)),
             Happening::Frames { conn, bytes } => self.feed(v, Input::Peer(conn, PeerInput::Frames(&bytes))),
-            Happening::Left { conn, bytes } => self.left(v, conn, bytes),
+            Happening::Left => self.message_left(v),
             Happening::ConnClosed { conn } => {
-                self.with(v, |viewer| viewer.conns.remove(&conn));
+                self.with(v, |viewer| {
+                    viewer.up.forget(conn);
+                    viewer.conns.remove(&conn)
+                });
                 self.feed(v, Input::Peer(conn, PeerInput::Closed));
             }
             _ => {}
@@ -473,6 +476,7 @@ impl World {
         while let Some(output) = self.with(v, |viewer| viewer.mesh.poll_output()).flatten() {
             self.perform(v, output);
         }
+        self.look_at_channels(v);
         let now = self.now;
         let wake = self.with(v, |viewer| {
             let at = viewer.mesh.poll_timeout()?.at.0.max(now + 1);

@@ -9,91 +9,94 @@
     reason = "what panics is a test that fails"
 )]
 
+mod missed;
+
 use std::path::{Path, PathBuf};
 
 use meshedflow_sim::{Figures, Plan, SECONDS, Scenario, VIEWERS, harm, play};
+use missed::Of;
 use serde_json::Value;
 
-/// What went wrong in a story, with the command that repeats it; nothing is how it must be. `floor` is the least
-/// offload while warm, as a share of what is possible.
-fn tell(name: &str, viewers: usize, seconds: u64, seed: u64, floor: f64) -> Option<String> {
-    let scenario = Scenario::find(name).unwrap_or_else(|| panic!("no scenario {name}"));
-    let plan = scenario.plan(viewers, seconds, seed);
-    let (mesh, plain) = (play(&plan, 1), play(&Plan { meshed: false, ..plan.clone() }, 1));
-    let figures = Figures::of(&plan, &mesh);
-    let mut wrong = harm(&mesh, &figures, &Figures::of(&plan, &plain));
-    let least = floor * figures.possible_warm.min(figures.uplinks);
-    if figures.offload_warm < least {
-        wrong.push(format!("offload {:.3} while warm, at least {least:.3} wanted", figures.offload_warm));
-    }
-    let command = scenario.command(viewers, seconds, seed);
-    (!wrong.is_empty()).then(|| format!("{command}\n    {}", wrong.join("\n    ")))
+/// A story that was told, beside the same world with plain players.
+struct Story {
+    scenario: &'static Scenario,
+    command: String,
+    figures: Figures,
+    harm: Vec<String>,
 }
 
-/// Scenario and floor; eight viewers, a minute, seed 7.
-fn hold(stories: &[(&str, f64)]) {
-    let wrong: Vec<String> =
-        stories.iter().filter_map(|(name, floor)| tell(name, 8, 60, 7, *floor)).collect();
+impl Story {
+    fn tell(name: &str, viewers: usize, seconds: u64, seed: u64) -> Self {
+        let scenario = Scenario::find(name).unwrap_or_else(|| panic!("no scenario {name}"));
+        let plan = scenario.plan(viewers, seconds, seed);
+        let (mesh, plain) = (play(&plan, 1), play(&Plan { meshed: false, ..plan.clone() }, 1));
+        let figures = Figures::of(&plan, &mesh);
+        let harm = harm(&mesh, &figures, &Figures::of(&plan, &plain));
+        Self { scenario, command: scenario.command(viewers, seconds, seed), figures, harm }
+    }
+
+    /// Offload that one copy of each segment and the uplinks make possible.
+    fn possible(&self) -> f64 {
+        self.figures.possible_warm.min(self.figures.uplinks)
+    }
+
+    /// What went wrong, with the command that repeats it; nothing is how it must be.
+    fn wrong(self, more: impl IntoIterator<Item = String>) -> Option<String> {
+        let wrong: Vec<String> = self.harm.into_iter().chain(more).collect();
+        (!wrong.is_empty()).then(|| format!("{}\n    {}", self.command, wrong.join("\n    ")))
+    }
+}
+
+/// What went wrong in a story that is kept: `floor` is the least offload while warm, as a share of what is possible.
+fn tell(name: &str, viewers: usize, seconds: u64, seed: u64, floor: f64) -> Option<String> {
+    let story = Story::tell(name, viewers, seconds, seed);
+    let (seen, least) = (story.figures.offload_warm, floor * story.possible());
+    let short = (seen < least).then(|| format!("offload {seen:.3} while warm, at least {least:.3} wanted"));
+    story.wrong(short)
+}
+
+/// Eight viewers, a minute, seed 7: no harm, and what is promised in each scenario, unless the file of missed promises
+/// names it.
+fn hold(names: &[&str]) {
+    let wrong: Vec<String> = names.iter().filter_map(|name| promised(name, 8, 60, 7)).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-// Floors are below what was measured, not below what is aimed at: [`meshedflow_sim::Promise`] has that, and
-// `bench sim` prints where it is missed.
+fn promised(name: &str, viewers: usize, seconds: u64, seed: u64) -> Option<String> {
+    let story = Story::tell(name, viewers, seconds, seed);
+    let (promise, figures) = (story.scenario.promise, &story.figures);
+    let share = figures.offload_warm / story.possible();
+    let offload = missed::judge(name, Of::Offload, promise.offload, share);
+    let copies = missed::judge(name, Of::Copies, promise.origin_copies, figures.copies_mean);
+    story.wrong(offload.into_iter().chain(copies))
+}
 
 #[test]
 fn audiences_that_come_and_stay() {
-    hold(&[
-        ("steady", 0.75),
-        ("flash-crowd", 0.65),
-        ("premiere", 0.7),
-        ("clock-skew", 0.75),
-        ("browser-lab", 0.95),
-    ]);
+    hold(&["steady", "flash-crowd", "premiere", "clock-skew", "browser-lab"]);
 }
 
 #[test]
 fn audiences_that_move() {
-    hold(&[("churn", 0.65), ("mass-seek", 0.5), ("replay", 0.75), ("pause-dvr", 0.75), ("on-demand", 0.65)]);
-    hold(&[
-        ("rendition-storm", 0.25),
-        ("mixed-renditions", 0.15),
-        ("hidden-tabs", 0.7),
-        ("all-hidden", 0.65),
-    ]);
+    hold(&["churn", "mass-seek", "replay", "pause-dvr", "on-demand"]);
+    hold(&["rendition-storm", "mixed-renditions", "hidden-tabs", "all-hidden"]);
 }
 
 #[test]
 fn networks_that_are_in_the_way() {
-    hold(&[
-        ("half-symmetric-nat", 0.7),
-        ("all-symmetric-nat", 0.0),
-        ("slow-uplinks", 0.2),
-        ("lossy-wifi", 0.7),
-    ]);
-    hold(&[
-        ("cellular", 0.15),
-        ("free-riders", 0.7),
-        ("edge-down", 0.55),
-        ("edge-never", 0.0),
-        ("partition", 0.6),
-    ]);
+    hold(&["half-symmetric-nat", "all-symmetric-nat", "slow-uplinks", "lossy-wifi"]);
+    hold(&["cellular", "free-riders", "edge-down", "edge-never", "partition"]);
 }
 
 #[test]
 fn origins_that_falter() {
-    hold(&[("origin-503", 0.7), ("origin-slow", 0.35), ("whole-segments", 0.65)]);
+    hold(&["origin-503", "origin-slow", "whole-segments"]);
 }
 
 #[test]
 fn viewers_that_mean_harm() {
-    hold(&[
-        ("polluters", 0.4),
-        ("liars", 0.55),
-        ("fetching-liar", 0.5),
-        ("idle-sybils", 0.6),
-        ("cutters", 0.6),
-    ]);
-    hold(&[("floods", 0.5)]);
+    hold(&["polluters", "liars", "fetching-liar", "idle-sybils", "cutters"]);
+    hold(&["floods"]);
 }
 
 #[test]

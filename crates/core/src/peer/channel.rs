@@ -146,6 +146,11 @@ impl Channels {
         self.open.get(&conn).is_none_or(|c| held(c) + len <= self.high())
     }
 
+    /// Does it take nothing more until it is told to be low?
+    pub(crate) fn waits_for_word(&self, conn: ConnNo, len: u32) -> bool {
+        self.open.get(&conn).is_some_and(|c| c.is_backlogged() && c.queued + len > self.high())
+    }
+
     pub(crate) fn is_full(&self, now: Time, len: u32) -> bool {
         self.waiting(now) + len > self.high()
     }

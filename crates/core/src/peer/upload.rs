@@ -187,6 +187,13 @@ impl Mesh {
         }
     }
 
+    /// Neighbours whose requests wait until their channel is told to have drained, whatever time passes. The page must
+    /// have that still to tell; simulators ask.
+    pub fn waiting_for_drains(&self) -> impl Iterator<Item = ConnNo> {
+        let Uploads { jobs, channels, .. } = &self.uploads;
+        jobs.iter().filter(|j| channels.waits_for_word(j.conn, j.next_len())).map(|j| j.conn)
+    }
+
     /// What a new request would wait for, in milliseconds of the rate that this viewer's uplink shows.
     pub(crate) fn queue_ms(&self) -> u32 {
         let ms = self.uploads.queued_bytes(self.now) as f64 * 1_000.0 / self.uploads.believed_rate();

@@ -5,7 +5,7 @@ use super::{Promise, Scenario, trouble};
 use crate::plan::{Act, Change, Nat};
 
 /// What is asked where nothing is in the mesh's way.
-const SMOOTH: Promise = Promise { offload: 0.90, origin_copies: 2.5 };
+const SMOOTH: Promise = Promise { offload: 0.95, origin_copies: 2.5 };
 /// What is asked where people come and go.
 const MOVING: Promise = Promise { offload: 0.75, origin_copies: 6.0 };
 /// What is asked where much is in the way: something, and never harm.

@@ -12,7 +12,7 @@ use meshedflow_core::{ConnNo, HttpId, Input, LaneInfo, LaneNo, Mesh, PeerInput, 
 use meshedflow_protocol::ids::PeerId;
 
 use super::content::{Driver, Told};
-use super::lines::{Downlink, Uplink};
+use super::lines::{Downlink, Outgoing};
 use super::post::What;
 use super::screen::{Screen, Show};
 use super::shard::Desk;
@@ -21,6 +21,7 @@ use crate::link::Link;
 use crate::outcome::Fate;
 use crate::plan::Person;
 use crate::press::BASE;
+use crate::uplink::Uplink;
 
 /// One end of a connection.
 #[derive(Debug, Default)]
@@ -74,7 +75,9 @@ pub(super) struct Viewer {
     arrived: Micros,
     clock_ppm: i64,
     link: Link,
-    up: Uplink,
+    up: Uplink<Outgoing>,
+    /// Something was sent on a data channel: the driver looks at them all in its next task.
+    sent: bool,
     down: Downlink,
     conns: BTreeMap<ConnNo, Conn>,
     loads: BTreeMap<u32, Open>,
@@ -127,6 +130,7 @@ impl Viewer {
             clock_ppm: person.clock_ppm.into(),
             link: person.link,
             up: Uplink::default(),
+            sent: false,
             down: Downlink::default(),
             conns: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -242,6 +246,7 @@ impl Viewer {
             while let Some(output) = self.mesh.as_mut().and_then(Mesh::poll_output) {
                 self.perform(desk, output);
             }
+            self.look_at_channels();
             if self.told.is_empty() {
                 break;
             }
@@ -251,10 +256,19 @@ impl Viewer {
                 }
             }
         }
+        self.note_idle_channels(desk);
         let at = self.mesh.as_mut().and_then(Mesh::poll_timeout).map(|w| w.at);
         // The core's clock may be a microsecond behind where it is converted.
         self.wake_at = at.map(|at| self.at_clock(at).max(desk.now) + 1);
         self.plan_wake(desk);
+    }
+
+    /// The driver's task after it has sent.
+    fn look_at_channels(&mut self) {
+        if core::mem::take(&mut self.sent) {
+            let low = self.up.settle().into_iter();
+            self.told.extend(low.map(|conn| Input::Peer(conn, PeerInput::Drained)));
+        }
     }
 
     fn plan_wake(&mut self, desk: &mut Desk<'_>) {
@@ -315,6 +329,16 @@ impl Viewer {
         }
     }
 
+    /// The oracle's look at channels that stand idle for ever: a request waits until one is told to be low, and nothing
+    /// is left in it that could tell.
+    fn note_idle_channels(&mut self, desk: &Desk<'_>) {
+        let idle = |conn: &ConnNo| !self.up.will_tell(*conn);
+        let idle = self.mesh.as_ref().and_then(|mesh| mesh.waiting_for_drains().find(idle));
+        if let Some(conn) = idle {
+            self.fault(desk, &format!("a request of connection {} waits for a channel that is low", conn.0));
+        }
+    }
+
     /// The oracle's look once a second: memory within its cap.
     pub(super) fn inspect(&mut self, desk: &Desk<'_>) {
         let slack = 4 * desk.scene.largest + (8 << 20);
@@ -330,7 +354,7 @@ impl Viewer {
         let fate = &mut self.fate;
         (fate.uploaded, fate.duplicate) = (stats.uploaded_bytes, stats.duplicate_bytes);
         (fate.stray, fate.refused) = (stats.stray_bytes, stats.verify_failures);
-        fate.elections = stats.elections;
+        (fate.elections, fate.back_offs) = (stats.elections, stats.back_offs);
         fate.neighbours = stats.peers;
     }
 

@@ -7,10 +7,11 @@ use meshedflow_protocol::signal::Description;
 use meshedflow_protocol::signal::sdp::{self, DescriptionKind, Fingerprint, expand, reduce};
 
 use super::World;
-use crate::event::Happening;
+use crate::event::{Happening, Micros};
 use crate::evil::twist;
 use crate::forge::{forge, forged};
-use crate::viewer::{Conn, Evil};
+use crate::uplink::{Left, Message as _, Stream};
+use crate::viewer::{Conn, Evil, Outgoing};
 
 impl World {
     pub(super) fn peer(&mut self, v: usize, conn: ConnNo, command: PeerCommand) {
@@ -24,11 +25,12 @@ impl World {
             PeerCommand::Offer => self.describe(v, conn, Side::Offer),
             PeerCommand::Answer(offer) => self.answer(v, conn, &offer),
             PeerCommand::Accept(answer) => self.accept(v, conn, &answer),
-            PeerCommand::Send(bytes) | PeerCommand::SendData(bytes) => self.send(v, conn, bytes),
+            PeerCommand::Send(bytes) => self.send(v, conn, Stream::Control, bytes),
+            PeerCommand::SendData(bytes) => self.send(v, conn, Stream::Data, bytes),
             PeerCommand::SendMedia(head, span) => self.send_media(v, conn, head, span),
             PeerCommand::Close => self.close(v, conn),
             PeerCommand::LowMark(bytes) => {
-                self.with(v, |viewer| viewer.conns.get_mut(&conn).map(|c| c.low = bytes as usize));
+                self.with(v, |viewer| viewer.up.low_mark(conn, bytes.into()));
             }
             PeerCommand::Candidate(_) => {}
         }
@@ -54,10 +56,7 @@ impl World {
 
     fn accept(&mut self, v: usize, conn: ConnNo, answer: &str) {
         let Some((other, theirs)) = end_of(answer) else { return };
-        self.with(v, |viewer| {
-            let low = viewer.conns.get(&conn).map_or(0, |c| c.low);
-            viewer.conns.insert(conn, Conn { low, ..Conn::to(Some((other, theirs)), true) })
-        });
+        self.with(v, |viewer| viewer.conns.insert(conn, Conn::to(Some((other, theirs)), true)));
         self.with(other, |viewer| viewer.conns.get_mut(&theirs).map(|c| c.open = true));
         self.plan(v, 60_000, Happening::ChannelsOpen { conn });
         self.plan(other, 55_000, Happening::ChannelsOpen { conn: theirs });
@@ -67,8 +66,7 @@ impl World {
         self.viewers.get(v)?.as_ref()?.conns.get(&conn)?.other
     }
 
-    fn send(&mut self, v: usize, conn: ConnNo, bytes: Vec<u8>) {
-        let Some((other, theirs)) = self.other_end(v, conn) else { return };
+    fn send(&mut self, v: usize, conn: ConnNo, stream: Stream, bytes: Vec<u8>) {
         let me = self.edge.id_of(v).unwrap_or(PeerId([0; 16]));
         let said = self.with(v, |viewer| {
             let (messages, lies) = twist(viewer.evil, me, bytes);
@@ -77,7 +75,48 @@ impl World {
         });
         for bytes in said.unwrap_or_default() {
             let bytes = self.forge(v, bytes);
-            self.plan(other, self.setup.link.latency_us * 2, Happening::Frames { conn: theirs, bytes });
+            self.queue(v, conn, stream, Outgoing::Frames(bytes));
+        }
+    }
+
+    /// Into the line, unless nothing is before a frame of control: that one is on its way.
+    fn queue(&mut self, v: usize, conn: ConnNo, stream: Stream, what: Outgoing) {
+        let now = self.now;
+        let passed = self.with(v, |viewer| {
+            let rate = viewer.link.up_bytes_per_s;
+            let passed =
+                (stream == Stream::Control).then(|| viewer.up.pass(now, what.bytes(), rate)).flatten();
+            if passed.is_none() {
+                viewer.sent |= stream == Stream::Data;
+                viewer.up.push(conn, stream, what);
+                return None;
+            }
+            passed.map(|took| (took, what))
+        });
+        match passed.flatten() {
+            Some((took, what)) => self.arrive_at(v, conn, took, what),
+            None => self.next_message(v),
+        }
+    }
+
+    fn next_message(&mut self, v: usize) {
+        let now = self.now;
+        let took = self.with(v, |viewer| viewer.up.begin(now, viewer.link.up_bytes_per_s)).flatten();
+        if let Some(took) = took {
+            self.plan(v, took, Happening::Left);
+        }
+    }
+
+    /// What leaves within `took` arrives at the other end.
+    fn arrive_at(&mut self, v: usize, conn: ConnNo, took: Micros, what: Outgoing) {
+        let Some((other, conn)) = self.other_end(v, conn) else { return };
+        let way = self.with(v, |viewer| viewer.link.latency_us * 2).unwrap_or_default();
+        match what {
+            Outgoing::Frames(bytes) => self.plan(other, took + way, Happening::Frames { conn, bytes }),
+            Outgoing::Media { withheld: true, .. } => {}
+            Outgoing::Media { message, .. } => {
+                self.plan(other, took + way, Happening::Media { conn, message })
+            }
         }
     }
 
@@ -91,8 +130,6 @@ impl World {
     }
 
     fn send_media(&mut self, v: usize, conn: ConnNo, head: Vec<u8>, span: Span) {
-        let now = self.now;
-        let Some((other, theirs)) = self.other_end(v, conn) else { return };
         let quarter_bytes = self.origin.sizes[0] / 4;
         let sent = self.with(v, |viewer| {
             let mut message = head;
@@ -114,42 +151,53 @@ impl World {
             if viewer.evil == Evil::PoisonsPrefix && quarter == 0 {
                 forged(&mut message[at..]);
             }
-            let left = viewer.uplink.send(now, message.len(), &viewer.link);
-            if let Some(c) = viewer.conns.get_mut(&conn) {
-                c.queued += message.len();
-            }
             let withheld = match viewer.evil {
                 Evil::Withholds | Evil::Boasts => true,
                 Evil::PoisonsPrefix => quarter > 1,
                 _ => false,
             };
-            (message, left - now, viewer.link.latency_us * 2, (viewer.evil, withheld))
+            Outgoing::Media { message, withheld }
         });
-        let Some((message, after, latency, (evil, withheld))) = sent else { return };
-        self.plan(v, after, Happening::Left { conn, bytes: message.len() });
-        if !withheld {
-            self.plan(other, after + latency, Happening::Media { conn: theirs, message });
-        }
-        if evil == Evil::ClosesMidFragment {
-            self.close(v, conn);
-            self.plan(v, 1, Happening::ConnClosed { conn });
+        if let Some(what) = sent {
+            self.queue(v, conn, Stream::Data, what);
         }
     }
 
-    /// Bytes left a channel; as a browser does, the page tells when that brought it to its low mark.
-    pub(super) fn left(&mut self, v: usize, conn: ConnNo, bytes: usize) {
-        let drained = self.with(v, |viewer| {
-            let c = viewer.conns.get_mut(&conn)?;
-            c.queued = c.queued.saturating_sub(bytes);
-            Some(c.queued <= c.low)
-        });
-        if drained.flatten() == Some(true) {
+    /// A message has left the uplink, or the frame that was waited for.
+    pub(super) fn message_left(&mut self, v: usize) {
+        if let Some(left) = self.with(v, |viewer| viewer.up.finish()).flatten() {
+            self.send_off(v, left);
+        }
+        self.next_message(v);
+    }
+
+    fn send_off(&mut self, v: usize, left: Left<Outgoing>) {
+        let Left { conn, what, low, .. } = left;
+        let hangs_up = self.with(v, |viewer| viewer.evil) == Some(Evil::ClosesMidFragment);
+        let is_media = matches!(what, Outgoing::Media { .. });
+        self.arrive_at(v, conn, 0, what);
+        if is_media && hangs_up {
+            self.close(v, conn);
+            self.plan(v, 1, Happening::ConnClosed { conn });
+        } else if low {
+            self.feed(v, Input::Peer(conn, PeerInput::Drained));
+        }
+    }
+
+    /// The driver's task after it has sent.
+    pub(super) fn look_at_channels(&mut self, v: usize) {
+        let low = self.with(v, |viewer| core::mem::take(&mut viewer.sent).then(|| viewer.up.settle()));
+        for conn in low.flatten().unwrap_or_default() {
             self.feed(v, Input::Peer(conn, PeerInput::Drained));
         }
     }
 
     fn close(&mut self, v: usize, conn: ConnNo) {
-        let other = self.with(v, |viewer| viewer.conns.remove(&conn)).flatten().and_then(|c| c.other);
+        let closed = self.with(v, |viewer| {
+            viewer.up.forget(conn);
+            viewer.conns.remove(&conn)
+        });
+        let other = closed.flatten().and_then(|c| c.other);
         if let Some((other, theirs)) = other {
             self.plan(other, 30_000, Happening::ConnClosed { conn: theirs });
         }

@@ -12,16 +12,13 @@ use crate::swarm::content::Piece;
 use crate::swarm::lines::Outgoing;
 use crate::swarm::post::{Parcel, What};
 use crate::swarm::shard::Desk;
+use crate::uplink::{Left, Stream};
 use crate::viewer::Evil;
 
 /// Gathering and making a description.
 const DESCRIBE_US: Micros = 3_000;
 /// Lost packets are sent again so long after the way there and back.
 const AGAIN_US: Micros = 50_000;
-
-/// Which channel.
-const CONTROL: usize = 0;
-const DATA: usize = 1;
 
 impl Viewer {
     pub(super) fn peer(&mut self, desk: &mut Desk<'_>, conn: ConnNo, command: PeerCommand) {
@@ -36,14 +33,10 @@ impl Viewer {
             }
             PeerCommand::Accept(answer) => self.accept(desk, conn, &answer),
             PeerCommand::Send(bytes) => self.send(desk, conn, bytes),
-            PeerCommand::SendData(bytes) => self.queue(desk, conn, Outgoing::Frames(bytes)),
+            PeerCommand::SendData(bytes) => self.queue(desk, conn, Stream::Data, Outgoing::Frames(bytes)),
             PeerCommand::SendMedia(head, span) => self.send_media(desk, conn, head, span),
             PeerCommand::Close => self.close(desk, conn),
-            PeerCommand::LowMark(bytes) => {
-                if self.up.low_mark(conn, bytes.into()) {
-                    self.told.push(Input::Peer(conn, PeerInput::Drained));
-                }
-            }
+            PeerCommand::LowMark(bytes) => self.up.low_mark(conn, bytes.into()),
             PeerCommand::Candidate(_) => {}
         }
     }
@@ -94,8 +87,14 @@ impl Viewer {
         }
     }
 
-    /// When a message that leaves now arrives, in order with those before; `None` if it never does.
-    fn arrival(&mut self, desk: &Desk<'_>, conn: ConnNo, channel: usize) -> Option<(u32, ConnNo, Micros)> {
+    /// When a message arrives that leaves within `left`, in order with those before; `None` if it never does.
+    fn arrival(
+        &mut self,
+        desk: &Desk<'_>,
+        conn: ConnNo,
+        stream: Stream,
+        left: Micros,
+    ) -> Option<(u32, ConnNo, Micros)> {
         let (other, theirs) = self.conns.get(&conn)?.other?;
         if desk.scene.is_parted(self.index, other) {
             self.conns.get_mut(&conn)?.broken = true;
@@ -107,10 +106,11 @@ impl Viewer {
         let way = self.way(desk, other);
         let late = if jitter > 0 { self.draw(jitter) } else { 0 };
         let lost = loss > 0 && self.draw(1_000_000) < loss;
-        let after = way + late + if lost { 2 * way + AGAIN_US } else { 0 };
+        let after = left + way + late + if lost { 2 * way + AGAIN_US } else { 0 };
         let c = self.conns.get_mut(&conn).filter(|c| !c.broken)?;
-        c.latest[channel] = c.latest[channel].max(desk.now + after);
-        Some((other, theirs, c.latest[channel] - desk.now))
+        let latest = &mut c.latest[stream as usize];
+        *latest = (*latest).max(desk.now + after);
+        Some((other, theirs, *latest - desk.now))
     }
 
     fn send(&mut self, desk: &mut Desk<'_>, conn: ConnNo, bytes: Vec<u8>) {
@@ -122,9 +122,17 @@ impl Viewer {
         self.fate.lied += lies;
         for bytes in messages {
             self.fate.control += bytes.len() as u64;
-            if let Some((other, theirs, after)) = self.arrival(desk, conn, CONTROL) {
-                self.post(desk, other, after, What::Frames { conn: theirs, bytes });
-            }
+            self.send_frames(desk, conn, bytes);
+        }
+    }
+
+    /// Nothing before it: one event instead of two.
+    fn send_frames(&mut self, desk: &mut Desk<'_>, conn: ConnNo, bytes: Vec<u8>) {
+        let Some(left) = self.up.pass(desk.now, bytes.len() as u64, self.link.up_bytes_per_s) else {
+            return self.queue(desk, conn, Stream::Control, Outgoing::Frames(bytes));
+        };
+        if let Some((other, theirs, after)) = self.arrival(desk, conn, Stream::Control, left) {
+            self.post(desk, other, after, What::Frames { conn: theirs, bytes });
         }
     }
 
@@ -142,11 +150,12 @@ impl Viewer {
         self.fate.lied += u32::from(person.evil != Evil::No);
         let bytes = head.len() as u32;
         let head = peek_data(desk.message(&head, span.len)).map(|p| (p.request, p.offset));
-        self.queue(desk, conn, Outgoing::Media(head, bytes, piece));
+        self.queue(desk, conn, Stream::Data, Outgoing::Media(head, bytes, piece));
     }
 
-    fn queue(&mut self, desk: &mut Desk<'_>, conn: ConnNo, what: Outgoing) {
-        self.up.push(conn, what);
+    fn queue(&mut self, desk: &mut Desk<'_>, conn: ConnNo, stream: Stream, what: Outgoing) {
+        self.sent |= stream == Stream::Data;
+        self.up.push(conn, stream, what);
         self.next_message(desk);
     }
 
@@ -156,12 +165,19 @@ impl Viewer {
         }
     }
 
-    /// A message has left the uplink.
+    /// A message has left the uplink, or the frame that was waited for.
     pub(super) fn message_left(&mut self, desk: &mut Desk<'_>) {
-        let Some((conn, what, since, low)) = self.up.finish() else { return };
+        if let Some(left) = self.up.finish() {
+            self.send_off(desk, left);
+        }
+        self.next_message(desk);
+    }
+
+    fn send_off(&mut self, desk: &mut Desk<'_>, left: Left<Outgoing>) {
+        let Left { conn, stream, what, since, low } = left;
         let evil = desk.scene.plan.people[self.index as usize].evil;
         let took = desk.now - since;
-        let arrival = self.arrival(desk, conn, DATA);
+        let arrival = self.arrival(desk, conn, stream, 0);
         let is_media = matches!(what, Outgoing::Media(..));
         match (what, arrival) {
             (Outgoing::Media(head, _, piece), Some((other, conn, after)))
@@ -181,7 +197,6 @@ impl Viewer {
         } else if low && self.conns.contains_key(&conn) {
             self.feed(desk, Input::Peer(conn, PeerInput::Drained));
         }
-        self.next_message(desk);
     }
 
     /// Media is at the door; it passes when the downlink has had time for it.
