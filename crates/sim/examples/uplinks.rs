@@ -62,7 +62,8 @@ fn sum(outcome: &Outcome, of: fn(&Fate) -> u64) -> u64 {
 /// All alike but for their uplinks, 1.3 s apart.
 fn audience(n: u64, uplink: &str, seconds: u64, seed: u64) -> Plan {
     let times = |v: u64| match uplink {
-        "mixed" => [0.3, 3.0][(v % 2) as usize],
+        "mixed" if v.is_multiple_of(2) => 0.3,
+        "mixed" => 3.0,
         times => times.parse().expect("a multiple of the bit rate, or mixed"),
     };
     let person = |v: u64| {

@@ -13,7 +13,7 @@ const STORIES: [&str; 3] = ["eight-on-thin-uplinks", "slow-origin", "uplinks-bel
 
 /// What is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub(crate) enum Of {
     /// Offload as a share of what is possible: at least so much.
     Offload,
     /// Copies that leave the origin: at most so many.
@@ -71,7 +71,7 @@ fn read() -> Vec<Missed> {
 }
 
 /// What is wrong with what was seen of a story, in a line; nothing is how it must be.
-pub fn judge(story: &str, of: Of, promised: f64, seen: f64) -> Option<String> {
+pub(crate) fn judge(story: &str, of: Of, promised: f64, seen: f64) -> Option<String> {
     judge_by(&read(), story, of, promised, seen)
 }
 
