@@ -1,9 +1,9 @@
 //! HLS playlists as files: what they name, and which file on disk that is.
 //!
 //! A viewer names a segment by what HLS.js makes of the playlist, so that is what is read here, odd playlists
-//! included: [`lines`] and [`attributes`] take the text apart by the rules of HLS.js's own search, [`media`] and
-//! [`multivariant`] number and name what is found, [`variables`] are substituted where HLS.js does so, [`resolve`] joins
-//! URLs as it does and [`paths`] tells which file of the directory a URL is. A playlist that HLS.js refuses is
+//! included: `lines` and `attributes` take the text apart by the rules of HLS.js's own search, `media` and
+//! `multivariant` number and name what is found, `variables` are substituted where HLS.js does so, `resolve` joins
+//! URLs as it does and `paths` tells which file of the directory a URL is. A playlist that HLS.js refuses is
 //! refused with its line. What it plays is named here as it names it there, or is left out of the lists and said.
 //!
 //! `tests/vectors/playlists` has playlists of each kind; a test grows thousands from them and compares this with HLS.js's
