@@ -87,8 +87,8 @@ pub(crate) struct Peer {
     pub(crate) budgets: Budgets,
     /// Records of our lists that were sent to it or shown by it, per segment.
     pub(crate) shown: SortedMap<SegKey, u16>,
-    /// The ping on its way, when it left, and whether nothing of this viewer's media was before it.
-    pub(crate) ping: Option<(u32, Time, bool)>,
+    /// The ping on its way, when it was sent, and how long media of this viewer's own held it back.
+    pub(crate) ping: Option<(u32, Time, Duration)>,
     pub(crate) next_ping: Time,
     pub(crate) missed_pings: u8,
     pub(crate) not_before: Time,
@@ -193,7 +193,7 @@ impl Mesh {
             Frame::Reject { request, reason, queue_ms } => self.on_reject(conn, request, reason, queue_ms),
             Frame::Done { request } => self.on_done(conn, request),
             Frame::Cancel { request } => self.on_cancel(conn, request),
-            Frame::Ping { nonce } => self.send(conn, &Frame::Pong { nonce, hold_ms: 0 }),
+            Frame::Ping { nonce } => self.on_ping(conn, nonce),
             Frame::Pong { nonce, hold_ms } => self.on_pong(conn, nonce, hold_ms),
             Frame::Goodbye { .. } => self.close_peer(conn, None),
             Frame::Data(_) => self.close_peer(conn, Some("media on the control channel")),
@@ -207,19 +207,23 @@ impl Mesh {
         self.push(Output::Peer(conn, PeerCommand::Send(bytes)));
     }
 
+    /// The answer waits behind media of this viewer's own: that is no queue on the way.
+    fn on_ping(&mut self, conn: ConnNo, nonce: u32) {
+        let hold_ms = u32::try_from(self.uploads.delay(self.now).as_millis()).unwrap_or(u32::MAX);
+        self.send(conn, &Frame::Pong { nonce, hold_ms });
+    }
+
     fn on_pong(&mut self, conn: ConnNo, nonce: u32, hold_ms: u32) {
         let (now, serving) = (self.now, self.uploads.is_serving());
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let Some((_, at, clear)) = peer.ping.take_if(|(n, ..)| *n == nonce) else { return };
-        let rtt = now.since(at).saturating_sub(Duration::from_millis(hold_ms.into()));
+        let Some((_, at, held)) = peer.ping.take_if(|(n, ..)| *n == nonce) else { return };
+        let rtt = now.since(at);
         peer.speed.round_trip(rtt);
         peer.missed_pings = 0;
         if serving {
             peer.next_ping = peer.next_ping.min(now + PING_WHILE_SERVING);
         }
-        if clear {
-            self.mind_delay(conn, rtt);
-        }
+        self.mind_delay(conn, rtt.saturating_sub(held + Duration::from_millis(hold_ms.into())));
     }
 
     /// Ends a connection; with a cause it is reported and not dialled again, under none of its ids.
@@ -307,7 +311,7 @@ impl Mesh {
     fn ping(&mut self, conn: ConnNo) {
         let now = self.now;
         let nonce = self.fresh();
-        let clear = self.uploads.channels.is_clear(now, conn);
+        let held = self.uploads.delay(now);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         // A timer that fired late says nothing about the neighbour.
         let late = now.since(peer.next_ping) > PING_EVERY;
@@ -317,7 +321,7 @@ impl Mesh {
         if peer.missed_pings >= 2 {
             return self.close_peer(conn, None);
         }
-        peer.ping = Some((nonce, now, clear));
+        peer.ping = Some((nonce, now, held));
         peer.next_ping = now + PING_EVERY;
         self.send(conn, &Frame::Ping { nonce });
     }

@@ -155,12 +155,6 @@ impl Channels {
         self.waiting(now) + len > self.high()
     }
 
-    /// Is so little in it that what is sent now leaves at once?
-    pub(crate) fn is_clear(&self, now: Time, conn: ConnNo) -> bool {
-        let rate = self.pace.rate.unwrap_or(f64::INFINITY);
-        self.open.get(&conn).is_none_or(|c| c.waiting(now, rate) < 16 * 1024)
-    }
-
     /// When channels that are full without a word will have taken enough.
     pub(crate) fn wait(&self, len: u32) -> Duration {
         let rate = self.pace.rate.unwrap_or(f64::INFINITY);
@@ -287,9 +281,10 @@ mod tests {
     fn what_lies_below_the_low_mark_is_taken_to_leave() {
         let (mut c, now, _) = drained_at(100_000);
         let later = now + Duration::from_secs(1);
-        assert!(c.is_clear(later, A));
+        assert_eq!(c.waiting(later), 0);
         c.put(later, A, KIB16, 1e9);
-        assert!(!c.is_clear(later, A) && c.is_clear(later + Duration::from_millis(200), A));
+        let wait = [0, 82, 164].map(|ms| c.waiting(later + Duration::from_millis(ms)));
+        assert_eq!(wait, [KIB16, KIB16 - 8_199, 0]);
     }
 
     #[test]

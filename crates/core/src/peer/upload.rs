@@ -12,7 +12,7 @@ use crate::mesh::Mesh;
 use crate::output::{Output, PeerCommand};
 use crate::peer::bucket::Bucket;
 use crate::peer::channel::Channels;
-use crate::peer::manners::Politeness;
+use crate::peer::manners::{Politeness, own_queue};
 use crate::policy::Effective;
 use crate::segment::SegKey;
 use crate::sorted::{SortedMap, SortedSet};
@@ -139,6 +139,11 @@ impl Uploads {
     /// Bytes that were asked for and are still to be sent.
     fn promised_bytes(&self) -> u64 {
         self.jobs.iter().flat_map(|j| &j.left).map(|p| u64::from(p.span.len)).sum()
+    }
+
+    /// What is sent now leaves about so much later, behind what lies in this viewer's own channels.
+    pub(crate) fn delay(&self, now: Time) -> Duration {
+        Duration::from_secs_f64(f64::from(self.channels.waiting(now)) / self.believed_rate())
     }
 
     /// Bytes per second that this viewer is believed to send.
@@ -410,14 +415,13 @@ impl Mesh {
         self.push(Output::Peer(conn, PeerCommand::SendData(bytes)));
     }
 
-    /// A pong that waited behind nothing of ours says how long the queues on the way are.
+    /// A pong tells how long the queues on the way are, beyond what lay in the channels at both ends.
     pub(crate) fn mind_delay(&mut self, conn: ConnNo, rtt: Duration) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let Some(delay) = peer.delay.sample(now, rtt) else { return };
-        if !self.uploads.is_serving() {
-            return;
-        }
+        peer.delay.sample(now, rtt);
+        let queue = own_queue(self.peers.values().filter_map(|p| p.delay.longer(now)));
+        let Some(delay) = queue.filter(|_| self.uploads.is_serving()) else { return };
         let (sending, fragment) = (self.uploads.believed_rate(), self.uploads.largest_piece());
         if self.uploads.polite.judge(now, delay, rtt, sending, fragment) {
             self.tally.back_offs += 1;

@@ -299,3 +299,71 @@ fn who_takes_nothing_gives_no_more_than_the_advance() {
     assert_eq!(refused, Some(RejectReason::Capped));
     assert!((4_000_000..5_100_000).contains(&sent), "{sent} B given, the last request whole");
 }
+
+/// Neighbours who asked for much, and answer a ping when and as they like.
+struct Answering {
+    stage: Stage,
+    /// What is on its way back: when it comes, from whom, the nonce.
+    pongs: Vec<(u64, usize, u32)>,
+}
+
+impl Answering {
+    /// For so long each answers after so many milliseconds, of which it says to have held the answer `hold_ms`.
+    fn pass(&mut self, seconds: u64, late_ms: [u64; 3], hold_ms: u32) {
+        let end = self.stage.now.0 + seconds * 1_000_000;
+        while self.stage.now.0 < end {
+            self.stage.pass_us(5_000);
+            let now = self.stage.now.0;
+            let mut said = self.stage.wake(0).unwrap_or_default();
+            for conn in self.stage.conns.clone() {
+                said.extend(self.stage.tell(Input::Peer(conn, PeerInput::Drained)));
+            }
+            let (due, later) = self.pongs.drain(..).partition(|(at, ..)| *at <= now);
+            self.pongs = later;
+            let due: Vec<_> = due;
+            due.into_iter()
+                .for_each(|(_, n, nonce)| said.extend(self.stage.frame(n, &Frame::Pong { nonce, hold_ms })));
+            for (n, nonce) in pings(&self.stage, &said) {
+                self.pongs.push((now + late_ms[n] * 1_000, n, nonce));
+            }
+        }
+    }
+}
+
+fn pings(stage: &Stage, outputs: &[Output]) -> Vec<(usize, u32)> {
+    let mut all = Vec::new();
+    for output in outputs {
+        let Output::Peer(conn, PeerCommand::Send(bytes)) = output else { continue };
+        let n = stage.conns.iter().position(|known| known == conn).unwrap();
+        all.extend(Frames::new(bytes).flatten().filter_map(|frame| match frame {
+            Frame::Ping { nonce } => Some((n, nonce)),
+            _ => None,
+        }));
+    }
+    all
+}
+
+/// How often a viewer sends less because of delays, while pongs come so late that all came at once before.
+fn back_offs(late_ms: [u64; 3], hold_ms: u32) -> u32 {
+    let stage = giver(r#""upload":{"rateBytesPerS":60000},"platform":{"unixMs":1000000}"#, 3);
+    let mut all = Answering { stage, pongs: Vec::new() };
+    (0..3).for_each(|n| drop(asks(&mut all.stage, n, 1, 0, 60)));
+    all.pass(5, [10; 3], 0);
+    assert_eq!(all.stage.mesh.stats().back_offs, 0);
+    all.pass(8, late_ms, hold_ms);
+    all.stage.mesh.stats().back_offs
+}
+
+/// A line that what this viewer sends has filled delays all neighbours; one neighbour's slow line is none of its.
+#[test]
+fn a_viewer_sends_less_once_its_own_line_is_slow() {
+    assert!(back_offs([1_500; 3], 0) > 0, "all wait");
+    assert_eq!(back_offs([1_500, 10, 10], 0), 0, "the line of one neighbour");
+    assert!(back_offs([1_500, 1_500, 10], 0) > 0, "one who says that nothing is slow");
+}
+
+/// What a neighbour's own media hold back says nothing about the way.
+#[test]
+fn an_answer_that_waited_behind_the_answerers_own_media_is_not_late() {
+    assert_eq!(back_offs([1_500; 3], 1_490), 0);
+}

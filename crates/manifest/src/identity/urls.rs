@@ -49,7 +49,7 @@ pub fn name_of(playlist: &Url, uri: &str) -> Result<String, IdentityError> {
 }
 
 /// The rendition of the media playlist at `playlist`, named against its multivariant playlist if it
-/// has one: its path if that is a name, [`as_name`] of it otherwise.
+/// has one: its path if that is a name, `as_name` of it otherwise.
 pub fn rendition_of(multivariant: Option<&Url>, playlist: &Url) -> Result<Text, IdentityError> {
     let name = match multivariant {
         Some(multivariant) => name_of(multivariant, playlist.as_str())?,

@@ -97,7 +97,7 @@ pub enum Frame {
     Pong {
         /// The ping's nonce.
         nonce: u32,
-        /// How long the answerer held the ping.
+        /// How long the answer waits behind media in the answerer's own channels.
         hold_ms: u32,
     },
     /// 0x0f, control: a receipt, opaque here (see the ledger).
