@@ -1,7 +1,7 @@
 //! What an outcome amounts to: the figures of tables, charts and promises.
 
 use crate::outcome::{Fate, Outcome, Sample};
-use crate::plan::{Act, Person, Plan};
+use crate::plan::{Act, Nat, Person, Plan};
 use crate::viewer::Evil;
 
 /// Who leaves sooner did not wait for a first frame.
@@ -20,7 +20,7 @@ pub struct Figures {
     pub offload_whole: f64,
     /// The same while warm.
     pub offload_warm: f64,
-    /// What would be left if the origin sent each segment once, in all.
+    /// What would be left if the origin sent each segment once to all who can reach each other, in all.
     pub possible_whole: f64,
     /// The same while warm.
     pub possible_warm: f64,
@@ -86,9 +86,12 @@ impl Figures {
         self.offload_whole = saved(last.origin_bytes, delivered(&last));
         let late = delivered(&last) - delivered(&warm);
         self.offload_warm = saved(last.origin_bytes - warm.origin_bytes, late);
+        let groups = groups(plan);
         let once = |from: u64| -> (u64, u64) {
             let seen = outcome.segments.iter().filter(|s| s.delivered > 0 && s.released_ms >= from);
-            seen.fold((0, 0), |(one, all), s| (one + s.size, all + s.size * u64::from(s.delivered)))
+            seen.fold((0, 0), |(one, all), s| {
+                (one + s.size * u64::from(s.delivered.min(groups)), all + s.size * u64::from(s.delivered))
+            })
         };
         let (one, all) = once(0);
         self.possible_whole = saved(one, all);
@@ -124,6 +127,23 @@ impl Figures {
         (self.takeovers, self.failed) = (sum(|f| f.takeovers.into()), sum(|f| f.failed.into()));
         (self.corrupt, self.refused) = (sum(|f| f.corrupt.into()), sum(|f| f.refused.into()));
     }
+}
+
+/// Of those who mean well: into how many groups address translation parts them, none of which can reach another. Each needs
+/// a copy of its own.
+fn groups(plan: &Plan) -> u32 {
+    let mut left: Vec<Nat> = plan.people.iter().filter(|p| p.evil == Evil::No).map(|p| p.nat).collect();
+    let mut count = 0;
+    while let Some(one) = left.pop() {
+        count += 1;
+        let mut reached = vec![one];
+        while let Some(from) = reached.pop() {
+            let (near, far) = left.into_iter().partition(|nat| from.reaches(*nat));
+            reached.extend::<Vec<Nat>>(near);
+            left = far;
+        }
+    }
+    count
 }
 
 /// Bytes that those who share could send while the mesh is warm.
@@ -204,6 +224,20 @@ mod tests {
         assert!(
             (figures.offload_whole - 0.4).abs() < 1e-9 && (figures.offload_warm - 4.0 / 9.0).abs() < 1e-9
         );
+    }
+
+    #[test]
+    fn who_can_reach_nobody_needs_a_copy_of_its_own() {
+        let mut plan = Scenario::find("steady").unwrap().plan(5, 60, 1);
+        let mut groups_of = |nats: [Nat; 5]| {
+            plan.people.iter_mut().zip(nats).for_each(|(p, nat)| p.nat = nat);
+            groups(&plan)
+        };
+        use Nat::{Cone, Open, Symmetric};
+        assert_eq!(groups_of([Cone, Cone, Cone, Cone, Cone]), 1);
+        assert_eq!(groups_of([Cone, Symmetric, Cone, Symmetric, Cone]), 3);
+        assert_eq!(groups_of([Symmetric; 5]), 5);
+        assert_eq!(groups_of([Cone, Symmetric, Open, Symmetric, Cone]), 1, "all reach the open one");
     }
 
     #[test]
