@@ -65,7 +65,8 @@ fn hold(names: &[&str]) {
 fn promised(name: &str, viewers: usize, seconds: u64, seed: u64) -> Option<String> {
     let story = Story::tell(name, viewers, seconds, seed);
     let (promise, figures) = (story.scenario.promise, &story.figures);
-    let share = figures.offload_warm / story.possible();
+    // Where nobody reaches anybody, nothing is all there is.
+    let share = if story.possible() > 0.0 { figures.offload_warm / story.possible() } else { 1.0 };
     let offload = missed::judge(name, Of::Offload, promise.offload, share);
     let copies = missed::judge(name, Of::Copies, promise.origin_copies, figures.copies_mean);
     story.wrong(offload.into_iter().chain(copies))
