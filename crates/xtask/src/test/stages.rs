@@ -144,11 +144,14 @@ fn page_and_server() -> Result<(), String> {
 fn browsers(long: bool) -> Result<Vec<Step>, String> {
     page_and_server()?;
     shell::told("the SDK that tests break", || crate::wasm::build_breakable(&shell::root()))?;
-    let mut end_to_end = browser_script("tests/browser/e2e.mjs");
-    end_to_end.args(long.then_some("--long"));
+    let script = |path| {
+        let mut command = browser_script(path);
+        command.args(long.then_some("--long"));
+        Work::Tests(command)
+    };
     Ok(vec![
-        Step::new("HLS.js contract", Work::Tests(browser_script("tests/browser/contract/run.mjs"))),
-        Step::new("end to end", Work::Tests(end_to_end)),
+        Step::new("HLS.js contract", script("tests/browser/contract/run.mjs")),
+        Step::new("end to end", script("tests/browser/e2e.mjs")),
     ])
 }
 
