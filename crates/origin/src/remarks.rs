@@ -32,7 +32,8 @@ impl Kind {
         !matches!(self, Self::Rendition | Self::PassedOver | Self::CutOff | Self::OtherName)
     }
 
-    fn says(self) -> &'static str {
+    /// The reason in words, before which place and before what stands there.
+    pub(crate) fn says(self) -> &'static str {
         match self {
             Self::Rendition => "rendition left out",
             Self::PassedOver => "not signed, as no viewer shares it",
