@@ -65,7 +65,7 @@ fn check(list: &MediaPlaylist) -> Result<(), String> {
     }
     let left_out = list.segments.iter().find_map(|s| s.left_out.as_ref().map(|why| (s.line, why)));
     if let Some((line, why)) = left_out {
-        let says = why.kind.says();
+        let says = why.kind.says().trim_start_matches("segment left out: ");
         return Err(format!("line {line}: {says}: {}; expected media for each segment of a loop", why.what));
     }
     let begins_without = list.segments.first().is_some_and(|s| s.init.is_none());
@@ -112,7 +112,7 @@ impl Reader<'_> {
         let bytes = self.bytes(&segment.uri, segment.range)?;
         let init = segment.init.as_ref().map(|init| self.init(init)).transpose()?;
         let tracks = init.and_then(|init| self.inits.get(init)).and_then(|(_, _, tracks)| tracks.as_ref());
-        let timing = times(&bytes, tracks).map_err(bad)?;
+        let timing = times(&bytes, tracks, init.is_some()).map_err(bad)?;
         let plays = Plays::of(timing.as_ref().zip(tracks), segment.duration_s, SEGMENT_MOST_S).map_err(bad)?;
         let dsn = segment.dsn.saturating_sub(self.rendition.playlist.segments.first().map_or(0, |s| s.dsn));
         let (begins_us, ends_us, fragment_ends_us) = timeline.place(&plays, (dsn, init)).map_err(bad)?;
@@ -200,13 +200,12 @@ impl Reader<'_> {
 }
 
 /// When a segment of fragmented MP4 plays; `None` for all else.
-fn times(bytes: &[u8], tracks: Option<&Tracks>) -> Result<Option<Timing>, String> {
+fn times(bytes: &[u8], tracks: Option<&Tracks>, has_init: bool) -> Result<Option<Timing>, String> {
     match tracks {
         Some(tracks) => retime::timing(bytes, tracks).map(Some),
-        None if is_boxes(bytes) => {
-            Err("is MP4 without an EXT-X-MAP; expected a segment of fragmented MP4 with its init segment".into())
-        }
-        None => Ok(None),
+        None if !is_boxes(bytes) => Ok(None),
+        None if has_init => Err("is MP4, but what its EXT-X-MAP names is none; expected its init segment".into()),
+        None => Err("is MP4 without an EXT-X-MAP; expected fragmented MP4 with its init segment".into()),
     }
 }
 
