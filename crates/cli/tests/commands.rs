@@ -338,7 +338,8 @@ fn what_cannot_be_looped_is_refused_with_its_file_and_reason() {
     assert!(run(&["keys", "generate", &key]).status.success());
     let both = |media: &str, words: &[&str]| {
         refused(&["demo", "--port", "0", "--media", media], &[&["--media"], words].concat());
-        let flags = ["--stream", "s", "--key", &key, "--state", &dir.file("epoch"), "--listen", "127.0.0.1:0"];
+        let flags =
+            ["--stream", "s", "--key", &key, "--state", &dir.file("epoch"), "--listen", "127.0.0.1:0"];
         refused(&[&["origin", "loop", media], &flags[..]].concat(), words);
     };
     both(&dir.file("none.m3u8"), &["none.m3u8", "cannot read"]);

@@ -44,7 +44,9 @@ fn the_demo_serves_stream_keys_policy_edge_and_page_on_one_port() {
 
 #[test]
 fn the_demo_loops_any_playlist_under_the_name_that_its_page_asks_for() {
-    for (kind, uri) in [("fmp4", "seg_0.m4s"), ("ts", "seg_0.ts"), ("single", "seg_0.m4s"), ("tssingle", "file_0.ts")] {
+    for (kind, uri) in
+        [("fmp4", "seg_0.m4s"), ("ts", "seg_0.ts"), ("single", "seg_0.m4s"), ("tssingle", "file_0.ts")]
+    {
         for media in [fixture(kind), fixture(kind).join("index.m3u8")] {
             let media = media.display().to_string();
             let server = Server::start(&["demo", "--port", "0", "--no-edge", "--media", &media], 4);

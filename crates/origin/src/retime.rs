@@ -156,7 +156,9 @@ fn duration(bytes: &[u8], traf: Range<usize>, track: Track) -> Result<u64, Strin
         u32_at(bytes, tfhd.start + 8 + before).ok_or("tfhd is cut off")?
     };
     let truns = children(bytes, traf)?.into_iter().filter(|b| &b.kind == b"trun");
-    truns.map(|b| run_duration(bytes, &b.body, default)).try_fold(0, |sum: u64, run| Ok(sum.saturating_add(run?)))
+    truns
+        .map(|b| run_duration(bytes, &b.body, default))
+        .try_fold(0, |sum: u64, run| Ok(sum.saturating_add(run?)))
 }
 
 fn run_duration(bytes: &[u8], trun: &Range<usize>, default: u32) -> Result<u64, String> {

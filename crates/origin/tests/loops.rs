@@ -145,7 +145,10 @@ fn a_lone_loop_is_served_with_all_that_its_playlist_names() {
     let file = std::fs::read(fixture("tssingle").join("index.ts")).unwrap();
     let origin = Origin::start(With { looped: fixture("tssingle"), ..With::default() });
     let text = origin.get("/live/demo/index.m3u8").text();
-    assert!(text.contains("#EXT-X-BYTERANGE:9964@9776\nfile_0.ts\n") && !text.contains("EXT-X-MAP"), "{text}");
+    assert!(
+        text.contains("#EXT-X-BYTERANGE:9964@9776\nfile_0.ts\n") && !text.contains("EXT-X-MAP"),
+        "{text}"
+    );
     let part = origin.send("GET", "/live/demo/file_0.ts", &[("Range", "bytes=9776-19739")]);
     assert_eq!((part.status, part.header("content-type")), (206, "video/mp2t"));
     assert_eq!(part.body, file[9776..19740]);
@@ -230,7 +233,8 @@ fn renditions_of_one_directory_have_names_of_their_own() {
     let dir = TempDir::new("flat");
     copy(&fixture("fmp4"), &dir.0);
     std::fs::copy(dir.0.join("index.m3u8"), dir.0.join("other.m3u8")).unwrap();
-    let variant = |file: &str| format!("#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"avc1.42c00a,mp4a.40.2\"\n{file}\n");
+    let variant =
+        |file: &str| format!("#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"avc1.42c00a,mp4a.40.2\"\n{file}\n");
     let text = format!("#EXTM3U\n{}{}", variant("index.m3u8"), variant("other.m3u8"));
     std::fs::write(dir.0.join("film.m3u8"), text).unwrap();
     let origin = Origin::start(With { looped: dir.0.clone(), ..With::default() });
@@ -254,7 +258,10 @@ fn of_text(name: &str, from: &str, edit: impl Fn(&str) -> String) -> TempDir {
 #[test]
 fn discontinuities_and_init_segments_of_the_source_are_counted_in_each_round() {
     let dir = of_text("two-inits", "fmp4", |text| {
-        text.replace("#EXTINF:1.000000,\nindex1", "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"sub/i.mp4\"\n#EXTINF:1.0,\nindex1")
+        text.replace(
+            "#EXTINF:1.000000,\nindex1",
+            "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"sub/i.mp4\"\n#EXTINF:1.0,\nindex1",
+        )
     });
     std::fs::create_dir(dir.0.join("sub")).unwrap();
     std::fs::copy(dir.0.join("init.mp4"), dir.0.join("sub/i.mp4")).unwrap();
@@ -282,13 +289,43 @@ fn what_cannot_be_looped_is_refused_with_its_line_and_reason() {
     with("gap", "#EXTINF", "#EXT-X-GAP\n#EXTINF", "ts", &["line 8", "EXT-X-GAP", "index0.ts"]);
     with("gone", "index1.ts", "none.ts", "ts", &["line 9", "cannot read media file", "none.ts"]);
     with("far", "index1.ts", "../x.ts", "ts", &["line 9", "not in this directory", "../x.ts"]);
-    with("range", "11280@", "11281@", "tssingle", &["line 14", "index.ts", "bytes 19740 to 31021; the file has 31020"]);
+    with(
+        "range",
+        "11280@",
+        "11281@",
+        "tssingle",
+        &["line 14", "index.ts", "bytes 19740 to 31021; the file has 31020"],
+    );
     with("zero", "EXTINF:1.000000", "EXTINF:0", "ts", &["line 7", "EXTINF of 0 s; expected more than 0"]);
-    with("long", "EXTINF:1.000000", "EXTINF:1000000000", "ts", &["line 7", "EXTINF of 1000000000 s; expected"]);
-    with("map", "#EXT-X-MAP:URI=\"init.mp4\"\n", "", "fmp4", &["line 7", "index0.m4s", "MP4 without an EXT-X-MAP"]);
+    with(
+        "long",
+        "EXTINF:1.000000",
+        "EXTINF:1000000000",
+        "ts",
+        &["line 7", "EXTINF of 1000000000 s; expected"],
+    );
+    with(
+        "map",
+        "#EXT-X-MAP:URI=\"init.mp4\"\n",
+        "",
+        "fmp4",
+        &["line 7", "index0.m4s", "MP4 without an EXT-X-MAP"],
+    );
     with("own", "init.mp4", "index0.m4s", "fmp4", &["line 8", "\"index0.m4s\" is its own init segment"]);
-    with("none", "init.mp4", "index.m3u8", "fmp4", &["line 8", "index0.m4s", "is MP4, but what its EXT-X-MAP"]);
-    with("twice", "index1.m4s", "index2.m4s", "fmp4", &["line 10", "index2.m4s", "where the last segment ended"]);
+    with(
+        "none",
+        "init.mp4",
+        "index.m3u8",
+        "fmp4",
+        &["line 8", "index0.m4s", "is MP4, but what its EXT-X-MAP"],
+    );
+    with(
+        "twice",
+        "index1.m4s",
+        "index2.m4s",
+        "fmp4",
+        &["line 10", "index2.m4s", "where the last segment ended"],
+    );
     let map = "#EXT-X-MAP:URI=\"index0.ts\"\n#EXTINF:1.000000,\nindex1";
     let dir = of_text("broken", "fmp4", str::to_owned);
     change(&dir.0.join("init.mp4"), |bytes| bytes.truncate(28));
@@ -298,19 +335,32 @@ fn what_cannot_be_looped_is_refused_with_its_line_and_reason() {
 }
 
 #[test]
-fn renditions_of_other_lengths_are_refused() {
+fn a_gap_in_each_round_is_told_and_a_long_one_is_refused() {
     let dir = TempDir::new("uneven");
-    for (folder, length) in [("a", "1.000000"), ("b", "1.200000")] {
-        copy(&fixture("ts"), &dir.0.join(folder));
-        change(&dir.0.join(folder).join("index.m3u8"), |bytes| {
-            let text = String::from_utf8(bytes.clone()).unwrap();
-            *bytes = text.replacen("EXTINF:1.000000", &format!("EXTINF:{length}"), 1).into();
-        });
-    }
-    let variants = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\nb/index.m3u8\n";
+    copy(&fixture("ts"), &dir.0.join("a"));
+    copy(&fixture("ts"), &dir.0.join("b"));
+    let variants =
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\nb/index.m3u8\n";
     std::fs::write(dir.0.join("master.m3u8"), variants).unwrap();
-    let error = load(&dir.0).unwrap_err();
-    assert!(error.contains("a/index.m3u8 lasts 3.000000 s; expected 3.200000 s as b/index.m3u8"), "{error}");
+    let text = std::fs::read_to_string(dir.0.join("b/index.m3u8")).unwrap();
+    let lasting = |length: &str| {
+        let text = text.replacen("EXTINF:1.000000", &format!("EXTINF:{length}"), 1);
+        std::fs::write(dir.0.join("b/index.m3u8"), text).unwrap();
+        load(&dir.0)
+    };
+    let told = |source: &LoopSource| source.remarks.lines().collect::<String>();
+    assert_eq!(told(&lasting("1.099").unwrap()), "");
+    let uneven = lasting("1.2").unwrap();
+    let words = "a/index.m3u8: lasts 3.000000 s; expected 3.200000 s as b/index.m3u8";
+    assert!(told(&uneven).contains("gap") && told(&uneven).ends_with(words), "{}", told(&uneven));
+    assert!(uneven.renditions.iter().all(|r| r.span_us(3).0 == 3_200_000));
+    let error = lasting("1.6").unwrap_err();
+    assert!(
+        error.contains(
+            "a/index.m3u8 lasts 3.000000 s; expected 3.600000 s as b/index.m3u8, or at most 0.5 s less"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -318,5 +368,8 @@ fn a_first_number_without_a_discontinuity_number_is_refused() {
     let desk = Desk::new(signer(), Text::new("demo").unwrap(), 9);
     let options = LoopOptions { first_msn: 1 << 39, ..LoopOptions::default() };
     let error = LiveLoop::start(load(&fixture("ts")).unwrap(), options, desk, T0).err().unwrap().to_string();
-    assert!(error.contains("discontinuity 183251937964") && error.contains("first media sequence number"), "{error}");
+    assert!(
+        error.contains("discontinuity 183251937964") && error.contains("first media sequence number"),
+        "{error}"
+    );
 }

@@ -154,7 +154,10 @@ fn playlist(request: &Request<()>, text: Option<Bytes>) -> Response<Body> {
 
 fn whole(channel: &Channel, bytes: Option<Bytes>, path: &str, request: &Request<()>) -> Response<Body> {
     let Some(bytes) = bytes else { return not_found("this stream has no such file") };
-    entity(request, Entity { bytes, mime: mime(Path::new(path)), cache: channel.limits.media_cache, etag: None })
+    entity(
+        request,
+        Entity { bytes, mime: mime(Path::new(path)), cache: channel.limits.media_cache, etag: None },
+    )
 }
 
 fn segment(

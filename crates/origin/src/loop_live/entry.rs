@@ -18,7 +18,8 @@ pub fn entry(path: &Path) -> Result<(PathBuf, String), OriginError> {
     let found = std::fs::metadata(path).map_err(OriginError::io("cannot read", path))?;
     if !found.is_dir() {
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| OriginError::playlist(path, "its name is not UTF-8; expected UTF-8"))?;
+        let name =
+            name.ok_or_else(|| OriginError::playlist(path, "its name is not UTF-8; expected UTF-8"))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         return Ok((folder.unwrap_or(Path::new(".")).to_path_buf(), name.to_owned()));
     }
@@ -30,10 +31,14 @@ pub fn entry(path: &Path) -> Result<(PathBuf, String), OriginError> {
     let candidates = if multivariant.is_empty() { names.iter().collect() } else { multivariant };
     match candidates.as_slice() {
         [only] => Ok((path.to_path_buf(), (*only).clone())),
-        [] => Err(OriginError::playlist(path, "no .m3u8 file in this directory; expected a playlist, or the path of one")),
+        [] => Err(OriginError::playlist(
+            path,
+            "no .m3u8 file in this directory; expected a playlist, or the path of one",
+        )),
         several => {
             let list = several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            let reason = format!("several playlists in this directory: {list}; expected the path of one of them");
+            let reason =
+                format!("several playlists in this directory: {list}; expected the path of one of them");
             Err(OriginError::playlist(path, reason))
         }
     }
@@ -44,7 +49,8 @@ fn playlists(folder: &Path) -> Result<Vec<String>, OriginError> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(OriginError::io("cannot read directory", folder))? {
         let path = entry.map_err(OriginError::io("cannot read directory", folder))?.path();
-        let is_playlist = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("m3u8") || e.eq_ignore_ascii_case("m3u"));
+        let is_playlist =
+            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("m3u8") || e.eq_ignore_ascii_case("m3u"));
         let name = path.file_name().and_then(|name| name.to_str());
         names.extend(name.filter(|_| is_playlist && path.is_file()).map(str::to_owned));
     }

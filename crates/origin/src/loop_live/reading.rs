@@ -36,7 +36,8 @@ pub(super) fn round(root: &Path, rendition: &Rendition, prefix: String) -> Resul
     let list = &rendition.playlist;
     let bad = |reason: String| OriginError::playlist(root.join(&rendition.path), reason);
     check(list).map_err(bad)?;
-    let mut reader = Reader { root, rendition, prefix, files: BTreeMap::new(), inits: Vec::new(), parts: Vec::new() };
+    let mut reader =
+        Reader { root, rendition, prefix, files: BTreeMap::new(), inits: Vec::new(), parts: Vec::new() };
     let (mut segments, mut timeline) = (Vec::new(), Timeline::default());
     for segment in &list.segments {
         let read = reader.segment(segment, &mut timeline);
@@ -45,7 +46,9 @@ pub(super) fn round(root: &Path, rendition: &Rendition, prefix: String) -> Resul
     let length = timeline.length();
     let (n, us) = (segments.len() as u64, length.times(1, MICRO));
     if us < n * SEGMENT_LEAST_US {
-        return Err(bad(format!("its {n} segments last {us} µs; expected at least {SEGMENT_LEAST_US} µs each")));
+        return Err(bad(format!(
+            "its {n} segments last {us} µs; expected at least {SEGMENT_LEAST_US} µs each"
+        )));
     }
     close_up(&mut segments);
     let fragments = moves(&segments);
@@ -55,7 +58,9 @@ pub(super) fn round(root: &Path, rendition: &Rendition, prefix: String) -> Resul
 /// Can this playlist be looped, as far as it says itself?
 fn check(list: &MediaPlaylist) -> Result<(), String> {
     if !list.ended {
-        return Err("has no EXT-X-ENDLIST: it is live, or not finished; expected a finished playlist to loop".into());
+        return Err(
+            "has no EXT-X-ENDLIST: it is live, or not finished; expected a finished playlist to loop".into(),
+        );
     }
     if let Some(encrypted) = &list.encrypted {
         return Err(format!(
@@ -113,7 +118,8 @@ impl Reader<'_> {
         let init = segment.init.as_ref().map(|init| self.init(init)).transpose()?;
         let tracks = init.and_then(|init| self.inits.get(init)).and_then(|(_, _, tracks)| tracks.as_ref());
         let timing = times(&bytes, tracks, init.is_some()).map_err(bad)?;
-        let plays = Plays::of(timing.as_ref().zip(tracks), segment.duration_s, SEGMENT_MOST_S).map_err(bad)?;
+        let plays =
+            Plays::of(timing.as_ref().zip(tracks), segment.duration_s, SEGMENT_MOST_S).map_err(bad)?;
         let dsn = segment.dsn.saturating_sub(self.rendition.playlist.segments.first().map_or(0, |s| s.dsn));
         let (begins_us, ends_us, fragment_ends_us) = timeline.place(&plays, (dsn, init)).map_err(bad)?;
         let (kind, cuts) = cut(&bytes).map_err(|e| bad(e.to_string()))?;
@@ -123,7 +129,19 @@ impl Reader<'_> {
             Kind::Cmaf => fragment_ends_us,
             _ => by_bytes(&cuts, begins_us..ends_us),
         };
-        Ok(LoopSegment { kind, cuts, dsn, init, part_of, extension, begins_us, ends_us, piece_ends_us, bytes, timing })
+        Ok(LoopSegment {
+            kind,
+            cuts,
+            dsn,
+            init,
+            part_of,
+            extension,
+            begins_us,
+            ends_us,
+            piece_ends_us,
+            bytes,
+            timing,
+        })
     }
 
     /// The bytes of a file, or of a range of it, that are there.
@@ -139,7 +157,10 @@ impl Reader<'_> {
             }
         };
         if self.files.values().map(Bytes::len).sum::<usize>() > LOOP_LIMIT_BYTES {
-            return Err(OriginError::media(path, format!("loop above {LOOP_LIMIT_BYTES} bytes; expected less")));
+            return Err(OriginError::media(
+                path,
+                format!("loop above {LOOP_LIMIT_BYTES} bytes; expected less"),
+            ));
         }
         let (from, length) = range.map_or((0, whole.len() as u64), |range| (range.offset, range.length));
         let to = usize::try_from(from.saturating_add(length)).ok().filter(|to| *to <= whole.len());
@@ -147,7 +168,8 @@ impl Reader<'_> {
             (Ok(from), Some(to)) if to > from => Ok(whole.slice(from..to)),
             (Ok(_), Some(_)) => Err(OriginError::media(path, "is empty; expected media")),
             _ => {
-                let reason = format!("bytes {from} to {}; the file has {}", from.saturating_add(length), whole.len());
+                let reason =
+                    format!("bytes {from} to {}; the file has {}", from.saturating_add(length), whole.len());
                 Err(OriginError::media(path, reason))
             }
         }
@@ -204,7 +226,9 @@ fn times(bytes: &[u8], tracks: Option<&Tracks>, has_init: bool) -> Result<Option
     match tracks {
         Some(tracks) => retime::timing(bytes, tracks).map(Some),
         None if !is_boxes(bytes) => Ok(None),
-        None if has_init => Err("is MP4, but what its EXT-X-MAP names is none; expected its init segment".into()),
+        None if has_init => {
+            Err("is MP4, but what its EXT-X-MAP names is none; expected its init segment".into())
+        }
         None => Err("is MP4 without an EXT-X-MAP; expected fragmented MP4 with its init segment".into()),
     }
 }

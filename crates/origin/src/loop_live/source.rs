@@ -7,9 +7,12 @@ use bytes::Bytes;
 use super::reading::{self, Round};
 use super::rendition::{LoopRendition, MICRO, Seam};
 use crate::playlist::{Presentation, Reading};
-use crate::remarks::{Kind, Remarks};
+use crate::remarks::{Kind, Remark, Remarks};
 use crate::retime::{Length, TENTH};
 use crate::{OriginError, within};
+
+/// By how much a rendition may be shorter than the longest, in seconds: players jump over gaps like that.
+const GAP_MOST_S: f64 = 0.5;
 
 /// A presentation that can be looped.
 #[derive(Clone, Debug)]
@@ -51,11 +54,19 @@ impl LoopSource {
         let mut rounds = Vec::new();
         for (index, rendition) in presentation.renditions.iter().enumerate() {
             let folder = |path: &Path| path.parent().map(Path::to_path_buf);
-            let others = presentation.renditions.iter().filter(|r| folder(&r.path) == folder(&rendition.path));
+            let others =
+                presentation.renditions.iter().filter(|r| folder(&r.path) == folder(&rendition.path));
             let prefix = if others.count() > 1 { format!("r{index}_") } else { String::new() };
             rounds.push(reading::round(root, rendition, prefix)?);
         }
-        let renditions = together(rounds).map_err(|reason| OriginError::playlist(path, reason))?;
+        let bad = |reason| OriginError::playlist(&path, reason);
+        let longest = rounds.iter().max_by(|a, b| a.length.compare(b.length));
+        let longest = longest.ok_or_else(|| bad("names no rendition".to_owned()))?;
+        for round in &rounds {
+            alike(longest, round).map_err(bad)?.into_iter().for_each(|remark| remarks.add(remark));
+        }
+        let length = longest.length;
+        let renditions = together(rounds, length);
         Ok(Self { multivariant, renditions, remarks })
     }
 
@@ -68,7 +79,8 @@ impl LoopSource {
             (None, [only]) => (only.folder, only.playlist) = (String::new(), entry.to_owned()),
             (Some(multivariant), renditions) => {
                 if let Some(taken) = renditions.iter().find(|r| r.folder.is_empty() && r.playlist == entry) {
-                    let reason = format!("names a rendition {}; expected another name for it", taken.playlist);
+                    let reason =
+                        format!("names a rendition {}; expected another name for it", taken.playlist);
                     return Err(OriginError::playlist(&multivariant.file, reason));
                 }
                 multivariant.file = entry.to_owned();
@@ -89,35 +101,31 @@ fn text(root: &Path, entry: &str) -> Result<Bytes, OriginError> {
 }
 
 /// All renditions move by the same length, or none does: so they stay in step.
-fn together(rounds: Vec<Round>) -> Result<Vec<LoopRendition>, String> {
-    let Some(longest) = rounds.iter().max_by(|a, b| a.length.compare(b.length)) else {
-        return Err("names no rendition".into());
-    };
-    rounds.iter().try_for_each(|round| alike(longest, round))?;
+fn together(rounds: Vec<Round>, longest: Length) -> Vec<LoopRendition> {
     let moved = rounds.iter().all(|round| round.fragments.is_some());
     let length = match moved {
-        true => longest.length,
-        false => Length { ticks: longest.length.times(1, MICRO), timescale: MICRO },
+        true => longest,
+        false => Length { ticks: longest.times(1, MICRO), timescale: MICRO },
     };
-    let settled = rounds.into_iter().map(|round| round.settle(length, moved));
-    Ok(settled.collect())
+    rounds.into_iter().map(|round| round.settle(length, moved)).collect()
 }
 
-/// Renditions whose segments do not lie side by side would drift apart.
-fn alike(longest: &Round, round: &Round) -> Result<(), String> {
+/// Renditions whose segments do not lie side by side would drift apart; one that is a little shorter has a gap.
+fn alike(longest: &Round, round: &Round) -> Result<Option<Remark>, String> {
     let [(a, name_a), (b, name_b)] =
         [longest, round].map(|r| (r.rendition.segments.len(), &r.rendition.name));
     if a != b {
         return Err(format!("{name_b} has {b} segments; expected {a} as {name_a}"));
     }
-    let [a, b] = [longest, round].map(|r| r.length.times(1, MICRO));
-    if (a - b.min(a)) * u64::from(TENTH) > MICRO.into() {
-        let [a, b] = [longest, round].map(|r| r.length.seconds());
-        return Err(format!(
-            "{name_b} lasts {b:.6} s; expected {a:.6} s as {name_a}, to a tenth of a second, or there is a gap in each round"
-        ));
+    let [a, b] = [longest, round].map(|r| r.length.seconds());
+    let what = format!("lasts {b:.6} s; expected {a:.6} s as {name_a}");
+    match a - b {
+        gap if gap > GAP_MOST_S => Err(format!("{name_b} {what}, or at most {GAP_MOST_S} s less")),
+        gap if gap > 1.0 / f64::from(TENTH) => {
+            Ok(Some(Remark { kind: Kind::Shorter, place: name_b.to_string(), what }))
+        }
+        _ => Ok(None),
     }
-    Ok(())
 }
 
 impl Round {

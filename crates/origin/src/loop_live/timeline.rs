@@ -44,7 +44,9 @@ impl Plays {
         let most = (most_s * f64::from(lead.timescale)) as u64;
         if !(1..=most).contains(&(span.end - span.start)) {
             let (ticks, scale) = (span.end - span.start, lead.timescale);
-            return Err(format!("track {track} plays {ticks} ticks at {scale} a second; expected 1 to {most}"));
+            return Err(format!(
+                "track {track} plays {ticks} ticks at {scale} a second; expected 1 to {most}"
+            ));
         }
         let fragment_ends = timing.fragment_ends.clone();
         Ok(Self::Ticks { track, timescale: lead.timescale, span, fragment_ends })
@@ -69,7 +71,8 @@ impl Timeline {
         }
         let at = |ticks: u64| Length { ticks: ticks.saturating_sub(self.base.1), timescale: *timescale };
         let micro = |ticks: u64| self.base.0 + at(ticks).times(1, MICRO);
-        let placed = (micro(span.start), micro(span.end), fragment_ends.iter().map(|end| micro(*end)).collect());
+        let placed =
+            (micro(span.start), micro(span.end), fragment_ends.iter().map(|end| micro(*end)).collect());
         self.exact = Some(at(span.end)).filter(|_| first || goes_on && self.exact.is_some());
         self.end = (placed.1, span.end);
         Ok(placed)
