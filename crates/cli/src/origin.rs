@@ -100,7 +100,7 @@ pub(crate) struct SignFlags {
 
 /// Serve a finished HLS stream as an endless live one at /live/NAME/.
 ///
-/// Renditions have the same number of segments and the same length. Fragmented MP4 with 64-bit times, muxed or not, is
+/// Renditions have the same length, to half a second. Fragmented MP4 with 64-bit times, muxed or not, is
 /// moved in time and goes on as one timeline. All else (MPEG-TS, packed audio, 32-bit times) keeps its bytes and begins each
 /// round with EXT-X-DISCONTINUITY, in all renditions as soon as one needs it. Byte ranges of what is moved become files of
 /// their own; others stay ranges of one file. Encrypted and live playlists are refused.

@@ -1,7 +1,7 @@
 //! A VOD directory played as an endless live stream.
 //!
-//! [`LoopSource`] is the directory, read and checked once: its renditions have the same number of segments, and none is
-//! more than half a second shorter than the longest (more than a tenth is told). Segment `msn` of the stream is segment `msn mod n` of the directory in
+//! [`LoopSource`] is the directory, read and checked once: no rendition is more than half a second shorter than the
+//! longest (more than a tenth is told). How many segments each has is its own matter. Segment `msn` of the stream is segment `msn mod n` of the directory in
 //! round `msn / n`. The same msn therefore always has the same bytes, whoever asks and whenever. How a round follows the
 //! one before it depends on the media:
 //!

@@ -248,6 +248,43 @@ fn renditions_of_one_directory_have_names_of_their_own() {
     }
 }
 
+/// ffmpeg gives sound a last segment of its own for what is longer than the picture.
+#[test]
+fn renditions_with_more_segments_keep_step_in_time() {
+    let dir = TempDir::new("more");
+    copy(&fixture("ts"), &dir.0.join("a"));
+    copy(&fixture("ts"), &dir.0.join("b"));
+    change(&dir.0.join("b/index.m3u8"), |bytes| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text
+            .replace("#EXTINF:1.000000,\nindex2.ts", "#EXTINF:0.9,\nindex2.ts\n#EXTINF:0.1,\nindex1.ts")
+            .into();
+    });
+    let variants = ["a", "b"].map(|v| format!("#EXT-X-STREAM-INF:BANDWIDTH=1\n{v}/index.m3u8\n")).concat();
+    std::fs::write(dir.0.join("master.m3u8"), format!("#EXTM3U\n{variants}")).unwrap();
+    for first_msn in [0, 3_000_001] {
+        let mut live = live(load(&dir.0).unwrap(), first_msn);
+        assert_eq!([live.window(0), live.window(1)], [6, 8]);
+        for second in 0..30 {
+            live.advance(T0 + 1000 * second + 50).unwrap();
+            let newest = [0, 1].map(|index| {
+                let list = lists_fit(&live, index);
+                let last = list.segments.last().unwrap().msn;
+                (live.segment(index, last).unwrap().begins_ms, list.segments.last().unwrap().dsn)
+            });
+            let apart = newest[0].0.abs_diff(newest[1].0);
+            assert!(apart <= 1000, "{apart} ms after {second} s");
+            assert_eq!(newest[0].1, newest[1].1);
+        }
+    }
+    change(&dir.0.join("b/index.m3u8"), |bytes| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replace("#EXTINF:0.1", "#EXT-X-DISCONTINUITY\n#EXTINF:0.1").into();
+    });
+    let error = load(&dir.0).unwrap_err();
+    assert!(error.contains("discontinuities; expected"), "{error}");
+}
+
 fn of_text(name: &str, from: &str, edit: impl Fn(&str) -> String) -> TempDir {
     let dir = TempDir::new(name);
     copy(&fixture(from), &dir.0);

@@ -19,9 +19,9 @@ const AHEAD: u64 = 1 << 30;
 /// How a loop is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopOptions {
-    /// Complete segments in the playlist, at least 3 (RFC 8216bis section 6.2.2).
+    /// Complete segments in the playlist, at least 3 (RFC 8216bis section 6.2.2); more where segments are shorter.
     pub window: usize,
-    /// Media sequence number of the first segment.
+    /// Media sequence number of the first segment, in the first rendition.
     pub first_msn: u64,
     /// Whether playlists carry `EXT-X-PROGRAM-DATE-TIME`.
     pub program_date_time: bool,
@@ -45,6 +45,8 @@ pub struct LiveLoop {
 
 /// What is available of one rendition.
 pub struct LiveRendition {
+    /// Media sequence number of its first segment.
+    pub first_msn: u64,
     /// The signed lists of the init segments.
     pub init_lists: Vec<SignedList>,
     /// Segments in order; the last one is open, all others are complete.
@@ -105,10 +107,10 @@ impl LiveLoop {
         desk: Desk,
         now_ms: u64,
     ) -> Result<Self, OriginError> {
-        let window = options.window.max(3) as u64;
-        let last = options.first_msn.saturating_add(window - 1);
-        source.renditions.iter().try_for_each(|rendition| can_count(rendition, last))?;
-        let ends_us = source.renditions.iter().map(|r| r.span_us(last).1).max().unwrap_or(0);
+        let window = |r: &LoopRendition| source.window(r, options.window.max(3)) as u64;
+        let last = |r: &LoopRendition| source.beside(r, options.first_msn).saturating_add(window(r) - 1);
+        source.renditions.iter().try_for_each(|rendition| can_count(rendition, last(rendition)))?;
+        let ends_us = source.renditions.iter().map(|r| r.span_us(last(r)).1).max().unwrap_or(0);
         let zero_ms = now_ms as i64 - (ends_us.div_ceil(1000)) as i64;
         let mut live = Self { source, options, desk, zero_ms, renditions: Vec::new() };
         for index in 0..live.source.renditions.len() {
@@ -128,8 +130,10 @@ impl LiveLoop {
                 released = true;
             }
         }
-        let oldest = self.renditions.iter().filter_map(|r| r.segments.front()).map(|s| s.msn).min();
-        self.desk.forget_before(oldest.unwrap_or(0));
+        for (rendition, state) in self.source.renditions.iter().zip(&self.renditions) {
+            let oldest = state.segments.front().map_or(0, |segment| segment.msn);
+            self.desk.forget_before(&rendition.name, oldest);
+        }
         Ok(released)
     }
 
@@ -163,6 +167,12 @@ impl LiveLoop {
         self.source.renditions.get(index).zip(self.renditions.get(index))
     }
 
+    /// Complete segments in a rendition's playlist.
+    pub fn window(&self, rendition: usize) -> usize {
+        let count = self.options.window.max(3);
+        self.source.renditions.get(rendition).map_or(count, |r| self.source.window(r, count))
+    }
+
     /// A segment that is still available.
     pub fn segment(&self, rendition: usize, msn: u64) -> Option<&LiveSegment> {
         self.renditions.get(rendition)?.segments.iter().find(|s| s.msn == msn)
@@ -170,11 +180,12 @@ impl LiveLoop {
 
     fn open_rendition(&mut self, index: usize, now_ms: u64) -> Result<LiveRendition, OriginError> {
         let Some(rendition) = self.source.renditions.get(index) else { return Err(lost()) };
+        let first_msn = self.source.beside(rendition, self.options.first_msn);
         let subject = |name: &str| Subject {
             rendition: rendition.name.clone(),
             kind: Kind::Init,
-            msn: self.options.first_msn,
-            dsn: dsn(rendition, self.options.first_msn),
+            msn: first_msn,
+            dsn: dsn(rendition, first_msn),
             name: name.to_owned(),
             range_base: 0,
             init_digest: [0; 32],
@@ -185,8 +196,8 @@ impl LiveLoop {
             let cut = whole(&init.bytes).ok_or_else(lost)?;
             init_lists.push(self.desk.sign_whole(subject(&init.uri), &init.bytes, &[cut])?);
         }
-        let first = self.open_segment(index, self.options.first_msn, now_ms)?;
-        Ok(LiveRendition { init_lists, segments: VecDeque::from([first]) })
+        let first = self.open_segment(index, first_msn, now_ms)?;
+        Ok(LiveRendition { first_msn, init_lists, segments: VecDeque::from([first]) })
     }
 
     fn open_segment(&self, index: usize, msn: u64, now_ms: u64) -> Result<LiveSegment, OriginError> {
@@ -249,7 +260,7 @@ impl LiveLoop {
 
     /// A segment stays available for one more window after it left the playlist (RFC 8216bis section 6.2.2).
     fn keep(&mut self, index: usize, segment: LiveSegment) {
-        let most = 2 * self.options.window.max(3) + 1;
+        let most = 2 * self.window(index) + 1;
         if let Some(rendition) = self.renditions.get_mut(index) {
             rendition.segments.push_back(segment);
             while rendition.segments.len() > most {

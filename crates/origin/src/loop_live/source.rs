@@ -13,6 +13,8 @@ use crate::{OriginError, within};
 
 /// By how much a rendition may be shorter than the longest, in seconds: players jump over gaps like that.
 const GAP_MOST_S: f64 = 0.5;
+/// How many times more segments a rendition may have than another: so much longer are its playlists and lists.
+const SEGMENTS_MOST_TIMES: usize = 8;
 
 /// A presentation that can be looped.
 #[derive(Clone, Debug)]
@@ -90,9 +92,19 @@ impl LoopSource {
         Ok(self)
     }
 
-    /// Segments in one round.
-    pub fn round_segments(&self) -> u64 {
-        self.renditions.first().map_or(1, |r| r.segments.len() as u64).max(1)
+    /// Segments of `rendition` that play about as long as `count` of the one with the fewest segments in a round.
+    pub(super) fn window(&self, rendition: &LoopRendition, count: usize) -> usize {
+        let fewest = self.renditions.iter().map(|r| r.segments.len()).min().unwrap_or(1).max(1);
+        count.saturating_mul(rendition.segments.len()).div_ceil(fewest)
+    }
+
+    /// The segment of `rendition` that plays when segment `msn` of the first rendition begins: the same, if they have the
+    /// same number of segments.
+    pub(super) fn beside(&self, rendition: &LoopRendition, msn: u64) -> u64 {
+        let first = self.renditions.first().filter(|first| first.segments.len() != rendition.segments.len());
+        let Some((round, segment)) = first.and_then(|first| first.locate(msn)) else { return msn };
+        let begun = rendition.segments.iter().rposition(|s| s.begins_us <= segment.begins_us);
+        round.saturating_mul(rendition.segments.len() as u64).saturating_add(begun.unwrap_or(0) as u64)
     }
 }
 
@@ -110,19 +122,26 @@ fn together(rounds: Vec<Round>, longest: Length) -> Vec<LoopRendition> {
     rounds.into_iter().map(|round| round.settle(length, moved)).collect()
 }
 
-/// Renditions whose segments do not lie side by side would drift apart; one that is a little shorter has a gap.
+/// Discontinuities are numbered alike in all renditions; one that is a little shorter than the others has a gap.
 fn alike(longest: &Round, round: &Round) -> Result<Option<Remark>, String> {
-    let [(a, name_a), (b, name_b)] =
-        [longest, round].map(|r| (r.rendition.segments.len(), &r.rendition.name));
-    if a != b {
-        return Err(format!("{name_b} has {b} segments; expected {a} as {name_a}"));
+    let [(a, n), (b, m)] = [longest, round].map(|r| (&r.rendition, r.rendition.segments.len()));
+    if a.seam != b.seam {
+        let [i, j] = [a, b].map(|r| r.segments.last().map_or(0, |last| last.dsn));
+        return Err(format!("{} has {j} discontinuities; expected {i} as {}", b.name, a.name));
     }
-    let [a, b] = [longest, round].map(|r| r.length.seconds());
-    let what = format!("lasts {b:.6} s; expected {a:.6} s as {name_a}");
-    match a - b {
-        gap if gap > GAP_MOST_S => Err(format!("{name_b} {what}, or at most {GAP_MOST_S} s less")),
+    if n.max(m) > SEGMENTS_MOST_TIMES * n.min(m) {
+        let times = SEGMENTS_MOST_TIMES;
+        return Err(format!(
+            "{} has {m} segments; expected at most {times} times more or less than the {n} of {}",
+            b.name, a.name
+        ));
+    }
+    let [x, y] = [longest, round].map(|r| r.length.seconds());
+    let what = format!("lasts {y:.6} s; expected {x:.6} s as {}", a.name);
+    match x - y {
+        gap if gap > GAP_MOST_S => Err(format!("{} {what}, or at most {GAP_MOST_S} s less", b.name)),
         gap if gap > 1.0 / f64::from(TENTH) => {
-            Ok(Some(Remark { kind: Kind::Shorter, place: name_b.to_string(), what }))
+            Ok(Some(Remark { kind: Kind::Shorter, place: b.name.to_string(), what }))
         }
         _ => Ok(None),
     }
@@ -188,7 +207,7 @@ mod tests {
         let text = std::fs::read_to_string(&playlist).unwrap();
         std::fs::write(&playlist, text.replace("#EXTINF:3.989333,\nseg_5.m4s\n", "")).unwrap();
         let error = LoopSource::load(dir.path(), "master.m3u8").unwrap_err().to_string();
-        assert!(error.contains("segments; expected"), "{error}");
+        assert!(error.contains("a64/index.m3u8 lasts 20") && error.contains("expected 24"), "{error}");
     }
 
     #[test]

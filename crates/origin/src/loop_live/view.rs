@@ -17,7 +17,7 @@ pub fn master_playlist(live: &LiveLoop) -> Option<bytes::Bytes> {
 pub fn media_playlist(live: &LiveLoop, index: usize) -> Option<String> {
     let (rendition, state) = live.rendition(index)?;
     let complete: Vec<_> = state.segments.iter().filter(|s| s.is_complete()).collect();
-    let window = complete.get(complete.len().saturating_sub(live.options().window.max(3))..)?;
+    let window = complete.get(complete.len().saturating_sub(live.window(index))..)?;
     let (first, mut dsn) = window.first().map_or((0, 0), |s| (s.msn, s.dsn));
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
     let _ = writeln!(text, "#EXT-X-TARGETDURATION:{}", target_s(rendition));
@@ -57,7 +57,7 @@ fn map(text: &mut String, rendition: &LoopRendition, segment: &LiveSegment) {
 /// The rolling list of a rendition: the window, and the open segment once it has a fragment.
 pub fn rolling(live: &LiveLoop, index: usize, now_ms: u64) -> Option<Rolling> {
     let (rendition, state) = live.rendition(index)?;
-    let skip = state.segments.len().saturating_sub(live.options().window.max(3) + 1);
+    let skip = state.segments.len().saturating_sub(live.window(index) + 1);
     let inits = rendition.inits.iter().zip(&state.init_lists);
     let inits = inits.map(|(init, list)| InitEntry { name: init.uri.clone(), list: EncodedList::of(list) });
     let segments = state.segments.iter().skip(skip).filter_map(|s| entry(s, now_ms)).collect();
@@ -67,7 +67,7 @@ pub fn rolling(live: &LiveLoop, index: usize, now_ms: u64) -> Option<Rolling> {
         rendition: rendition.name.clone(),
         target_ms: target_s(rendition).saturating_mul(1000),
         complete: false,
-        epochs: vec![EpochRange { epoch: live.epoch(), first_msn: live.options().first_msn, last_msn: None }],
+        epochs: vec![EpochRange { epoch: live.epoch(), first_msn: state.first_msn, last_msn: None }],
         init: inits.collect(),
         segments,
     })
