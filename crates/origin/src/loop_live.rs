@@ -1,9 +1,9 @@
 //! A VOD directory played as an endless live stream.
 //!
 //! [`LoopSource`] is the directory, read and checked once: no rendition is more than half a second shorter than the
-//! longest (more than a tenth is told). How many segments each has is its own matter. Segment `msn` of the stream is segment `msn mod n` of the directory in
-//! round `msn / n`. The same msn therefore always has the same bytes, whoever asks and whenever. How a round follows the
-//! one before it depends on the media:
+//! longest (more than a tenth is told). How many segments each has is its own matter. Segment `msn` of the stream is
+//! segment `msn mod n` of the directory in round `msn / n`. The same msn therefore always has the same bytes, whoever
+//! asks and whenever. How a round follows the one before it depends on the media:
 //!
 //! | media | in the next round |
 //! |---|---|

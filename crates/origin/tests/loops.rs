@@ -33,7 +33,7 @@ fn live(source: LoopSource, first_msn: u64) -> LiveLoop {
 fn playlist(live: &LiveLoop, index: usize) -> MediaPlaylist {
     let url = Url::parse("http://a.example/live/demo/index.m3u8").unwrap();
     let text = media_playlist(live, index).unwrap();
-    read_media(text.as_bytes(), &url).unwrap_or_else(|why| panic!("{why} in {text}"))
+    read_media(text.as_bytes(), &url).map_err(|why| format!("{why} in {text}")).unwrap()
 }
 
 /// Whatever the playlist names is signed as just that.
@@ -66,8 +66,11 @@ fn lists_fit(live: &LiveLoop, index: usize) -> MediaPlaylist {
     list
 }
 
-/// Plays `seconds` and looks after each; of all segments number, discontinuity, name and range.
-fn played(live: &mut LiveLoop, index: usize, seconds: u64) -> Vec<(u64, u32, String, Option<(u64, u64)>)> {
+/// Number, discontinuity, name, and first byte and length where it is a range.
+type Facts = (u64, u32, String, Option<(u64, u64)>);
+
+/// Plays `seconds` and looks after each second: the facts of all segments that were listed.
+fn played(live: &mut LiveLoop, index: usize, seconds: u64) -> Vec<Facts> {
     let mut seen = Vec::new();
     for second in 0..=seconds {
         live.advance(T0 + 1000 * second + 50).unwrap();

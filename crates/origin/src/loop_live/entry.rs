@@ -21,7 +21,7 @@ pub fn entry(path: &Path) -> Result<(PathBuf, String), OriginError> {
         let name =
             name.ok_or_else(|| OriginError::playlist(path, "its name is not UTF-8; expected UTF-8"))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        return Ok((folder.unwrap_or(Path::new(".")).to_path_buf(), name.to_owned()));
+        return Ok((folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf), name.to_owned()));
     }
     let names = playlists(path)?;
     if names.iter().any(|name| name == USUAL) {

@@ -20,7 +20,9 @@ pub(crate) fn media() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/media")
 }
 
-/// Small media of each kind that ffmpeg's HLS muxer makes.
+/// Small media of each kind that ffmpeg's HLS muxer makes: three segments of a second, picture and sound in one file.
+/// `fmp4` and `single` are `-hls_segment_type fmp4`, the others MPEG-TS; `single` and `tssingle` are
+/// `-hls_flags single_file`.
 pub(crate) fn fixture(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(kind)
 }
