@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Proves the demo in a real Chromium: the page as people see it, for a minute, HLS.js with its worker on as it comes.
 //
-//   node tests/browser/demo-check.mjs [--viewers N] [--seconds N]
+//   node tests/browser/demo-check.mjs [--viewers N] [--seconds N] [--media FILE|DIR]
 //
 // Fails if anyone stalled or played less than 0.9 of the time, or if the origin's access log shows an offload below
 // 50 % (with four viewers; below 0.66 of the possible 1 - 1/n otherwise). MESHEDFLOW_BIN and MESHEDFLOW_SITE say what is tested.
@@ -22,12 +22,13 @@ if (given.inside) process.exitCode = (await check(given)) ? 0 : 1;
 else process.exitCode = await inNamespace();
 
 function arguments_(words) {
-  const read = { viewers: 4, seconds: 60, inside: false };
+  const read = { viewers: 4, seconds: 60, media: undefined, inside: false };
   for (let i = 0; i < words.length; i += 1) {
     const name = words[i].replace(/^--/, '');
     if (name === 'inside') read.inside = true;
+    else if (name === 'media' && words[i + 1]) read.media = words[(i += 1)];
     else if (name in read && Number(words[i + 1]) > 0) read[name] = Number(words[(i += 1)]);
-    else { console.error(`unknown option ${words[i]}; usage: demo-check.mjs [--viewers N] [--seconds N]`); process.exit(2); }
+    else { console.error(`unknown option ${words[i]}; usage: demo-check.mjs [--viewers N] [--seconds N] [--media FILE|DIR]`); process.exit(2); }
   }
   return read;
 }
@@ -41,13 +42,13 @@ function inNamespace() {
   return new Promise((resolve) => { child.on('close', (code) => resolve(code ?? 1)); });
 }
 
-async function check({ viewers, seconds }) {
+async function check({ viewers, seconds, media }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'meshedflow-check-'));
   const closers = [() => rmSync(folder, { recursive: true, force: true })];
   const close = async () => { for (const each of closers.splice(0).reverse()) await each(); };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => close().finally(() => process.exit(130)));
   try {
-    const demo = await startDemo({ accessLog: path.join(folder, 'access.jsonl') });
+    const demo = await startDemo({ accessLog: path.join(folder, 'access.jsonl'), media });
     closers.push(() => demo.stop());
     const browser = await launch();
     closers.push(() => browser.close());

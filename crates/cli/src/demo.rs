@@ -10,7 +10,7 @@ use meshedflow_manifest::{Signer, Text};
 use meshedflow_origin::http::access;
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape, files};
-use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource, entry};
 use meshedflow_origin::{Desk, OriginError, clock, keys};
 
 use crate::failure::Failure;
@@ -18,10 +18,14 @@ use crate::serving::{bind, open_log, stream_name};
 use crate::stop::{Stop, block_on};
 use crate::{edge, find, page, say};
 
+/// What the stream's playlist is called.
+const ENTRY: &str = "master.m3u8";
+
 /// Play a live stream with everything it needs on one port.
 ///
-/// A directory of CMAF media is looped as an endless live stream, signed fragment by fragment with a key made
-/// at start, and served together with the signaling edge, a policy and a page. Stop it with Ctrl-C or SIGTERM.
+/// A finished HLS stream is looped as an endless live one, signed fragment by fragment with a key made at start, and
+/// served together with the signaling edge, a policy and a page. Fragmented MP4, muxed or not, goes on as one timeline;
+/// MPEG-TS and all else begins each round with a discontinuity. Stop it with Ctrl-C or SIGTERM.
 #[derive(Args)]
 pub(crate) struct Flags {
     /// Address and port to listen on; port 0 takes a free one and prints it
@@ -30,8 +34,8 @@ pub(crate) struct Flags {
     /// Port to listen on at 127.0.0.1; 0 takes a free one and prints it
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
-    /// Directory to loop: master.m3u8 and its renditions [default: examples/media of this repository]
-    #[arg(long, value_name = "DIR")]
+    /// Playlist to loop, multivariant or media, or the directory of one [default: examples/media of this repository]
+    #[arg(long, value_name = "FILE|DIR")]
     media: Option<PathBuf>,
     /// Directory of static files for / (demo page, /sdk, /vendor) [default: target/demo-site, if it is there]
     #[arg(long, value_name = "DIR")]
@@ -84,7 +88,7 @@ impl Flags {
         Ok(Checked {
             address: self.listen.unwrap_or(local),
             stream: stream_name(&self.stream)?,
-            source: LoopSource::load(&media, "master.m3u8").map_err(Failure::flag("--media"))?,
+            source: source(&media).map_err(Failure::flag("--media"))?,
             signer: Arc::new(match &self.key {
                 Some(path) => signing_key(path).map_err(Failure::flag("--key"))?,
                 None => keys::generate().map_err(Failure::run("cannot make a key"))?,
@@ -158,6 +162,14 @@ impl Flags {
     }
 }
 
+/// What the page plays is called the same, whatever the playlist's own name.
+fn source(media: &Path) -> Result<LoopSource, OriginError> {
+    let (folder, file) = entry(media)?;
+    let source = LoopSource::load(&folder, &file)?.named(ENTRY)?;
+    source.remarks.lines().for_each(|line| eprintln!("{line}"));
+    Ok(source)
+}
+
 fn site(folder: Option<PathBuf>, stream: &str) -> Router {
     match folder {
         Some(folder) => files::router(folder),
@@ -167,7 +179,7 @@ fn site(folder: Option<PathBuf>, stream: &str) -> Router {
 
 fn announce(address: SocketAddr, stream: &str, no_edge: bool) {
     say(format_args!("page    http://{address}/"));
-    say(format_args!("stream  http://{address}/live/{stream}/master.m3u8"));
+    say(format_args!("stream  http://{address}/live/{stream}/{ENTRY}"));
     say(format_args!("keys    http://{address}{}", http::KEYS_PATH));
     say(format_args!("policy  http://{address}/policy.json"));
     if !no_edge {

@@ -10,7 +10,7 @@ use meshedflow_origin::directory::{self, SignOptions};
 use meshedflow_origin::http::access::{self, AccessLog};
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape};
-use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource, entry};
 use meshedflow_origin::playlist::{Reading, Site};
 use meshedflow_origin::{Desk, OriginError, clock, epoch, keys};
 use tokio::net::TcpListener;
@@ -98,17 +98,23 @@ pub(crate) struct SignFlags {
     key: KeyFlags,
 }
 
-/// Serve a VOD directory as an endless live stream at /live/NAME/.
+/// Serve a finished HLS stream as an endless live one at /live/NAME/.
+///
+/// Renditions have the same length, to half a second. Fragmented MP4 with 64-bit times, muxed or not, is
+/// moved in time and goes on as one timeline. All else (MPEG-TS, packed audio, 32-bit times) keeps its bytes and begins each
+/// round with EXT-X-DISCONTINUITY, in all renditions as soon as one needs it. Byte ranges of what is moved become files of
+/// their own; others stay ranges of one file. Encrypted and live playlists are refused.
 #[derive(Args)]
 pub(crate) struct LoopFlags {
-    /// Directory to loop: CMAF, renditions of exactly the same length
+    /// Directory to loop, or its playlist, multivariant or media
+    #[arg(value_name = "DIR|FILE")]
     dir: PathBuf,
     /// Name of the stream in signed lists and in the path
     #[arg(long, value_name = "NAME")]
     stream: String,
-    /// The multivariant playlist in the directory
-    #[arg(long, value_name = "FILE", default_value = "master.m3u8")]
-    playlist: String,
+    /// The playlist in the directory [default: master.m3u8, or else the only one]
+    #[arg(long, value_name = "FILE")]
+    playlist: Option<String>,
     /// Where the last epoch is kept, so that a restart takes a higher one
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
@@ -185,7 +191,12 @@ impl LoopFlags {
     fn run(self) -> Result<(), Failure> {
         let stream = stream_name(&self.stream)?;
         let signer = self.key.load()?;
-        let source = LoopSource::load(&self.dir, &self.playlist).map_err(input)?;
+        let (dir, playlist) = match &self.playlist {
+            Some(playlist) => (self.dir.clone(), playlist.clone()),
+            None => entry(&self.dir).map_err(input)?,
+        };
+        let source = LoopSource::load(&dir, &playlist).map_err(input)?;
+        source.remarks.lines().for_each(|line| eprintln!("{line}"));
         epoch::last(&self.state).map_err(Failure::flag("--state"))?;
         block_on(async move {
             let listening = self.listen.bind().await?;
@@ -195,7 +206,7 @@ impl LoopFlags {
             let live = LiveLoop::start(source, self.options(), desk, clock::now_ms()).map_err(input)?;
             let channel = Channel::new(live, ChannelLimits::default());
             let name = stream.as_str().to_owned();
-            let entry = format!("/live/{name}/{}", self.playlist);
+            let entry = format!("/live/{name}/{playlist}");
             let mut state = self.listen.state(Keys::of(signer, vec![name.clone()], epoch));
             state.channels.insert(name, Arc::clone(&channel));
             tokio::select! {

@@ -5,7 +5,7 @@
 mod support;
 
 use meshedflow_manifest::{Ed25519, KeySet, KeyState, KeyUse, PublicKey, SignedList};
-use support::{TempDir, command, copy, media, refused, run, stdout, tree};
+use support::{TempDir, command, copy, fixture, media, refused, run, stdout, tree};
 
 const COMMANDS: [&[&str]; 14] = [
     &[],
@@ -325,6 +325,40 @@ fn servers_refuse_bad_inputs_before_they_listen() {
     refused(&["origin", "loop", &media, "--stream", "s"], &["--state"]);
     refused(&["origin", "serve", &dir.file("none"), "--stream", "s"], &["not a directory"]);
     assert_eq!(tree(dir.path()), before);
+}
+
+#[test]
+fn what_cannot_be_looped_is_refused_with_its_file_and_reason() {
+    let dir = TempDir::new("bad-loop");
+    copy(&fixture("ts"), dir.path());
+    let (whole, key) = (dir.path().display().to_string(), dir.file("key"));
+    let playlist = dir.file("index.m3u8");
+    let text = std::fs::read_to_string(&playlist).unwrap();
+    let is = |text: String| std::fs::write(&playlist, text).unwrap();
+    assert!(run(&["keys", "generate", &key]).status.success());
+    let both = |media: &str, words: &[&str]| {
+        refused(&["demo", "--port", "0", "--media", media], &[&["--media"], words].concat());
+        let flags =
+            ["--stream", "s", "--key", &key, "--state", &dir.file("epoch"), "--listen", "127.0.0.1:0"];
+        refused(&[&["origin", "loop", media], &flags[..]].concat(), words);
+    };
+    both(&dir.file("none.m3u8"), &["none.m3u8", "cannot read"]);
+    both(&dir.file("index0.ts"), &["index0.ts", "line 1: expected #EXTM3U"]);
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    both(&dir.file("empty"), &["empty", "no .m3u8 file in this directory"]);
+    std::fs::copy(&playlist, dir.file("copy.m3u8")).unwrap();
+    both(&whole, &["several playlists in this directory: copy.m3u8, index.m3u8; expected the path of one"]);
+    std::fs::remove_file(dir.file("copy.m3u8")).unwrap();
+    is(text.replace("#EXT-X-ENDLIST", ""));
+    both(&whole, &["index.m3u8", "no EXT-X-ENDLIST", "expected a finished playlist"]);
+    is(text.replacen("#EXTINF", "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF", 1));
+    both(&whole, &["index.m3u8", "line 8", "METHOD=SAMPLE-AES", "expected segments in the clear"]);
+    is(text.replacen("#EXTINF", "#EXT-X-GAP\n#EXTINF", 1));
+    both(&playlist, &["line 8", "EXT-X-GAP", "index0.ts"]);
+    std::fs::remove_file(dir.file("index2.ts")).unwrap();
+    is(text);
+    both(&playlist, &["line 11", "cannot read media file", "index2.ts"]);
+    assert!(!dir.path().join("epoch").exists(), "an epoch was spent on what cannot be played");
 }
 
 #[test]

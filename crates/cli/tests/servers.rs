@@ -7,7 +7,7 @@ use std::io::Read;
 use std::net::TcpStream;
 
 use meshedflow_manifest::{Ed25519, KeySet, Rolling, verify};
-use support::{Server, TempDir, copy, get, media, run};
+use support::{Server, TempDir, copy, fixture, get, media, run};
 
 fn demo(more: &[&str], lines: usize) -> Server {
     let media = media().display().to_string();
@@ -40,6 +40,25 @@ fn the_demo_serves_stream_keys_policy_edge_and_page_on_one_port() {
     assert_eq!(at("/mesh").0, 426, "a socket, not a page");
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(lines.lines().count() >= 10 && lines.contains("\"path\":\"/sdk/a%20b.js\""), "{lines}");
+}
+
+#[test]
+fn the_demo_loops_any_playlist_under_the_name_that_its_page_asks_for() {
+    for (kind, uri) in
+        [("fmp4", "seg_0.m4s"), ("ts", "seg_0.ts"), ("single", "seg_0.m4s"), ("tssingle", "file_0.ts")]
+    {
+        for media in [fixture(kind), fixture(kind).join("index.m3u8")] {
+            let media = media.display().to_string();
+            let server = Server::start(&["demo", "--port", "0", "--no-edge", "--media", &media], 4);
+            let url = server.url("stream");
+            assert!(url.ends_with("/live/demo/master.m3u8"));
+            assert!(get(url).1.contains(&format!("\n{uri}\n")), "{kind}");
+            let rolling = get(&url.replace("master.m3u8", "master.mfi.json")).1;
+            let rolling = Rolling::parse(rolling.as_bytes()).unwrap();
+            assert_eq!((rolling.rendition.as_str(), rolling.segments[0].uri.as_str()), ("main", uri));
+            assert_eq!(get(&url.replace("master.m3u8", uri)).0, 200);
+        }
+    }
 }
 
 #[test]
@@ -98,6 +117,10 @@ fn origins_loop_and_serve_with_a_key_of_their_own() {
     let epoch = Rolling::parse(list.as_bytes()).unwrap().epochs[0].epoch;
     assert!(std::fs::read_to_string(&state).unwrap().contains(&epoch.to_string()));
     assert_eq!(looping.signal("TERM").code(), Some(0));
+    let alone = fixture("ts").join("index.m3u8").display().to_string();
+    let looping = Server::start(&[&["origin", "loop", &alone, "--state", &state][..], &common].concat(), 2);
+    assert!(looping.url("stream").ends_with("/live/tv/index.m3u8"));
+    assert!(get(looping.url("stream")).1.contains("\nseg_5.ts\n"));
     let mut serving = Server::start(&[&["origin", "serve", &vod][..], &common].concat(), 2);
     let index = get(&format!("{}a64/index.mfi.json", serving.url("stream"))).1;
     let keys = KeySet::parse(get(serving.url("keys")).1.as_bytes(), None).unwrap();

@@ -128,9 +128,9 @@ impl Desk {
         self.sign(&growing, true)
     }
 
-    /// Forgets what was vouched for below this media sequence number: those segments are gone for good.
-    pub fn forget_before(&mut self, msn: u64) {
-        self.vouched.retain(|key, _| key.0 >= msn);
+    /// Forgets what was vouched for in a rendition below this media sequence number: those segments are gone for good.
+    pub fn forget_before(&mut self, rendition: &Text, msn: u64) {
+        self.vouched.retain(|(of, name, ..), _| *of >= msn || name != rendition);
     }
 
     fn vouch(&mut self, growing: &Growing) -> Result<(), OriginError> {
@@ -185,7 +185,9 @@ mod tests {
         let error = desk.sign_whole(subject(1), b"two", &whole(b"two")).unwrap_err();
         assert!(matches!(error, OriginError::TwoDigests { msn: 1, epoch: 5, .. }), "{error}");
         assert!(desk.sign_whole(subject(2), b"two", &whole(b"two")).is_ok(), "another segment");
-        desk.forget_before(2);
+        desk.forget_before(&Text::new("w").unwrap(), 2);
+        assert!(desk.sign_whole(subject(1), b"two", &whole(b"two")).is_err(), "another rendition's");
+        desk.forget_before(&Text::new("v").unwrap(), 2);
         assert!(desk.sign_whole(subject(1), b"two", &whole(b"two")).is_ok(), "forgotten");
     }
 

@@ -1,10 +1,11 @@
 //! The origin as an HTTP server.
 //!
 //! ```text
-//! GET /live/<name>/master.m3u8                    the directory's multivariant playlist
+//! GET /live/<name>/master.m3u8                    the directory's multivariant playlist, if it has one
 //! GET /live/<name>/<rendition>/<playlist>.m3u8    media playlist
-//! GET /live/<name>/<rendition>/<init>             init segment
-//! GET /live/<name>/<rendition>/seg_<msn>.m4s      segment; an open one is sent as it grows
+//! GET /live/<name>/<rendition>/init.mp4           init segment; further ones init_<n>.mp4
+//! GET /live/<name>/<rendition>/seg_<msn>.m4s      segment (.ts, .aac...); an open one is sent as it grows
+//! GET /live/<name>/<rendition>/file_<n>.ts        file of which segments are byte ranges
 //! GET /live/<name>/<rendition>/<playlist>.mfi.json   rolling list
 //!       ?_msn=12            answered once segment 12 is complete, from segment 11 on
 //!       ?_msn=12&_part=3    answered once segment 12 has fragment 3 (counted from 0)

@@ -7,9 +7,9 @@
 //! * [`directory`]: a finished VOD directory. Every playlist is read, every segment cut and signed, and only
 //!   when all of it went well are the sidecars (`<segment>.mfi`), the indexes (`<rendition>.mfi.json`) and
 //!   `keys.json` renamed into place.
-//! * [`loop_live`]: the same directory played as an endless live stream for demos and tests. Each round is
-//!   [retimed](retime) so that a player sees one continuous timeline; each fragment is signed at the moment
-//!   it would have left an encoder.
+//! * [`loop_live`]: a finished presentation, MP4 or not, played as an endless live stream for demos and tests. Each round
+//!   is [retimed](retime) so that a player sees one continuous timeline, or begins with a discontinuity; each fragment is
+//!   signed at the moment it would have left an encoder.
 //!
 //! Whatever the input, signing goes through one [`Desk`]: it holds the key, the stream's name and the
 //! [epoch], and refuses to sign two digests for one media sequence number and resource. [`cut`] finds

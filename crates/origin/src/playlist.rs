@@ -34,8 +34,19 @@ pub struct MediaPlaylist {
     pub media_sequence: u64,
     /// True with `EXT-X-ENDLIST`.
     pub ended: bool,
+    /// The first `EXT-X-KEY` that encrypts a segment.
+    pub encrypted: Option<Encrypted>,
     /// The segments.
     pub segments: Vec<Segment>,
+}
+
+/// How segments of a [`MediaPlaylist`] are encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encrypted {
+    /// `METHOD`, as written; empty without one.
+    pub method: String,
+    /// Line of the first segment, from 1.
+    pub line: usize,
 }
 
 /// One segment of a [`MediaPlaylist`].
@@ -92,4 +103,10 @@ pub struct ByteRange {
 /// What HLS.js would refuse, with its line and what was expected.
 pub fn read_media(bytes: &[u8], url: &url::Url) -> Result<MediaPlaylist, String> {
     media::parse(&text::decode(bytes), url, None)
+}
+
+/// Is this a multivariant playlist, by its tags?
+pub(crate) fn is_multivariant(bytes: &[u8]) -> bool {
+    let text = text::decode(bytes);
+    !multivariant::is_media(&text) && text.contains("#EXT-X-STREAM-INF:")
 }

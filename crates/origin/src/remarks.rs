@@ -24,15 +24,18 @@ pub enum Kind {
     CutOff,
     /// Signed, though the same bytes have another name in another rendition.
     OtherName,
+    /// Of a loop: the rendition ends before the longest one does.
+    Shorter,
 }
 
 impl Kind {
     /// Is the segment that the remark is about in no list?
     pub fn leaves_out(self) -> bool {
-        !matches!(self, Self::Rendition | Self::PassedOver | Self::CutOff | Self::OtherName)
+        !matches!(self, Self::Rendition | Self::PassedOver | Self::CutOff | Self::OtherName | Self::Shorter)
     }
 
-    fn says(self) -> &'static str {
+    /// The reason in words, before which place and before what stands there.
+    pub(crate) fn says(self) -> &'static str {
         match self {
             Self::Rendition => "rendition left out",
             Self::PassedOver => "not signed, as no viewer shares it",
@@ -43,6 +46,7 @@ impl Kind {
             Self::Empty => "segment left out: empty",
             Self::CutOff => "segment signed as it is, though it seems cut off",
             Self::OtherName => "segment signed again under another name; viewers of the two do not share it",
+            Self::Shorter => "looped with a gap, where players may stand still for a moment in each round",
         }
     }
 }

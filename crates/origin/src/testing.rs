@@ -31,3 +31,8 @@ impl Drop for TempDir {
 pub(crate) fn media() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/media")
 }
+
+/// Small media as ffmpeg's HLS muxer makes it.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media")
+}

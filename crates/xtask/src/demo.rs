@@ -25,6 +25,7 @@ const VIEWERS: u16 = 4;
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let viewers = flags.number("viewers", VIEWERS).map_err(Failure::Usage)?;
     let wanted = flags.number("port", PORT).map_err(Failure::Usage)?;
+    let media = media(flags).map_err(Failure::Usage)?;
     shell::told("what this machine has", || {
         machine::check_build()?;
         machine::check_npm()?;
@@ -37,11 +38,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let url = format!("http://localhost:{port}/?viewers={viewers}");
     if flags.has("check") {
         let mut check = browser_script("tests/browser/demo-check.mjs");
-        return Ok(shell::run(check.args(["--viewers", &viewers.to_string()]))?);
+        check.args(["--viewers", &viewers.to_string(), "--media"]).arg(&media);
+        return Ok(shell::run(&mut check)?);
     }
     say!("\n  {url}\n\n  Each player is a viewer of its own. Ctrl-C ends it.\n");
     // The server takes this process over, so that a signal meant for the demo reaches it.
-    let error = meshedflow(&site, port).exec();
+    let error = meshedflow(&site, &media, port).exec();
     Err(Failure::Failed(format!("cannot start meshedflow: {error}")))
 }
 
@@ -108,9 +110,18 @@ fn free_port(wanted: u16) -> Result<u16, String> {
         .ok_or_else(|| format!("no free port from {wanted} on; name one with --port"))
 }
 
-fn meshedflow(site: &Path, port: u16) -> Command {
+/// What to loop. A wrong path is told before anything is built; whatever else is wrong, by the command that reads it.
+fn media(flags: &Flags) -> Result<PathBuf, String> {
+    let Some(given) = flags.text("media") else { return Ok(root().join("examples/media")) };
+    std::path::absolute(given)
+        .ok()
+        .filter(|path| path.exists())
+        .ok_or_else(|| format!("--media {given}: nothing there; expected an HLS playlist or its directory"))
+}
+
+fn meshedflow(site: &Path, media: &Path, port: u16) -> Command {
     let mut command = program(&build::meshedflow().to_string_lossy(), &["demo", "--port", &port.to_string()]);
-    command.arg("--site").arg(site).arg("--media").arg(root().join("examples/media"));
+    command.arg("--site").arg(site).arg("--media").arg(media);
     command
 }
 
@@ -130,6 +141,19 @@ mod tests {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_ne!(free_port(port).unwrap(), port);
+    }
+
+    #[test]
+    fn a_wrong_path_of_media_is_told_at_once() {
+        let known = &[crate::flags::Flag::value("media", "FILE", "")];
+        let given = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            media(&Flags::parse("demo", known, &words).unwrap())
+        };
+        assert!(given(&[]).unwrap().join("master.m3u8").exists());
+        assert!(given(&["--media", "Cargo.toml"]).unwrap().is_absolute());
+        let error = given(&["--media", "no/such.m3u8"]).unwrap_err();
+        assert!(error.contains("no/such.m3u8") && error.contains("expected an HLS playlist"), "{error}");
     }
 
     #[test]

@@ -76,6 +76,11 @@ const COMMANDS: &[Command] = &[
         about: "build everything and play a live stream between viewers on this machine",
         flags: &[
             Flag::switch("check", "prove the demo in a real browser, then stop"),
+            Flag::value(
+                "media",
+                "FILE|DIR",
+                "HLS playlist to loop, or its directory (default examples/media)",
+            ),
             Flag::value("port", "N", "port to serve on (default 8080, next free one if taken)"),
             Flag::value("viewers", "N", "players on the demo page (default 4)"),
         ],

@@ -10,6 +10,7 @@ import { cases as cost } from '../cost/cases.mjs';
 import { cases as faults } from './faults.mjs';
 import { cases as harness } from './harness.mjs';
 import { cases as life } from './life.mjs';
+import { cases as loops } from './loops.mjs';
 import { cases as page } from './page.mjs';
 import { cases as passing } from './passing.mjs';
 import { cases as playback } from './playback.mjs';
@@ -44,7 +45,7 @@ const gate = new Set(Object.values(GATE).flat());
  * the machine to itself; `media()`: the folder to play, if not the demo's; `aside`: only a figure, runs with `--results`
  * or by name.
  */
-export const all = [...abr, ...playback, ...cost, ...startup, ...origin, ...network, ...faultyPages, ...edge, ...peers, ...faults, ...passing, ...life, ...page, ...harness];
+export const all = [...abr, ...playback, ...cost, ...startup, ...origin, ...network, ...faultyPages, ...edge, ...peers, ...faults, ...passing, ...life, ...loops, ...page, ...harness];
 
 /** Does `cargo xtask test` run it? */
 export function inGate(each) { return gate.has(each.name); }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { isMedia } from '../offload.mjs';
 import { brief, pause } from './viewers.mjs';
 
-const MEDIA_PATH = /\.(m4s|mp4)$/;
+const MEDIA_PATH = /\.(m4s|mp4|ts)$/;
 
 /** A stall is the loader's if the player had nearly nothing to play at some time of it; see hunger.js of the page. */
 const NEAR_MS = 150;
@@ -78,7 +78,7 @@ export async function bytesEqualOrigin(witness, viewers) {
   let compared = 0;
   for (const viewer of viewers) {
     for (const f of (await viewer.fragments()).filter((record) => record.sha256)) {
-      const truth = await witness.of(f.url);
+      const truth = await witness.of(f.url, f.range);
       assert.equal(f.bytes, truth.bytes, `${viewer.name}: ${f.url} has another length than at the origin`);
       assert.equal(f.sha256, truth.sha256, `${viewer.name}: ${f.url} has other bytes than at the origin`);
       compared += 1;

@@ -6,7 +6,7 @@ const POLL_MS = 1500;
 
 export class Witness {
   #base;
-  #digests = new Map(); // path -> {sha256, bytes}
+  #digests = new Map(); // path, and range if it is one -> {sha256, bytes}
   #timer = null;
   #round = null;
 
@@ -29,15 +29,18 @@ export class Witness {
     if (this.failure) throw this.failure;
   }
 
-  /** Digest and length of what the origin serves under this path; fetched now if it was not seen before. */
-  async of(url) {
+  /** Digest and length of what the origin serves under this path, or of `range` of it; fetched now if it was not seen before. */
+  async of(url, range = null) {
     const path = new URL(url).pathname;
-    if (!this.#digests.has(path)) await this.#fetch(path);
-    return this.#digests.get(path);
+    const key = range ? `${path} ${range}` : path;
+    if (!this.#digests.has(key)) await this.#fetch(path, range, key);
+    return this.#digests.get(key);
   }
 
   async #look(master) {
-    const playlists = mediaPlaylists(await this.#text(master), new URL(master, this.#base));
+    const entry = await this.#text(master);
+    const base = new URL(master, this.#base);
+    const playlists = /^#EXTINF:/m.test(entry) ? [base] : mediaPlaylists(entry, base);
     for (const playlist of playlists) {
       for (const path of segments(await this.#text(playlist.pathname), playlist)) {
         if (!this.#digests.has(path)) await this.#fetch(path);
@@ -50,9 +53,10 @@ export class Witness {
     return answer.toString('utf8');
   }
 
-  async #fetch(path) {
-    const body = await this.#get(path);
-    this.#digests.set(path, { sha256: createHash('sha256').update(body).digest('hex'), bytes: body.length });
+  async #fetch(path, range = null, key = path) {
+    const whole = await this.#get(path);
+    const body = range ? whole.subarray(...range) : whole;
+    this.#digests.set(key, { sha256: createHash('sha256').update(body).digest('hex'), bytes: body.length });
   }
 
   async #get(path) {

@@ -10,6 +10,11 @@ pub(crate) fn media() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/media")
 }
 
+/// Small media of each kind that ffmpeg's HLS muxer makes.
+pub(crate) fn fixture(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../origin/tests/media").join(kind)
+}
+
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshedflow"));
     command.args(args).env_remove("MESHEDFLOW_SIGNING_KEY");

@@ -1,5 +1,6 @@
 //! A live stream over HTTP.
 
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use futures_util::stream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::files::mime;
 use super::lists;
 use super::respond::{Entity, LIVE_CACHE, entity, not_found, refuse_method, response};
 use crate::loop_live::{LiveLoop, LoopRendition, master_playlist, media_playlist};
 use crate::{OriginError, clock};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
-const MEDIA: &str = "video/mp4";
 
 /// What a channel allows.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +83,8 @@ enum Named {
     Master,
     Playlist(usize),
     List(usize),
-    Init(usize),
+    Init(usize, usize),
+    File(usize, usize),
     Segment(usize, u64),
 }
 
@@ -92,19 +94,26 @@ pub(super) async fn serve(channel: &Arc<Channel>, path: &str, request: &Request<
         return refused;
     }
     match channel.read(|live| named(live, path)) {
-        Some(Named::Master) => playlist(request, Some(channel.read(master_playlist))),
+        Some(Named::Master) => playlist(request, channel.read(master_playlist)),
         Some(Named::Playlist(i)) => {
             playlist(request, channel.read(|l| media_playlist(l, i)).map(Bytes::from))
         }
         Some(Named::List(i)) => lists::serve(channel, i, request).await,
-        Some(Named::Init(i)) => init(channel, i, request),
-        Some(Named::Segment(i, msn)) => segment(channel, i, msn, request),
+        Some(Named::Init(i, n)) => {
+            let init = channel.read(|l| Some(l.rendition(i)?.0.inits.get(n)?.bytes.clone()));
+            whole(channel, init, path, request)
+        }
+        Some(Named::File(i, n)) => {
+            let file = channel.read(|l| Some(l.rendition(i)?.0.files.get(n)?.bytes.clone()));
+            whole(channel, file, path, request)
+        }
+        Some(Named::Segment(i, msn)) => segment(channel, (i, msn), path, request),
         None => not_found("this stream has no such file"),
     }
 }
 
 fn named(live: &LiveLoop, path: &str) -> Option<Named> {
-    if path == live.source().multivariant {
+    if live.source().multivariant.as_ref().is_some_and(|multivariant| multivariant.file == path) {
         return Some(Named::Master);
     }
     let mut renditions = live.source().renditions.iter().enumerate();
@@ -115,16 +124,19 @@ fn named_in(rendition: &LoopRendition, index: usize, file: &str) -> Option<Named
     if file == rendition.playlist {
         return Some(Named::Playlist(index));
     }
-    if file == rendition.init_uri {
-        return Some(Named::Init(index));
-    }
     if file == list_name(&rendition.playlist) {
         return Some(Named::List(index));
     }
-    let number = file.strip_prefix("seg_")?.strip_suffix(".m4s")?;
+    if let Some(n) = rendition.inits.iter().position(|init| init.uri == file) {
+        return Some(Named::Init(index, n));
+    }
+    if let Some(n) = rendition.files.iter().position(|each| each.uri == file) {
+        return Some(Named::File(index, n));
+    }
+    let (number, _) = file.strip_prefix(&rendition.prefix)?.strip_prefix("seg_")?.split_once('.')?;
     let msn: u64 = number.parse().ok()?;
     // One spelling only: a signed name is a path.
-    (msn.to_string() == number).then_some(Named::Segment(index, msn))
+    (rendition.uri(msn)? == file).then_some(Named::Segment(index, msn))
 }
 
 /// `index.m3u8` -> `index.mfi.json` (manifest's `list_url_of`, on a file name).
@@ -140,31 +152,40 @@ fn playlist(request: &Request<()>, text: Option<Bytes>) -> Response<Body> {
     }
 }
 
-fn init(channel: &Channel, index: usize, request: &Request<()>) -> Response<Body> {
-    let bytes = channel.read(|live| live.rendition(index).map(|(source, _)| source.init.clone()));
-    whole(channel, bytes.unwrap_or_default(), request)
+fn whole(channel: &Channel, bytes: Option<Bytes>, path: &str, request: &Request<()>) -> Response<Body> {
+    let Some(bytes) = bytes else { return not_found("this stream has no such file") };
+    entity(
+        request,
+        Entity { bytes, mime: mime(Path::new(path)), cache: channel.limits.media_cache, etag: None },
+    )
 }
 
-fn whole(channel: &Channel, bytes: Bytes, request: &Request<()>) -> Response<Body> {
-    entity(request, Entity { bytes, mime: MEDIA, cache: channel.limits.media_cache, etag: None })
-}
-
-fn segment(channel: &Arc<Channel>, index: usize, msn: u64, request: &Request<()>) -> Response<Body> {
+fn segment(
+    channel: &Arc<Channel>,
+    (index, msn): (usize, u64),
+    path: &str,
+    request: &Request<()>,
+) -> Response<Body> {
     match channel.read(|live| live.segment(index, msn).map(|s| (s.is_complete(), s.released()))) {
-        Some((true, bytes)) => whole(channel, bytes, request),
-        Some((false, _)) => growing(Arc::clone(channel), index, msn, request),
+        Some((true, bytes)) => whole(channel, Some(bytes), path, request),
+        Some((false, _)) => growing(Arc::clone(channel), (index, msn), mime(Path::new(path)), request),
         None => not_found("segment is not in the live window"),
     }
 }
 
 /// An open segment, sent as it grows. Its length is unknown, so ranges do not apply.
-fn growing(channel: Arc<Channel>, index: usize, msn: u64, request: &Request<()>) -> Response<Body> {
+fn growing(
+    channel: Arc<Channel>,
+    (index, msn): (usize, u64),
+    mime: &'static str,
+    request: &Request<()>,
+) -> Response<Body> {
     let body = match *request.method() {
         Method::HEAD => Body::empty(),
         _ => Body::from_stream(tail(channel, index, msn)),
     };
     let mut response = response(StatusCode::OK, body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -5,18 +5,23 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use meshedflow_manifest::{Kind, SignedList, Text};
 
-use super::source::{LoopRendition, LoopSource};
+use super::rendition::LoopRendition;
+use super::source::LoopSource;
 use crate::OriginError;
 use crate::clock::unix_s;
 use crate::cut::{Cut, whole};
 use crate::desk::{Desk, Growing, Subject};
+use crate::playlist::ByteRange;
+
+/// So many segments a stream must have before it when it starts: more than anybody plays.
+const AHEAD: u64 = 1 << 30;
 
 /// How a loop is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopOptions {
-    /// Complete segments in the playlist, at least 3 (RFC 8216bis section 6.2.2).
+    /// Complete segments in the playlist, at least 3 (RFC 8216bis section 6.2.2); more where segments are shorter.
     pub window: usize,
-    /// Media sequence number of the first segment.
+    /// Media sequence number of the first segment, in the first rendition.
     pub first_msn: u64,
     /// Whether playlists carry `EXT-X-PROGRAM-DATE-TIME`.
     pub program_date_time: bool,
@@ -40,8 +45,10 @@ pub struct LiveLoop {
 
 /// What is available of one rendition.
 pub struct LiveRendition {
-    /// The signed list of the init segment.
-    pub init_list: SignedList,
+    /// Media sequence number of its first segment.
+    pub first_msn: u64,
+    /// The signed lists of the init segments.
+    pub init_lists: Vec<SignedList>,
     /// Segments in order; the last one is open, all others are complete.
     pub segments: VecDeque<LiveSegment>,
 }
@@ -52,6 +59,12 @@ pub struct LiveSegment {
     pub msn: u64,
     /// Its file name, also its signed name.
     pub uri: String,
+    /// Which bytes of that file it is, if it shares it with others.
+    pub range: Option<ByteRange>,
+    /// Discontinuity sequence number.
+    pub dsn: u32,
+    /// Its init segment, by place in the source's rendition.
+    pub init: Option<usize>,
     /// When it begins on the wall clock, in milliseconds.
     pub begins_ms: u64,
     /// How long it plays, in microseconds.
@@ -85,15 +98,19 @@ impl LiveSegment {
 
 impl LiveLoop {
     /// Starts the stream at `now_ms` with its whole window complete.
+    ///
+    /// # Errors
+    /// [`OriginError::Playlist`] if a rendition would run out of numbers; and all that [`Desk::sign`] refuses.
     pub fn start(
         source: LoopSource,
         options: LoopOptions,
         desk: Desk,
         now_ms: u64,
     ) -> Result<Self, OriginError> {
-        let window = options.window.max(3) as u64;
-        let last = options.first_msn.saturating_add(window - 1);
-        let ends_us = source.renditions.iter().map(|r| r.span_us(last).1).max().unwrap_or(0);
+        let window = |r: &LoopRendition| source.window(r, options.window.max(3)) as u64;
+        let last = |r: &LoopRendition| source.beside(r, options.first_msn).saturating_add(window(r) - 1);
+        source.renditions.iter().try_for_each(|rendition| can_count(rendition, last(rendition)))?;
+        let ends_us = source.renditions.iter().map(|r| r.span_us(last(r)).1).max().unwrap_or(0);
         let zero_ms = now_ms as i64 - (ends_us.div_ceil(1000)) as i64;
         let mut live = Self { source, options, desk, zero_ms, renditions: Vec::new() };
         for index in 0..live.source.renditions.len() {
@@ -113,8 +130,10 @@ impl LiveLoop {
                 released = true;
             }
         }
-        let oldest = self.renditions.iter().filter_map(|r| r.segments.front()).map(|s| s.msn).min();
-        self.desk.forget_before(oldest.unwrap_or(0));
+        for (rendition, state) in self.source.renditions.iter().zip(&self.renditions) {
+            let oldest = state.segments.front().map_or(0, |segment| segment.msn);
+            self.desk.forget_before(&rendition.name, oldest);
+        }
         Ok(released)
     }
 
@@ -148,6 +167,12 @@ impl LiveLoop {
         self.source.renditions.get(index).zip(self.renditions.get(index))
     }
 
+    /// Complete segments in a rendition's playlist.
+    pub fn window(&self, rendition: usize) -> usize {
+        let count = self.options.window.max(3);
+        self.source.renditions.get(rendition).map_or(count, |r| self.source.window(r, count))
+    }
+
     /// A segment that is still available.
     pub fn segment(&self, rendition: usize, msn: u64) -> Option<&LiveSegment> {
         self.renditions.get(rendition)?.segments.iter().find(|s| s.msn == msn)
@@ -155,40 +180,49 @@ impl LiveLoop {
 
     fn open_rendition(&mut self, index: usize, now_ms: u64) -> Result<LiveRendition, OriginError> {
         let Some(rendition) = self.source.renditions.get(index) else { return Err(lost()) };
-        let subject = Subject {
+        let first_msn = self.source.beside(rendition, self.options.first_msn);
+        let subject = |name: &str| Subject {
             rendition: rendition.name.clone(),
             kind: Kind::Init,
-            msn: self.options.first_msn,
-            dsn: 0,
-            name: rendition.init_uri.clone(),
+            msn: first_msn,
+            dsn: dsn(rendition, first_msn),
+            name: name.to_owned(),
             range_base: 0,
             init_digest: [0; 32],
             issued_at: unix_s(now_ms),
         };
-        let cut = whole(&rendition.init).ok_or_else(lost)?;
-        let init_list = self.desk.sign_whole(subject, &rendition.init, &[cut])?;
-        let first = self.open_segment(index, self.options.first_msn, now_ms)?;
-        Ok(LiveRendition { init_list, segments: VecDeque::from([first]) })
+        let mut init_lists = Vec::with_capacity(rendition.inits.len());
+        for init in &rendition.inits {
+            let cut = whole(&init.bytes).ok_or_else(lost)?;
+            init_lists.push(self.desk.sign_whole(subject(&init.uri), &init.bytes, &[cut])?);
+        }
+        let first = self.open_segment(index, first_msn, now_ms)?;
+        Ok(LiveRendition { first_msn, init_lists, segments: VecDeque::from([first]) })
     }
 
     fn open_segment(&self, index: usize, msn: u64, now_ms: u64) -> Result<LiveSegment, OriginError> {
         let Some(rendition) = self.source.renditions.get(index) else { return Err(lost()) };
         let (_, segment) = rendition.locate(msn).ok_or_else(lost)?;
         let (begins_us, ends_us) = rendition.span_us(msn);
-        let uri = format!("seg_{msn}.m4s");
+        let uri = rendition.uri(msn).ok_or_else(lost)?;
+        let (range, dsn) = (segment.part_of.map(|(_, range)| range), dsn(rendition, msn));
+        let init = segment.init.and_then(|init| rendition.inits.get(init));
         let growing = self.desk.open(Subject {
             rendition: rendition.name.clone(),
             kind: segment.kind,
             msn,
-            dsn: 0,
+            dsn,
             name: uri.clone(),
-            range_base: 0,
-            init_digest: rendition.init_digest,
+            range_base: range.map_or(0, |range| range.offset),
+            init_digest: init.map_or([0; 32], |init| init.digest),
             issued_at: unix_s(now_ms),
         });
         Ok(LiveSegment {
             msn,
             uri,
+            range,
+            dsn,
+            init: segment.init,
             begins_ms: self.wall_ms(begins_us),
             duration_us: ends_us - begins_us,
             completed_ms: None,
@@ -226,7 +260,7 @@ impl LiveLoop {
 
     /// A segment stays available for one more window after it left the playlist (RFC 8216bis section 6.2.2).
     fn keep(&mut self, index: usize, segment: LiveSegment) {
-        let most = 2 * self.options.window.max(3) + 1;
+        let most = 2 * self.window(index) + 1;
         if let Some(rendition) = self.renditions.get_mut(index) {
             rendition.segments.push_back(segment);
             while rendition.segments.len() > most {
@@ -239,6 +273,25 @@ impl LiveLoop {
         let ms = timeline_us.div_ceil(1000) as i64;
         u64::try_from(self.zero_ms.saturating_add(ms)).unwrap_or(0)
     }
+}
+
+/// [`can_count`] saw to it that it fits.
+fn dsn(rendition: &LoopRendition, msn: u64) -> u32 {
+    u32::try_from(rendition.dsn(msn)).unwrap_or(u32::MAX)
+}
+
+/// Discontinuities are counted in 32 bits, microseconds in 64.
+fn can_count(rendition: &LoopRendition, msn: u64) -> Result<(), OriginError> {
+    let far = msn.saturating_add(AHEAD);
+    if rendition.dsn(far) <= u32::MAX.into() && rendition.span_us(far).1 < i64::MAX as u64 {
+        return Ok(());
+    }
+    let reason = format!(
+        "segment {msn} is discontinuity {}, {} s after the start; expected a first media sequence number with fewer before it",
+        rendition.dsn(msn),
+        rendition.span_us(msn).0 / 1_000_000
+    );
+    Err(OriginError::playlist(rendition.name.as_str(), reason))
 }
 
 /// Only reachable if this file contradicts itself: indexes come from the source's own length.

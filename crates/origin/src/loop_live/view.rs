@@ -5,38 +5,61 @@ use std::fmt::Write;
 use meshedflow_manifest::{EncodedList, EpochRange, InitEntry, Rolling, SegmentEntry, SegmentState};
 
 use super::live::{LiveLoop, LiveSegment};
-use super::source::LoopRendition;
+use super::rendition::{LoopRendition, Seam};
 use crate::clock::iso8601;
 
-/// The multivariant playlist: the directory's own, which names the same renditions.
-pub fn master_playlist(live: &LiveLoop) -> bytes::Bytes {
-    live.source().multivariant_text.clone()
+/// The multivariant playlist, if there is one: the directory's own, which names the same renditions.
+pub fn master_playlist(live: &LiveLoop) -> Option<bytes::Bytes> {
+    live.source().multivariant.as_ref().map(|multivariant| multivariant.text.clone())
 }
 
 /// The media playlist of a rendition: the window of complete segments.
 pub fn media_playlist(live: &LiveLoop, index: usize) -> Option<String> {
     let (rendition, state) = live.rendition(index)?;
     let complete: Vec<_> = state.segments.iter().filter(|s| s.is_complete()).collect();
-    let window = complete.get(complete.len().saturating_sub(live.options().window.max(3))..)?;
+    let window = complete.get(complete.len().saturating_sub(live.window(index))..)?;
+    let (first, mut dsn) = window.first().map_or((0, 0), |s| (s.msn, s.dsn));
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
-    let first = window.first().map_or(0, |s| s.msn);
     let _ = writeln!(text, "#EXT-X-TARGETDURATION:{}", target_s(rendition));
     let _ = writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{first}");
-    let _ = writeln!(text, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"{}\"", rendition.init_uri);
+    if matches!(rendition.seam, Seam::Discontinuity { .. }) {
+        let _ = writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{dsn}");
+    }
+    if rendition.independent {
+        let _ = writeln!(text, "#EXT-X-INDEPENDENT-SEGMENTS");
+    }
+    let mut init = None;
     for segment in window {
+        // The first segment's number is the playlist's own: no tag before it, or players would count it twice.
+        (dsn..segment.dsn).for_each(|_| text.push_str("#EXT-X-DISCONTINUITY\n"));
+        if segment.init != init {
+            map(&mut text, rendition, segment);
+        }
+        (dsn, init) = (segment.dsn, segment.init);
         if live.options().program_date_time {
             let _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}", iso8601(segment.begins_ms));
         }
-        let seconds = segment.duration_us as f64 / 1e6;
-        let _ = writeln!(text, "#EXTINF:{seconds:.6},\n{}", segment.uri);
+        let _ = writeln!(text, "#EXTINF:{:.6},", segment.duration_us as f64 / 1e6);
+        if let Some(range) = segment.range {
+            let _ = writeln!(text, "#EXT-X-BYTERANGE:{}@{}", range.length, range.offset);
+        }
+        let _ = writeln!(text, "{}", segment.uri);
     }
     Some(text)
+}
+
+fn map(text: &mut String, rendition: &LoopRendition, segment: &LiveSegment) {
+    if let Some(init) = segment.init.and_then(|init| rendition.inits.get(init)) {
+        let _ = writeln!(text, "#EXT-X-MAP:URI=\"{}\"", init.uri);
+    }
 }
 
 /// The rolling list of a rendition: the window, and the open segment once it has a fragment.
 pub fn rolling(live: &LiveLoop, index: usize, now_ms: u64) -> Option<Rolling> {
     let (rendition, state) = live.rendition(index)?;
-    let skip = state.segments.len().saturating_sub(live.options().window.max(3) + 1);
+    let skip = state.segments.len().saturating_sub(live.window(index) + 1);
+    let inits = rendition.inits.iter().zip(&state.init_lists);
+    let inits = inits.map(|(init, list)| InitEntry { name: init.uri.clone(), list: EncodedList::of(list) });
     let segments = state.segments.iter().skip(skip).filter_map(|s| entry(s, now_ms)).collect();
     Some(Rolling {
         v: 1,
@@ -44,8 +67,8 @@ pub fn rolling(live: &LiveLoop, index: usize, now_ms: u64) -> Option<Rolling> {
         rendition: rendition.name.clone(),
         target_ms: target_s(rendition).saturating_mul(1000),
         complete: false,
-        epochs: vec![EpochRange { epoch: live.epoch(), first_msn: live.options().first_msn, last_msn: None }],
-        init: vec![InitEntry { name: rendition.init_uri.clone(), list: EncodedList::of(&state.init_list) }],
+        epochs: vec![EpochRange { epoch: live.epoch(), first_msn: state.first_msn, last_msn: None }],
+        init: inits.collect(),
         segments,
     })
 }
@@ -155,7 +178,7 @@ mod tests {
         assert_eq!(parsed, list);
         assert_eq!(
             parsed.init[0].list.decode().unwrap().records[0].length as usize,
-            live.source().renditions[0].init.len()
+            live.source().renditions[0].inits[0].bytes.len()
         );
     }
 

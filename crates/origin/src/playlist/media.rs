@@ -11,7 +11,7 @@ use super::attributes::Attributes;
 use super::lines::{Place, Token, known_tag, tokens};
 use super::text::{LineNumbers, parse_float, parse_int};
 use super::variables::{Values, Variables};
-use super::{ByteRange, LeftOut, MediaPlaylist, Resource, Segment};
+use super::{ByteRange, Encrypted, LeftOut, MediaPlaylist, Resource, Segment};
 use crate::remarks::Kind;
 
 const NO_FIRST_LINE: &str = "expected a first line of #EXTM3U and nothing else";
@@ -85,6 +85,9 @@ struct Reading<'a> {
     first_dsn: u64,
     target_duration_s: u32,
     ended: bool,
+    /// `METHOD` of the `EXT-X-KEY` in force.
+    method: Option<String>,
+    encrypted: Option<Encrypted>,
     i_frames_only: bool,
     part_target_s: f64,
     /// Tags that may come once, and have come.
@@ -109,6 +112,8 @@ impl<'a> Reading<'a> {
             first_dsn: 0,
             target_duration_s: 0,
             ended: false,
+            method: None,
+            encrypted: None,
             i_frames_only: false,
             part_target_s: 0.0,
             once: Vec::new(),
@@ -153,6 +158,9 @@ impl<'a> Reading<'a> {
         if msn > LARGEST {
             return Err(format!("segment {msn}; expected media sequence numbers up to {LARGEST}"));
         }
+        if let Some(method) = self.method.clone().filter(|_| self.encrypted.is_none()) {
+            self.encrypted = Some(Encrypted { method, line });
+        }
         self.segments.push(Named { filled, msn, dsn: self.dsn, uri, line });
         self.next_msn += 1;
         self.begin_next = true;
@@ -194,8 +202,12 @@ impl<'a> Reading<'a> {
             "VERSION" => self.once("EXT-X-VERSION")?,
             "PLAYLIST-TYPE" => self.once("EXT-X-PLAYLIST-TYPE")?,
             "SERVER-CONTROL" => self.once("EXT-X-SERVER-CONTROL")?,
+            "KEY" => {
+                let method = self.attributes(value).get("METHOD").unwrap_or_default().to_owned();
+                self.method = Some(method).filter(|method| method != "NONE");
+            }
             // Nothing here matters but that their variables have values.
-            "KEY" | "DATERANGE" | "PRELOAD-HINT" | "RENDITION-REPORT" => drop(self.attributes(value)),
+            "DATERANGE" | "PRELOAD-HINT" | "RENDITION-REPORT" => drop(self.attributes(value)),
             _ => {}
         }
         Ok(())
@@ -316,6 +328,7 @@ impl<'a> Reading<'a> {
             target_duration_s: self.target_duration_s,
             media_sequence: self.first_msn,
             ended: self.ended,
+            encrypted: self.encrypted,
             segments: self.segments.into_iter().map(Segment::try_from).collect::<Result<_, _>>()?,
         })
     }
@@ -458,6 +471,15 @@ mod tests {
         let list = media("#EXTINF:4,\n#EXT-X-GAP\n#EXT-X-MAP:URI=\"i\", BYTERANGE=10\na\nb\n");
         assert_eq!(list.segments[0].left_out.as_ref().unwrap().kind, Kind::Gap);
         assert_eq!(list.segments[1].init.as_ref().unwrap().range, Some(ByteRange { offset: 0, length: 10 }));
+    }
+
+    #[test]
+    fn encryption_is_told_where_it_begins() {
+        let list = media("#EXT-X-KEY:METHOD=NONE\na\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\nb\nc\n");
+        assert_eq!(list.encrypted, Some(Encrypted { method: "AES-128".into(), line: 6 }));
+        let list = media("#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-KEY:METHOD=NONE\na\n");
+        assert_eq!(list.encrypted, None);
+        assert_eq!(media("#EXT-X-KEY:URI=\"k\"\na\n").encrypted.unwrap().method, "");
     }
 
     #[test]

@@ -11,13 +11,20 @@ use meshedflow_manifest::{Rolling, Signer, Text};
 use meshedflow_origin::http::access::{self, AccessLog};
 use meshedflow_origin::http::serve::serve;
 use meshedflow_origin::http::{self, Channel, ChannelLimits, Cors, Keys, OriginState, Shape};
-use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource};
+use meshedflow_origin::loop_live::{LiveLoop, LoopOptions, LoopSource, entry};
 use meshedflow_origin::{Desk, clock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub(crate) fn media() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/media")
+}
+
+/// Small media of each kind that ffmpeg's HLS muxer makes: three segments of a second, picture and sound in one file.
+/// `fmp4` and `single` are `-hls_segment_type fmp4`, the others MPEG-TS; `single` and `tssingle` are
+/// `-hls_flags single_file`.
+pub(crate) fn fixture(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(kind)
 }
 
 pub(crate) fn signer() -> Arc<Signer> {
@@ -31,11 +38,14 @@ pub(crate) struct With {
     pub(crate) waiters: usize,
     pub(crate) log: Option<PathBuf>,
     pub(crate) directory: Option<PathBuf>,
+    /// The playlist to loop.
+    pub(crate) looped: PathBuf,
 }
 
 impl Default for With {
     fn default() -> Self {
-        Self { cors: Cors::Open, shape: Shape::default(), waiters: 64, log: None, directory: None }
+        let looped = media().join("master.m3u8");
+        Self { cors: Cors::Open, shape: Shape::default(), waiters: 64, log: None, directory: None, looped }
     }
 }
 
@@ -53,7 +63,8 @@ impl Origin {
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let source = LoopSource::load(&media(), "master.m3u8").unwrap();
+        let (folder, file) = entry(&with.looped).unwrap();
+        let source = LoopSource::load(&folder, &file).unwrap();
         let desk = Desk::new(signer(), Text::new("demo").unwrap(), 77);
         let live = LiveLoop::start(source, LoopOptions::default(), desk, clock::now_ms()).unwrap();
         let channel = Channel::new(live, ChannelLimits { waiters: with.waiters, ..ChannelLimits::default() });
